@@ -1,1 +1,2 @@
+//! `yeoul`: one binary, also called by the names of Kafka's tools.
 fn main() {}
