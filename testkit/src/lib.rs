@@ -1,1 +1,36 @@
-//! testkit
+//! What keeps the tree as it should be: `tests/tidy` holds every source file and every crate edge
+//! against the project's rules. It is a test, so that `make test` and CI run it; it is not a place
+//! for shared fixtures of one crate, which live beside that crate's tests.
+
+use std::path::{Path, PathBuf};
+
+/// The root of the workspace this crate was built in.
+pub fn workspace_root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is a folder of the workspace")
+}
+
+/// Every file below the workspace root that belongs to the project: build output, version
+/// control and dot folders are left out. Paths are relative to the root and sorted.
+pub fn project_files() -> Vec<PathBuf> {
+    let root = workspace_root();
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).expect("a folder of the project can be read");
+        for entry in entries {
+            let entry = entry.expect("an entry of a project folder can be read");
+            let name = entry.file_name();
+            if name == "target" || name == "node_modules" || name.as_encoded_bytes()[0] == b'.' {
+                continue;
+            }
+            let path = entry.path();
+            if entry.file_type().expect("an entry has a type").is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.strip_prefix(root).expect("found below the root").to_path_buf());
+            }
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,41 @@
+# The verbs of the project. `make demo` and `make test` install or name what they need themselves.
+
+CARGO ?= cargo
+
+.PHONY: demo test check bench release conformance clients fuzz setup
+
+## demo: builds, runs the main job on real data and shows it live; Ctrl-C stops it, a second run resumes
+demo: setup
+	$(CARGO) build -p cli
+	$$(tools/target-dir)/debug/yeoul demo
+
+## test: all tests; needs nothing outside the clone
+test: setup
+	$(CARGO) test --workspace
+
+## check: formatting, lints with warnings denied, the rules of the tree
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) test -p testkit
+
+## release: the binary as it is shipped
+release: setup
+	$(CARGO) build --release -p cli
+
+## bench: benchmarks, with the release profile
+bench: setup
+	$(CARGO) bench --workspace
+
+## conformance: the case runners of ../shared/cases, held against the lists in conformance/
+conformance: setup
+	$(CARGO) build -p cli
+	tools/conformance
+
+## clients: independent clients (Python, Node, C, Java) against our broker
+clients: setup
+	$(CARGO) build -p cli
+	tools/clients/run
+
+setup:
+	@tools/setup

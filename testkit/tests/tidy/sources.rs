@@ -1,0 +1,176 @@
+//! Rules on the text of the sources: sizes, names, words, and tests that really check something.
+
+use std::path::Path;
+
+use crate::check;
+
+const FILE_LINES_MAX: usize = 600;
+const LIB_LINES_MAX: usize = 60;
+const LINE_CHARS_MAX: usize = 100;
+/// The ratchet for the length of a function: it may go down, never up.
+const FUNCTION_LINES_MAX: usize = 100;
+
+const BANNED_NAMES: &[&str] =
+    &["utils", "util", "common", "helpers", "helper", "misc", "additional"];
+
+fn read(path: &Path) -> String {
+    let bytes =
+        std::fs::read(testkit::workspace_root().join(path)).expect("a project file is read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn rust_files() -> Vec<(String, String)> {
+    testkit::project_files()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| (path.display().to_string(), read(&path)))
+        .collect()
+}
+
+#[test]
+fn a_file_is_one_noun_or_one_procedure() {
+    let mut findings = Vec::new();
+    for (path, text) in rust_files() {
+        let lines = text.lines().count();
+        let limit = if path.ends_with("src/lib.rs") { LIB_LINES_MAX } else { FILE_LINES_MAX };
+        if lines > limit {
+            findings.push(format!("{path}: {lines} lines, at most {limit}: it wants another cut"));
+        }
+        let stem = Path::new(&path).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if BANNED_NAMES.contains(&stem) {
+            findings.push(format!("{path}: name the file after what is in it"));
+        }
+    }
+    check("Files are short and named after one thing:", &findings);
+}
+
+#[test]
+fn a_line_fits_a_screen() {
+    let mut findings = Vec::new();
+    for (path, text) in rust_files() {
+        for (number, line) in text.lines().enumerate() {
+            // A long literal cannot be wrapped without changing what it says.
+            if line.chars().count() > LINE_CHARS_MAX && !line.contains('"') {
+                findings.push(format!(
+                    "{path}:{}: {} characters",
+                    number + 1,
+                    line.chars().count()
+                ));
+            }
+        }
+    }
+    check("No line is longer than 100 characters:", &findings);
+}
+
+/// The lines of each function, found by the indentation that rustfmt guarantees.
+fn functions(text: &str) -> Vec<(usize, String, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let body = line.trim_start();
+        let indent = line.len() - body.len();
+        let words = body.trim_start_matches("pub ").trim_start_matches("pub(crate) ");
+        let words = words.trim_start_matches("pub(super) ").trim_start_matches("const ");
+        let words = words.trim_start_matches("async ").trim_start_matches("unsafe ");
+        let Some(rest) = words.strip_prefix("fn ") else { continue };
+        let closing = format!("{}}}", " ".repeat(indent));
+        let end = lines[start..].iter().position(|line| *line == closing);
+        let Some(length) = end else { continue };
+        let name = rest.split(['(', '<']).next().unwrap_or_default();
+        found.push((start + 1, name.to_owned(), length + 1));
+    }
+    found
+}
+
+#[test]
+fn a_function_fits_a_screen() {
+    let mut findings = Vec::new();
+    for (path, text) in rust_files() {
+        for (line, name, length) in functions(&text) {
+            if length > FUNCTION_LINES_MAX {
+                findings.push(format!("{path}:{line}: {name} has {length} lines"));
+            }
+        }
+    }
+    check("No function is longer than its ratchet:", &findings);
+}
+
+#[test]
+fn a_comment_tells_why_and_not_the_history() {
+    // Spelled in two parts, so that this file does not accuse itself.
+    let banned: Vec<String> = [
+        ("previ", "ously"),
+        ("before this ", "change"),
+        ("FIX", "ME"),
+        ("TO", "DO"),
+        ("XX", "X"),
+        ("Phase ", "1"),
+        ("Phase ", "2"),
+        ("for ", "now"),
+    ]
+    .iter()
+    .map(|(head, tail)| format!("{head}{tail}"))
+    .collect();
+    let mut findings = Vec::new();
+    for (path, text) in rust_files() {
+        for (number, line) in text.lines().enumerate() {
+            let Some((_, comment)) = line.split_once("//") else { continue };
+            if let Some(word) = banned.iter().find(|word| comment.contains(word.as_str())) {
+                findings.push(format!("{path}:{}: the comment says {word:?}", number + 1));
+            }
+        }
+    }
+    check("Comments say why; what was and what will be is elsewhere:", &findings);
+}
+
+#[test]
+fn a_test_checks_something() {
+    let mut findings = Vec::new();
+    for (path, text) in rust_files() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (line, name, length) in functions(&text) {
+            let attributes =
+                lines[..line - 1].iter().rev().take_while(|l| l.trim().starts_with("#["));
+            let is_test = attributes.into_iter().any(|l| {
+                let attribute = l.trim();
+                attribute == "#[test]" || attribute.starts_with("#[tokio::test")
+            });
+            let body = lines[line - 1..line - 1 + length].join("\n");
+            // A helper whose name says that it checks, or a macro that asserts.
+            let checks =
+                ["assert", "check", "expect_", "must_", "verify"].iter().any(|w| body.contains(w));
+            if is_test && !checks {
+                findings.push(format!("{path}:{line}: {name}"));
+            }
+        }
+    }
+    check("A test asserts something:", &findings);
+}
+
+#[test]
+fn no_text_names_a_machine_or_a_workplace() {
+    let banned: Vec<String> = [("/ro", "ot/"), ("/ho", "me/"), ("/wo", "rk/"), ("/fa", "rm/")]
+        .iter()
+        .map(|(head, tail)| format!("{head}{tail}"))
+        .collect();
+    let mut findings = Vec::new();
+    for path in testkit::project_files() {
+        let text = read(&path);
+        if path.file_name().is_some_and(|name| name == "Cargo.lock") || text.contains('\0') {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            if banned.iter().any(|word| line.contains(word.as_str())) {
+                findings.push(format!("{}:{}: {line}", path.display(), number + 1));
+            }
+        }
+    }
+    check("No path of one machine stands in the tree:", &findings);
+}
+
+#[test]
+fn the_functions_of_a_file_are_found_with_their_length() {
+    let text = "fn one() {\n}\n\nimpl X {\n    pub fn two(\n        &self,\n    ) {\n        body();\n    }\n}\n";
+    let expected = vec![(1, "one".to_owned(), 2), (5, "two".to_owned(), 5)];
+    assert_eq!(functions(text), expected);
+}
