@@ -1,1 +1,8 @@
-//! broker-metadata
+//! What the cluster believes: an immutable [`Image`] of brokers, topics and settings, made only by
+//! replaying metadata records, and the tables of configuration keys. It decides nothing and touches
+//! no file: the controller makes records, a log keeps them, this crate says what they mean.
+//!
+//! - `names`: what a topic may be called · `placement`: which brokers hold a new partition
+
+pub mod names;
+pub mod placement;

@@ -1,0 +1,100 @@
+//! Which brokers hold a new partition.
+//!
+//! Replicas are dealt like cards: brokers stand in a ring in which neighbours are of different racks
+//! as far as possible, each partition starts one place further than the last, and after each full turn
+//! the followers shift, so that no two brokers share all their partitions. The only chance in it is
+//! `start`, which the caller draws.
+
+use thiserror::Error;
+
+/// A broker that may be given replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub id: i32,
+    pub rack: Option<String>,
+}
+
+/// Why no placement exists.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlacementError {
+    #[error(
+        "Unable to replicate the partition {wanted} time(s): The target replication factor of \
+         {wanted} cannot be reached because only {available} broker(s) are registered."
+    )]
+    TooFewBrokers { wanted: usize, available: usize },
+}
+
+/// Replicas, preferred leader first, of each of `count` new partitions.
+pub fn place(
+    candidates: &[Candidate],
+    count: usize,
+    replication_factor: usize,
+    start: usize,
+) -> Result<Vec<Vec<i32>>, PlacementError> {
+    if replication_factor == 0 || replication_factor > candidates.len() {
+        return Err(PlacementError::TooFewBrokers {
+            wanted: replication_factor,
+            available: candidates.len(),
+        });
+    }
+    let ring = ring_by_rack(candidates);
+    let size = ring.len();
+    let placed = (0..count).map(|partition| {
+        let first = (start + partition) % size;
+        let shift = partition / size;
+        let mut replicas = vec![ring[first]];
+        for follower in 0..replication_factor - 1 {
+            let step = 1 + (follower + shift) % (size - 1);
+            replicas.push(ring[(first + step) % size]);
+        }
+        replicas
+    });
+    Ok(placed.collect())
+}
+
+/// Broker ids in a ring, one of each rack in turn.
+fn ring_by_rack(candidates: &[Candidate]) -> Vec<i32> {
+    let mut racks: Vec<(Option<&str>, Vec<i32>)> = Vec::new();
+    let mut sorted: Vec<&Candidate> = candidates.iter().collect();
+    sorted.sort_by_key(|candidate| candidate.id);
+    for candidate in sorted {
+        let rack = candidate.rack.as_deref();
+        match racks.iter_mut().find(|(name, _)| *name == rack) {
+            Some((_, ids)) => ids.push(candidate.id),
+            None => racks.push((rack, vec![candidate.id])),
+        }
+    }
+    let longest = racks.iter().map(|(_, ids)| ids.len()).max().unwrap_or(0);
+    (0..longest).flat_map(|turn| racks.iter().filter_map(move |(_, ids)| ids.get(turn))).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn brokers(racks: &[Option<&str>]) -> Vec<Candidate> {
+        let named = racks.iter().enumerate();
+        named.map(|(id, rack)| Candidate { id: id as i32, rack: rack.map(str::to_owned) }).collect()
+    }
+
+    #[test]
+    fn leaders_and_followers_are_spread() {
+        let placed = place(&brokers(&[None, None, None]), 6, 2, 1).unwrap();
+        assert_eq!(placed, [[1, 2], [2, 0], [0, 1], [1, 0], [2, 1], [0, 2]]);
+    }
+
+    #[test]
+    fn followers_stand_in_other_racks_where_there_are_two() {
+        let candidates = brokers(&[Some("a"), Some("a"), Some("b"), Some("b")]);
+        for replicas in place(&candidates, 4, 2, 0).unwrap() {
+            assert_ne!(replicas[0] < 2, replicas[1] < 2, "{replicas:?}");
+        }
+    }
+
+    #[test]
+    fn more_replicas_than_brokers_are_refused() {
+        let error = place(&brokers(&[None]), 1, 3, 0).unwrap_err();
+        assert_eq!(error, PlacementError::TooFewBrokers { wanted: 3, available: 1 });
+        assert!(place(&[], 1, 1, 0).is_err());
+    }
+}
