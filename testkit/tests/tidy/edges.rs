@@ -27,7 +27,6 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("sql", vec!["streams", "client", "formats"]),
         ("cli", everything),
         ("testkit", vec![]),
-        ("examples", vec![]),
     ])
 }
 

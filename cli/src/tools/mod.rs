@@ -1,0 +1,44 @@
+//! Kafka's command-line tools, by their names: the same options, output and exit statuses.
+//!
+//! A tool is one module with a `TOOL` constant. It gets its arguments as typed and answers with the
+//! exit status; what it prints is Kafka's text, which people's scripts read.
+
+pub(crate) mod install;
+mod options;
+mod storage;
+
+use futures::future::BoxFuture;
+
+/// One of Kafka's tools.
+pub(crate) struct Tool {
+    /// The name of Kafka's script, without `.sh`.
+    pub(crate) name: &'static str,
+    /// One line for `yeoul tools list`.
+    pub(crate) about: &'static str,
+    /// Runs it on the arguments that follow its name; answers the exit status.
+    pub(crate) run: fn(Vec<String>) -> BoxFuture<'static, i32>,
+}
+
+const TOOLS: &[Tool] = &[storage::KAFKA_STORAGE, storage::ZOOKEEPER_SERVER_START];
+
+/// The tool of this name, with or without `.sh`.
+pub(crate) fn find(name: &str) -> Option<&'static Tool> {
+    let name = name.strip_suffix(".sh").unwrap_or(name);
+    TOOLS.iter().find(|tool| tool.name == name)
+}
+
+/// Runs a tool to its end on a runtime of its own.
+pub(crate) fn run(tool: &Tool, arguments: &[String]) -> i32 {
+    crate::logging::init("warn");
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("{}: cannot start: {error}", tool.name);
+            return 1;
+        }
+    };
+    let status = runtime.block_on((tool.run)(arguments.to_vec()));
+    // Standard input is read on a thread that cannot be interrupted: do not wait for it.
+    runtime.shutdown_background();
+    status
+}

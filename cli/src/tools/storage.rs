@@ -1,0 +1,71 @@
+//! kafka-storage and zookeeper-server-start: steps that other set-ups need and this one does not.
+//!
+//! They say why there is nothing to do and succeed, so that scripts from Kafka's books run on.
+
+use futures::FutureExt;
+
+use super::Tool;
+
+pub(crate) const KAFKA_STORAGE: Tool = Tool {
+    name: "kafka-storage",
+    about: "Nothing to do: a data folder is made at the first start",
+    run: |arguments| async move { storage(&arguments) }.boxed(),
+};
+
+pub(crate) const ZOOKEEPER_SERVER_START: Tool = Tool {
+    name: "zookeeper-server-start",
+    about: "Nothing to do: there is no ZooKeeper",
+    run: |_| async { zookeeper() }.boxed(),
+};
+
+fn storage(arguments: &[String]) -> i32 {
+    if arguments.first().is_some_and(|action| action == "random-uuid") {
+        println!("{}", random_uuid());
+        return 0;
+    }
+    println!(
+        "Nothing to format: the broker makes its data folder at its first start and gives it a \
+         cluster id. Start it with: kafka-server-start.sh server.properties"
+    );
+    0
+}
+
+fn zookeeper() -> i32 {
+    println!(
+        "No ZooKeeper is needed: the broker keeps the cluster's metadata itself. Start it with: \
+         kafka-server-start.sh server.properties"
+    );
+    0
+}
+
+/// A random id as Kafka writes ids: 16 bytes in URL-safe base64 without padding, and never one
+/// that starts with a dash, which a command line would take for an option.
+fn random_uuid() -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    loop {
+        let bits = uuid::Uuid::new_v4().as_u128();
+        // 22 digits of 6 bits; the last digit holds the 2 bits that are left, on its high side.
+        let digits = (0..22).map(|at| match at {
+            21 => (bits << 4) & 0x3f,
+            _ => (bits >> (122 - 6 * at)) & 0x3f,
+        });
+        let text: String = digits.map(|digit| char::from(ALPHABET[digit as usize])).collect();
+        if !text.starts_with('-') {
+            return text;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_random_id_has_the_22_characters_of_a_uuid() {
+        let id = random_uuid();
+        assert_eq!(id.len(), 22);
+        assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "{id}");
+        // Two bits are left for the last digit, so it is one of four.
+        assert!(id.ends_with(['A', 'Q', 'g', 'w']), "{id}");
+    }
+}
