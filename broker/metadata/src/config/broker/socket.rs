@@ -1,0 +1,61 @@
+//! Connections, requests and client quotas.
+
+use super::super::key::{Check, Key, keys};
+
+pub(super) const KEYS: &[Key] = keys! {
+    "socket.send.buffer.bytes" Int "102400", Check::Any, High ReadOnly Works;
+        "Send buffer of a connection; -1 leaves it to the system.";
+    "socket.receive.buffer.bytes" Int "102400", Check::Any, High ReadOnly Works;
+        "Receive buffer of a connection; -1 leaves it to the system.";
+    "socket.request.max.bytes" Int "104857600", Check::AtLeast(1), High ReadOnly Works;
+        "Largest request that is read.";
+    "socket.listen.backlog.size" Int "50", Check::AtLeast(1), Medium ReadOnly Works;
+        "Connections that may wait for their accept.";
+    "socket.connection.setup.timeout.max.ms" Long "30000", Check::Any, Medium ReadOnly Kept;
+        "Longest wait for a connection to another node.";
+    "socket.connection.setup.timeout.ms" Long "10000", Check::Any, Medium ReadOnly Kept;
+        "First wait for a connection to another node.";
+    "connections.max.idle.ms" Long "600000", Check::Any, Medium ReadOnly Works;
+        "Silence after which a connection is closed.";
+    "connections.max.reauth.ms" Long "0", Check::Any, Medium ReadOnly Missing;
+        "Life of an authenticated session before it must authenticate anew.";
+    "connection.failed.authentication.delay.ms" Int "100", Check::AtLeast(0), Low ReadOnly Kept;
+        "Delay before a failed authentication is answered.";
+    "max.connection.creation.rate" Int "2147483647", Check::AtLeast(0), Medium ClusterWide Missing;
+        "New connections that are accepted a second.";
+    "max.connections" Int "2147483647", Check::AtLeast(0), Medium ClusterWide Works;
+        "Connections that are open at a time.";
+    "max.connections.per.ip" Int "2147483647", Check::AtLeast(0), Medium ClusterWide Works;
+        "Connections that are open at a time from one address.";
+    "max.connections.per.ip.overrides" String "", Check::Any, Medium ClusterWide Missing;
+        "Own limits of single addresses, as HOST:COUNT.";
+    "queued.max.requests" Int "500", Check::AtLeast(1), High ReadOnly Kept;
+        "Requests that may wait for processing.";
+    "queued.max.request.bytes" Long "-1", Check::Any, Medium ReadOnly Missing;
+        "Bytes of requests that may wait for processing; -1 is no limit.";
+    "request.timeout.ms" Int "30000", Check::Any, High ReadOnly Kept;
+        "Wait of this node for another node's answer.";
+    "fetch.max.bytes" Int "57671680", Check::AtLeast(1024), Medium ReadOnly Works;
+        "Largest answer to a fetch, save for a first batch that is larger.";
+    "max.incremental.fetch.session.cache.slots" Int "1000", Check::AtLeast(0),
+        Medium ReadOnly Works;
+        "Fetch sessions that are remembered at a time.";
+    "fetch.purgatory.purge.interval.requests" Int "1000", Check::Any, Medium ReadOnly Kept;
+        "Finished fetches that may wait to be forgotten.";
+    "producer.purgatory.purge.interval.requests" Int "1000", Check::Any, Medium ReadOnly Kept;
+        "Finished produce requests that may wait to be forgotten.";
+    "delete.records.purgatory.purge.interval.requests" Int "1", Check::Any, Medium ReadOnly Kept;
+        "Finished deletions that may wait to be forgotten.";
+    "share.fetch.purgatory.purge.interval.requests" Int "1000", Check::Any, Medium ReadOnly Kept;
+        "Finished share fetches that may wait to be forgotten.";
+    "quota.window.num" Int "11", Check::AtLeast(1), Low ReadOnly Missing;
+        "Windows over which client quotas are measured.";
+    "quota.window.size.seconds" Int "1", Check::AtLeast(1), Low ReadOnly Missing;
+        "Length of a client quota's window.";
+    "controller.quota.window.num" Int "11", Check::AtLeast(1), Low ReadOnly Missing;
+        "Windows over which the quota of topic changes is measured.";
+    "controller.quota.window.size.seconds" Int "1", Check::AtLeast(1), Low ReadOnly Missing;
+        "Length of a window of the quota of topic changes.";
+    "client.quota.callback.class" Class null, Check::Any, Low ReadOnly Missing;
+        "Java class that decides client quotas.";
+};
