@@ -3,15 +3,15 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import kafkajs from 'kafkajs'
 import SnappyCodec from 'kafkajs-snappy'
-import lz4 from 'lz4js'
+import { compressFrame, decompressFrame } from 'lz4-napi'
 import { ZstdCodec } from 'zstd-codec'
 
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = kafkajs
 const zstd = await new Promise((resolve) => ZstdCodec.run((module) => resolve(new module.Simple())))
 CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
-  compress: async (encoder) => Buffer.from(lz4.compress(encoder.buffer)),
-  decompress: async (buffer) => Buffer.from(lz4.decompress(buffer)),
+  compress: (encoder) => compressFrame(encoder.buffer),
+  decompress: (buffer) => decompressFrame(buffer),
 })
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
   compress: async (encoder) => Buffer.from(zstd.compress(encoder.buffer)),
