@@ -4,6 +4,8 @@
 mod emit;
 #[path = "build/errors.rs"]
 mod errors;
+#[path = "build/indent.rs"]
+mod indent;
 #[path = "build/names.rs"]
 mod names;
 #[path = "build/read.rs"]
@@ -54,8 +56,9 @@ fn load(folder: &Path) -> schema::Schema {
 
 /// Leaves an unchanged file alone, so that nothing is compiled anew for it.
 fn save(path: &Path, text: &str) {
+    let text = indent::indent(text);
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return;
     }
-    fs::write(path, text).expect("OUT_DIR can be written");
+    fs::write(path, &text).expect("OUT_DIR can be written");
 }

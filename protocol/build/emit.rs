@@ -36,7 +36,25 @@ impl Context<'_> {
             (Some(_), Some(_)) if range.start() == range.end() => {
                 When::If(format!("v == {}", range.start()))
             }
-            (Some(from), Some(to)) => When::If(format!("{from} && {to}")),
+            (Some(_), Some(_)) => {
+                let (first, last) = (range.start(), range.end());
+                When::If(format!("({first}..={last}).contains(&v)"))
+            }
+        }
+    }
+
+    /// The test that `version` does not lie in `range`.
+    pub(crate) fn unless(&self, range: &Versions) -> When {
+        match self.when(range) {
+            When::Always => When::Never,
+            When::Never => When::Always,
+            When::If(_) if *range.start() <= *self.versions.start() => {
+                When::If(format!("v > {}", range.end()))
+            }
+            When::If(_) if *range.end() >= *self.versions.end() => {
+                When::If(format!("v < {}", range.start()))
+            }
+            When::If(test) => When::If(format!("!{test}")),
         }
     }
 

@@ -47,7 +47,7 @@ impl Head {
             When::Never => "    let f = false;\n".to_string(),
             When::If(test) => format!("    let f = {test};\n"),
         };
-        let uses_version = ["v >", "v <", "v ==", ", v)"]
+        let uses_version = ["v >", "v <", "v ==", ", v)", "(&v)"]
             .iter()
             .any(|use_| body.contains(use_) || flexible.contains(use_));
         Self { version: if uses_version { "v" } else { "_" }, flexible }
@@ -80,10 +80,10 @@ fn statement(out: &mut String, context: &Context, field: &Field) -> std::fmt::Re
     match &field.nullable {
         None => refuse(out, ""),
         Some(nullable) if nullable == &field.versions => Ok(()),
-        Some(nullable) => match context.when(nullable) {
-            When::Always => Ok(()),
-            When::Never => refuse(out, ""),
-            When::If(test) => refuse(out, &format!("!({test}) && ")),
+        Some(nullable) => match context.unless(nullable) {
+            When::Never => Ok(()),
+            When::Always => refuse(out, ""),
+            When::If(test) => refuse(out, &format!("{test} && ")),
         },
     }
 }

@@ -79,10 +79,10 @@ fn statement(out: &mut String, context: &Context, field: &Field) -> std::fmt::Re
     };
     match &field.nullable {
         None if is_option(field) => refuse(out, "")?,
-        Some(nullable) if nullable != &field.versions => match context.when(nullable) {
-            When::Always => {}
-            When::Never => refuse(out, "")?,
-            When::If(test) => refuse(out, &format!("!({test}) && "))?,
+        Some(nullable) if nullable != &field.versions => match context.unless(nullable) {
+            When::Never => {}
+            When::Always => refuse(out, "")?,
+            When::If(test) => refuse(out, &format!("{test} && "))?,
         },
         _ => {}
     }
@@ -182,9 +182,20 @@ fn tags(out: &mut String, context: &Context) -> std::fmt::Result {
 fn tagged_field(out: &mut String, context: &Context, field: &Field) -> std::fmt::Result {
     let (tag, _) = field.tag.as_ref().expect("they were chosen for it");
     assert!(field.element != Type::Records, "{}: records in a tagged field", field.name);
-    let mut write =
-        format!("    if {} {{\n    let at = w.begin_tag(tags, {tag});\n", is_set(field));
-    statement(&mut write, context, field)?;
-    writeln!(write, "    w.end_tag(at);\n    }}")?;
-    guarded(out, context, field, &write)
+    let set = is_set(field);
+    match context.unless(&field.versions) {
+        When::Always => return Ok(()),
+        When::Never => writeln!(out, "if {set} {{")?,
+        When::If(_) if field.ignorable => {
+            let When::If(test) = context.when(&field.versions) else { return Ok(()) };
+            writeln!(out, "if {test} && {set} {{")?;
+        }
+        When::If(test) => {
+            writeln!(out, "if {set} {{")?;
+            writeln!(out, "if {test} {{ return Err({}); }}", lacks(context, field))?;
+        }
+    }
+    writeln!(out, "let at = w.begin_tag(tags, {tag});")?;
+    statement(out, context, field)?;
+    writeln!(out, "w.end_tag(at);\n}}")
 }

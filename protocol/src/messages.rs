@@ -4,4 +4,9 @@
 //! A field that a version lacks has its default after decoding; encoding it with another value is
 //! an error, unless the table says that the loss does not matter.
 
+#![allow(
+    clippy::field_reassign_with_default,
+    reason = "fields are read one by one, many of them in some versions only"
+)]
+
 include!(concat!(env!("OUT_DIR"), "/messages.rs"));
