@@ -1,1 +1,63 @@
-//! broker-log
+//! One partition's bytes on disk: Kafka's folders, files and formats, and the rules by which
+//! records enter and leave them.
+//!
+//! [`Log`] is one partition. It is synchronous and single-writer: whoever owns it keeps it
+//! under a short lock. What takes long is handed out as a value that works without the lock
+//! ([`FileSlice`], [`Flush`], [`RemovedFiles`]). [`LogDir`] is the folder of many partitions.
+//!
+//! Not in here: tasks, sockets, clocks (every time is an argument `now_ms`), replication (a
+//! high watermark is told, never found) and topics' configurations (a [`LogConfig`] is given).
+//!
+//! | module | what it is about |
+//! |---|---|
+//! | `log` | the facade: a partition's state, opening and closing |
+//! | `append`, `read`, `retention`, `truncate` | what is done to a log |
+//! | `segment`, `index`, `epoch`, `producers` | what a log is made of |
+//! | `recovery` | from files to a log again |
+//! | `checkpoint`, `dirs`, `name` | files of a whole log dir, and their names |
+//! | `store` | the disk, or what stands for it |
+
+mod append;
+mod batch;
+mod checkpoint;
+mod config;
+mod dirs;
+mod epoch;
+mod error;
+mod flush;
+mod folder;
+mod identity;
+mod index;
+mod log;
+mod name;
+mod partition_metadata;
+mod producers;
+mod read;
+mod records;
+mod recovery;
+mod removal;
+mod retention;
+mod scan;
+mod segment;
+mod snapshots;
+mod store;
+mod times;
+mod truncate;
+
+pub use append::{Appended, LeaderAppend};
+pub use config::{FlushConfig, LogConfig, RetentionConfig, SegmentConfig, TimestampConfig};
+pub use dirs::{DirError, Loaded, LogDir, OffsetCheckpoint};
+pub use epoch::EpochEnd;
+pub use error::{AppendError, OpenError, ReadError, StorageError, TrimError};
+pub use flush::{Flush, Flushed};
+pub use identity::{MetaProperties, parse_id, print_id};
+pub use log::{ActiveProducer, Closed, Location, Log, OpenOptions};
+pub use name::{FolderFate, TopicPartition};
+pub use producers::Origin;
+pub use protocol::record::TimestampType;
+pub use read::{AbortedTransaction, FileSlice, Located, PreparedRead, ReadRequest};
+pub use recovery::RecoveryReport;
+pub use removal::RemovedFiles;
+pub use retention::{RetentionPlan, RetentionReason};
+pub use store::{Entry, File, FsStore, MemoryStore, Space, Store};
+pub use times::TimestampedOffset;

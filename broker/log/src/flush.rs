@@ -1,0 +1,116 @@
+//! Syncing: what was appended is made to survive a loss of power.
+
+use std::sync::Arc;
+
+use crate::error::StorageError;
+use crate::folder::{Folder, OpenFile};
+use crate::log::Log;
+
+/// Files to be synced, which needs no lock of the log.
+#[derive(Debug)]
+#[must_use = "call `run`, then `Log::finish_flush`"]
+pub struct Flush {
+    folder: Arc<Folder>,
+    files: Vec<OpenFile>,
+    sync_names: bool,
+    flushed: Flushed,
+}
+
+/// A flush that was done.
+#[derive(Clone, Copy, Debug)]
+pub struct Flushed {
+    up_to: i64,
+    names_given: u64,
+    truncations: u64,
+}
+
+impl Flush {
+    /// Syncs; blocks as long as the disk takes.
+    pub fn run(self) -> Result<Flushed, StorageError> {
+        for file in &self.files {
+            file.handle.sync().map_err(file.id.failed("sync"))?;
+        }
+        if self.sync_names {
+            let path = &self.folder.path;
+            self.folder.store.sync_dir(path).map_err(StorageError::on("sync", path))?;
+        }
+        Ok(self.flushed)
+    }
+
+    /// All that is not synced, of all segments.
+    pub(crate) fn of_everything(log: &Log) -> Result<Self, StorageError> {
+        Self::of(log, log.next_offset)
+    }
+
+    /// All that has to be synced so that everything below an offset is.
+    fn of(log: &Log, up_to: i64) -> Result<Self, StorageError> {
+        let state = &log.flush_state;
+        let mut files = state.snapshots.clone();
+        let last = log.segments.len() - 1;
+        let first = log.segment_of(log.recovery_point).min(last);
+        for segment in log.segments[first..last].iter().filter(|s| s.base_offset() < up_to) {
+            files.extend(segment.files()?);
+        }
+        if log.active().base_offset() < up_to {
+            // Its indexes are written anew after a crash anyway.
+            files.push(log.active().open_log()?);
+        }
+        Ok(Self {
+            folder: log.folder.clone(),
+            files,
+            sync_names: state.names_given > state.names_synced,
+            flushed: Flushed {
+                up_to,
+                names_given: state.names_given,
+                truncations: state.truncations,
+            },
+        })
+    }
+}
+
+impl Log {
+    /// Whether `flush.ms` have gone by since the last flush, and there is something to sync.
+    pub fn flush_is_due(&self, now_ms: i64) -> bool {
+        let waited = now_ms.saturating_sub(self.flush_state.last_flush_ms);
+        self.recovery_point < self.next_offset && waited >= self.config.flush.ms
+    }
+
+    /// What has to be synced so that all below an offset is; `None`: all of it is. Call
+    /// [`Flush::run`] without the lock, then [`Self::finish_flush`].
+    pub fn prepare_flush(&mut self, up_to: i64) -> Result<Option<Flush>, StorageError> {
+        let up_to = up_to.min(self.next_offset);
+        if up_to <= self.recovery_point {
+            return Ok(None);
+        }
+        // Behind the recovery point, this file is all that tells of the epochs.
+        self.epochs.save()?;
+        Flush::of(self, up_to).map(Some)
+    }
+
+    /// Moves the recovery point to where a flush came.
+    pub fn finish_flush(&mut self, flushed: Flushed, now_ms: i64) {
+        if flushed.truncations != self.flush_state.truncations {
+            return;
+        }
+        let last = self.segments.len() - 1;
+        for segment in &mut self.segments[..last] {
+            if segment.base_offset() >= self.recovery_point {
+                segment.release_indexes();
+            }
+        }
+        self.recovery_point = self.recovery_point.max(flushed.up_to);
+        self.flush_state.last_flush_ms = now_ms;
+        self.flush_state.names_synced = flushed.names_given;
+        // One at the flush's end may have been written since.
+        self.flush_state.snapshots.retain(|file| file.id.base_offset >= flushed.up_to);
+    }
+
+    /// Syncs the whole log; blocks as long as the disk takes.
+    pub fn flush(&mut self, now_ms: i64) -> Result<(), StorageError> {
+        if let Some(flush) = self.prepare_flush(self.next_offset)? {
+            let flushed = flush.run()?;
+            self.finish_flush(flushed, now_ms);
+        }
+        Ok(())
+    }
+}

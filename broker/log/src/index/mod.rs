@@ -1,0 +1,216 @@
+//! The three indexes of a segment: files of entries of a fixed size, in ascending order.
+//!
+//! The newest entries are kept in memory and written some hundreds at a time, so that an
+//! append costs one write. What a crash takes of them is found again: the segments that may
+//! lack entries are those that recovery scans.
+
+mod offset;
+mod time;
+mod txn;
+
+use std::sync::Arc;
+
+pub(crate) use offset::{OffsetIndex, OffsetLookup};
+pub(crate) use time::{TimeEntry, TimeIndex};
+pub(crate) use txn::{AbortedEntry, TxnIndex};
+
+use crate::error::StorageError;
+use crate::folder::{Folder, OpenFile, SegmentFile};
+use crate::name::FileKind;
+
+/// Entries in memory are written out when they take this many bytes.
+const TAIL_BYTES: usize = 4096;
+
+/// Binary search ends with reading this many entries at once.
+const BLOCK_ENTRIES: u64 = 256;
+
+/// Entries of `N` bytes.
+#[derive(Debug)]
+pub(crate) struct Entries<const N: usize> {
+    file: SegmentFile,
+    /// Entries that the file holds.
+    written: u64,
+    /// Entries that it does not hold yet.
+    tail: Vec<u8>,
+}
+
+/// The entries that a file holds, readable without the log's lock.
+#[derive(Clone, Debug)]
+pub(crate) struct WrittenEntries<const N: usize> {
+    file: OpenFile,
+    count: u64,
+}
+
+impl<const N: usize> Entries<N> {
+    /// An index without entries; a file that is there counts for nothing until it is
+    /// overwritten.
+    pub(crate) fn empty(folder: Arc<Folder>, kind: FileKind, base_offset: i64) -> Self {
+        Self { file: SegmentFile::new(folder, kind, base_offset), written: 0, tail: Vec::new() }
+    }
+
+    /// The entries of a file of `bytes`; an incomplete one at the end is ignored.
+    pub(crate) fn of_file(
+        folder: Arc<Folder>,
+        kind: FileKind,
+        base_offset: i64,
+        bytes: u64,
+    ) -> Self {
+        let written = bytes / N as u64;
+        Self { written, ..Self::empty(folder, kind, base_offset) }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.written + (self.tail.len() / N) as u64
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds an entry, in memory at first.
+    pub(crate) fn push(&mut self, entry: [u8; N]) {
+        self.tail.extend_from_slice(&entry);
+        if self.tail.len() >= TAIL_BYTES && self.write_tail().is_err() {
+            // The entries stay in memory, and the next flush or roll reports what is wrong.
+            tracing::debug!(file = %self.file.id().path().display(), "index entries wait in memory");
+        }
+    }
+
+    /// Writes what is in memory to the file.
+    pub(crate) fn write_tail(&mut self) -> Result<(), StorageError> {
+        if self.tail.is_empty() {
+            return Ok(());
+        }
+        let position = self.written * N as u64;
+        self.file.write_at(&self.tail, position)?;
+        self.written += (self.tail.len() / N) as u64;
+        self.tail.clear();
+        Ok(())
+    }
+
+    /// Writes everything, cuts what lies behind, and lets go of memory and descriptor.
+    pub(crate) fn seal(&mut self) -> Result<(), StorageError> {
+        self.write_tail()?;
+        let size = self.written * N as u64;
+        if self.file.size()? != size {
+            self.file.set_size(size)?;
+        }
+        self.tail = Vec::new();
+        Ok(())
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.file.release();
+    }
+
+    /// The open file, for syncing.
+    pub(crate) fn open(&self) -> Result<OpenFile, StorageError> {
+        self.file.open()
+    }
+
+    pub(crate) fn get(&self, index: u64) -> Result<Option<[u8; N]>, StorageError> {
+        if index >= self.len() {
+            return Ok(None);
+        }
+        if let Some(in_tail) = index.checked_sub(self.written) {
+            return Ok(Some(tail_entry(&self.tail, in_tail as usize)));
+        }
+        self.written_entries()?.get(index).map(Some)
+    }
+
+    pub(crate) fn last(&self) -> Result<Option<[u8; N]>, StorageError> {
+        match self.len().checked_sub(1) {
+            Some(index) => self.get(index),
+            None => Ok(None),
+        }
+    }
+
+    /// How many entries at the front satisfy a predicate that holds for none behind them.
+    pub(crate) fn count_while(
+        &self,
+        holds: impl Fn(&[u8; N]) -> bool,
+    ) -> Result<u64, StorageError> {
+        if let Some(in_tail) = self.count_in_tail(&holds) {
+            return Ok(self.written + in_tail);
+        }
+        if self.written == 0 { Ok(0) } else { self.written_entries()?.count_while(holds) }
+    }
+
+    /// As [`Self::count_while`], where the answer lies among the entries in memory.
+    fn count_in_tail(&self, holds: impl Fn(&[u8; N]) -> bool) -> Option<u64> {
+        let count = self.tail.len() / N;
+        if count == 0 || !holds(&tail_entry(&self.tail, 0)) {
+            return None;
+        }
+        let (mut low, mut high) = (1, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if holds(&tail_entry(&self.tail, middle)) { low = middle + 1 } else { high = middle }
+        }
+        Some(low as u64)
+    }
+
+    /// The last entry in memory that satisfies such a predicate, if any does.
+    pub(crate) fn last_in_tail(&self, holds: impl Fn(&[u8; N]) -> bool) -> Option<[u8; N]> {
+        let count = self.count_in_tail(holds)?;
+        Some(tail_entry(&self.tail, count as usize - 1))
+    }
+
+    fn written_entries(&self) -> Result<WrittenEntries<N>, StorageError> {
+        Ok(WrittenEntries { file: self.file.open()?, count: self.written })
+    }
+
+    /// `Some` when the file holds entries.
+    pub(crate) fn written_or_none(&self) -> Result<Option<WrittenEntries<N>>, StorageError> {
+        if self.written == 0 { Ok(None) } else { self.written_entries().map(Some) }
+    }
+
+    /// Keeps the first `count` entries.
+    pub(crate) fn truncate(&mut self, count: u64) -> Result<(), StorageError> {
+        if let Some(in_tail) = count.checked_sub(self.written) {
+            self.tail.truncate(in_tail as usize * N);
+            return Ok(());
+        }
+        self.file.set_size(count * N as u64)?;
+        self.written = count;
+        self.tail.clear();
+        Ok(())
+    }
+}
+
+impl<const N: usize> WrittenEntries<N> {
+    pub(crate) fn get(&self, index: u64) -> Result<[u8; N], StorageError> {
+        let mut entry = [0; N];
+        self.read(index, &mut entry)?;
+        Ok(entry)
+    }
+
+    /// See [`Entries::count_while`].
+    pub(crate) fn count_while(
+        &self,
+        holds: impl Fn(&[u8; N]) -> bool,
+    ) -> Result<u64, StorageError> {
+        let (mut low, mut high) = (0, self.count);
+        while high - low > BLOCK_ENTRIES {
+            let middle = low + (high - low) / 2;
+            if holds(&self.get(middle)?) { low = middle + 1 } else { high = middle }
+        }
+        let mut block = vec![0; (high - low) as usize * N];
+        self.read(low, &mut block)?;
+        let (entries, _) = block.as_chunks::<N>();
+        Ok(low + entries.partition_point(holds) as u64)
+    }
+
+    fn read(&self, index: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
+        self.file.read_exact_at(buffer, index * N as u64)
+    }
+}
+
+fn tail_entry<const N: usize>(tail: &[u8], index: usize) -> [u8; N] {
+    let mut entry = [0; N];
+    entry.copy_from_slice(&tail[index * N..(index + 1) * N]);
+    entry
+}
+
+#[cfg(test)]
+mod tests;

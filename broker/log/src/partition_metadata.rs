@@ -1,0 +1,64 @@
+//! `partition.metadata`: which topic, by id, a partition's folder was made for.
+
+use std::io;
+use std::path::Path;
+
+use uuid::Uuid;
+
+use crate::error::{OpenError, StorageError};
+use crate::identity::{parse_id, print_id};
+use crate::store::{self, Store};
+
+/// The topic id of a folder; `None` when the file is not there.
+pub(crate) fn read(store: &dyn Store, path: &Path) -> Result<Option<Uuid>, OpenError> {
+    let bytes = match store::read_all(store, path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StorageError::on("read", path)(error).into()),
+    };
+    parse(&bytes).map(Some).map_err(|(line, problem)| OpenError::Malformed {
+        path: path.to_owned(),
+        line,
+        problem: problem.to_owned(),
+    })
+}
+
+pub(crate) fn write(store: &dyn Store, path: &Path, topic_id: Uuid) -> Result<(), StorageError> {
+    let text = format!("version: 0\ntopic_id: {}", print_id(topic_id));
+    store::replace(store, path, text.as_bytes()).map_err(StorageError::on("write", path))
+}
+
+fn parse(bytes: &[u8]) -> Result<Uuid, (usize, &'static str)> {
+    let text = std::str::from_utf8(bytes).map_err(|_| (1, "it is not text"))?;
+    let mut lines = text.lines();
+    let mut value = |key| lines.next()?.strip_prefix(key)?.strip_prefix(':').map(str::trim);
+    if value("version") != Some("0") {
+        return Err((1, "it is not `version: 0`"));
+    }
+    value("topic_id").and_then(parse_id).ok_or((2, "it is no `topic_id: ID`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+
+    #[test]
+    fn an_id_is_written_and_read_back() {
+        let store = MemoryStore::default();
+        let path = Path::new("partition.metadata");
+        let id = Uuid::from_u128(42);
+        assert_eq!(read(&store, path).unwrap(), None);
+        write(&store, path, id).unwrap();
+        let text = store::read_all(&store, path).unwrap();
+        assert_eq!(text, b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAKg");
+        assert_eq!(read(&store, path).unwrap(), Some(id));
+    }
+
+    #[test]
+    fn a_damaged_file_says_which_line() {
+        for (text, line) in [("", 1), ("version: 1\ntopic_id: x", 1), ("version: 0\nid: x", 2)] {
+            assert_eq!(parse(text.as_bytes()).unwrap_err().0, line, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! From the files of a folder to a log again.
+//!
+//! After a clean shutdown nothing is scanned: the last segment's end and the producers come
+//! from the indexes and the newest snapshot. After a crash, the segments that end above the
+//! recovery point are read batch by batch, their indexes written anew, and what is torn or
+//! damaged is cut off.
+
+mod leftovers;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::record::BatchHeader;
+
+use crate::batch::HeaderWalk;
+use crate::config::LogConfig;
+use crate::epoch::LeaderEpochs;
+use crate::error::{OpenError, StorageError, WalkError};
+use crate::folder::{Folder, OpenFile};
+use crate::log::OpenOptions;
+use crate::producers::ProducerStates;
+use crate::records;
+use crate::scan::{Scan, Scanned};
+use crate::segment::Segment;
+use crate::snapshots;
+
+pub(crate) use leftovers::remove_segments;
+use leftovers::{FoundSegment, find_segments};
+
+/// What opening a log had to repair.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Segments whose batches were all read and checked.
+    pub scanned_segments: usize,
+    /// Of them, those that a crash or a missing file had left without indexes.
+    pub rebuilt_indexes: usize,
+    /// Bytes cut off because they were torn or damaged.
+    pub bytes_cut: u64,
+}
+
+/// A log's parts, read from its files.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    /// At least one, in ascending order.
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) next_offset: i64,
+    pub(crate) log_start_offset: i64,
+    pub(crate) epochs: LeaderEpochs,
+    pub(crate) producers: ProducerStates,
+    pub(crate) report: RecoveryReport,
+}
+
+/// Reads a folder, repairing what has to be.
+pub(crate) fn recover(
+    folder: &Arc<Folder>,
+    config: &LogConfig,
+    options: &OpenOptions,
+) -> Result<Recovered, OpenError> {
+    let mut found = find_segments(folder)?;
+    if found.is_empty() {
+        let base_offset = options.log_start_offset.max(0);
+        return empty(folder, config, base_offset, options.now_ms);
+    }
+    plan_scans(&mut found, options);
+    let first_base = found[0].segment.base_offset();
+    let log_start_offset = options.log_start_offset.max(first_base);
+    let mut recovery = Recovery {
+        folder: folder.clone(),
+        config,
+        options,
+        producers: ProducerStates::default(),
+        epochs: LeaderEpochs::load(folder.clone())?,
+        report: RecoveryReport::default(),
+    };
+    recovery.load_producers(&found, log_start_offset)?;
+    let (segments, next_offset) = recovery.run(found)?;
+    if next_offset < log_start_offset {
+        tracing::warn!(
+            folder = %folder.path.display(), next_offset, log_start_offset,
+            "the log ends before it starts; beginning anew at its start"
+        );
+        remove_segments(folder, &segments)?;
+        let mut anew = empty(folder, config, log_start_offset, options.now_ms)?;
+        anew.report = recovery.report;
+        return Ok(anew);
+    }
+    let Recovery { mut producers, mut epochs, report, .. } = recovery;
+    producers.on_log_start(log_start_offset);
+    epochs.truncate_from_end(next_offset);
+    epochs.truncate_from_start(log_start_offset);
+    snapshots::remove_unneeded(folder, &segments, next_offset)?;
+    Ok(Recovered { segments, next_offset, log_start_offset, epochs, producers, report })
+}
+
+/// A log without records.
+fn empty(
+    folder: &Arc<Folder>,
+    config: &LogConfig,
+    base_offset: i64,
+    now_ms: i64,
+) -> Result<Recovered, OpenError> {
+    let segment = Segment::create(folder.clone(), base_offset, &config.segment, now_ms)?;
+    let mut producers = ProducerStates::default();
+    producers.reset(base_offset);
+    let mut epochs = LeaderEpochs::load(folder.clone())?;
+    epochs.clear();
+    Ok(Recovered {
+        segments: vec![segment],
+        next_offset: base_offset,
+        log_start_offset: base_offset,
+        epochs,
+        producers,
+        report: RecoveryReport::default(),
+    })
+}
+
+/// Decides which segments are read in full.
+fn plan_scans(found: &mut [FoundSegment], options: &OpenOptions) {
+    let mut end = i64::MAX;
+    for found in found.iter_mut().rev() {
+        let unsynced = !options.clean_shutdown && end > options.recovery_point;
+        found.scan |= unsynced;
+        end = found.segment.base_offset();
+    }
+}
+
+struct Recovery<'a> {
+    folder: Arc<Folder>,
+    config: &'a LogConfig,
+    options: &'a OpenOptions,
+    producers: ProducerStates,
+    epochs: LeaderEpochs,
+    report: RecoveryReport,
+}
+
+impl Recovery<'_> {
+    /// Takes the newest snapshot that is not above the first segment to be scanned.
+    fn load_producers(
+        &mut self,
+        found: &[FoundSegment],
+        log_start_offset: i64,
+    ) -> Result<(), StorageError> {
+        let first_scan = found.iter().find(|found| found.scan);
+        let up_to = first_scan.map_or(i64::MAX, |found| found.segment.base_offset());
+        let expiry = (self.options.now_ms, self.config.producer_id_expiration_ms);
+        self.producers.reset(log_start_offset.min(up_to));
+        snapshots::load_newest(&self.folder, up_to, expiry, &mut self.producers)
+    }
+
+    /// Reads the segments in order. Returns those that stay, and the log's end.
+    fn run(&mut self, found: Vec<FoundSegment>) -> Result<(Vec<Segment>, i64), OpenError> {
+        let mut segments = Vec::with_capacity(found.len());
+        let count = found.len();
+        let mut next_offset = 0;
+        let mut found = found.into_iter().enumerate();
+        while let Some((index, FoundSegment { mut segment, scan })) = found.next() {
+            let is_last = index + 1 == count;
+            let mut cut = 0;
+            if scan {
+                (next_offset, cut) = self.scan(&mut segment)?;
+            } else if is_last {
+                (next_offset, cut) = self.inspect(&mut segment)?;
+            } else {
+                self.replay(&segment)?;
+            }
+            segments.push(segment);
+            if cut > 0 && !self.options.clean_shutdown {
+                let behind: Vec<_> = found.map(|(_, found)| found.segment).collect();
+                self.drop_behind(&behind)?;
+                break;
+            }
+        }
+        Ok((segments, next_offset))
+    }
+
+    /// Behind a cut nothing follows on what is there.
+    fn drop_behind(&mut self, behind: &[Segment]) -> Result<(), StorageError> {
+        for segment in behind {
+            self.report.bytes_cut += segment.size();
+            tracing::warn!(
+                folder = %self.folder.path.display(),
+                base_offset = segment.base_offset(), bytes = segment.size(),
+                "removing a segment behind the cut"
+            );
+        }
+        remove_segments(&self.folder, behind)
+    }
+
+    /// The end of the last segment, by its index; one that is damaged is scanned after all.
+    fn inspect(&mut self, segment: &mut Segment) -> Result<(i64, u64), OpenError> {
+        match segment.inspect() {
+            Ok(next_offset) => {
+                self.replay(segment)?;
+                Ok((next_offset, 0))
+            }
+            Err(WalkError::Storage(error)) => Err(error.into()),
+            Err(_) => self.scan(segment),
+        }
+    }
+
+    /// Reads all of a segment, writing its indexes anew; cuts what is damaged. Returns the
+    /// offset behind the last batch, and how many bytes were cut.
+    fn scan(&mut self, segment: &mut Segment) -> Result<(i64, u64), OpenError> {
+        let end = segment.size();
+        let base_offset = segment.base_offset();
+        segment.restart()?;
+        let file = segment.open_log()?;
+        let mut scan = Scan::new(&file, end, base_offset);
+        let mut next_offset = base_offset;
+        loop {
+            match scan.next()? {
+                Scanned::End => break,
+                Scanned::Batch { position, header, bytes } => {
+                    segment.note(&header, position, &self.config.segment);
+                    self.epochs.assign(header.leader_epoch, header.base_offset);
+                    self.account(&header, bytes, segment);
+                    next_offset = header.next_offset();
+                }
+                Scanned::Damaged { position, problem } => {
+                    tracing::warn!(
+                        file = %file.id.path().display(), position, bytes_cut = end - position,
+                        "cutting the log off at a damaged batch: {problem}"
+                    );
+                    segment.cut_file()?;
+                    break;
+                }
+            }
+        }
+        let cut = end - segment.size();
+        segment.seal()?;
+        segment.release_indexes();
+        self.report.scanned_segments += 1;
+        self.report.bytes_cut += cut;
+        Ok((next_offset, cut))
+    }
+
+    /// Tells the producers of a segment's batches, as far as they do not know them.
+    fn replay(&mut self, segment: &Segment) -> Result<(), StorageError> {
+        if segment.size() == 0 {
+            return Ok(());
+        }
+        replay_segment(segment, i64::MAX, &mut self.producers)
+    }
+
+    fn account(&mut self, header: &BatchHeader, bytes: &[u8], segment: &mut Segment) {
+        if header.last_offset() < self.producers.end_offset() {
+            return;
+        }
+        let marker = if header.is_control() && header.has_producer_id() {
+            marker_or_none(Bytes::copy_from_slice(bytes))
+        } else {
+            None
+        };
+        self.producers.begin();
+        // Nothing is refused of what the log holds.
+        let _ = self.producers.stage(header, marker, None);
+        self.producers.commit(header.next_offset(), |entry| segment.aborted.push(entry));
+    }
+}
+
+fn marker_or_none(batch: Bytes) -> Option<crate::producers::Marker> {
+    records::marker(batch).unwrap_or_else(|problem| {
+        tracing::warn!("a control batch cannot be read and is passed over: {problem}");
+        None
+    })
+}
+
+/// Tells the producers of the batches of a segment below an offset that they do not know.
+pub(crate) fn replay_segment(
+    segment: &Segment,
+    end_offset: i64,
+    producers: &mut ProducerStates,
+) -> Result<(), StorageError> {
+    let file = segment.open_log()?;
+    let found = match segment.find(producers.end_offset()) {
+        Err(WalkError::Storage(error)) => return Err(error),
+        found => found.ok().flatten(),
+    };
+    let Some((from, _)) = found else { return Ok(()) };
+    let mut walk = HeaderWalk::new(&file, from, segment.size());
+    loop {
+        let (position, header) = match walk.next() {
+            Ok(Some(next)) => next,
+            Err(WalkError::Storage(error)) => return Err(error),
+            Ok(None) | Err(_) => return Ok(()),
+        };
+        if header.base_offset >= end_offset {
+            return Ok(());
+        }
+        if header.last_offset() < producers.end_offset() {
+            continue;
+        }
+        let marker = if header.is_control() && header.has_producer_id() {
+            marker_or_none(read_batch(&file, position, &header)?)
+        } else {
+            None
+        };
+        producers.begin();
+        // Nothing is refused of what the log holds.
+        let _ = producers.stage(&header, marker, None);
+        producers.commit(header.next_offset(), |_| {});
+    }
+}
+
+/// A batch's bytes.
+pub(crate) fn read_batch(
+    file: &OpenFile,
+    position: u64,
+    header: &BatchHeader,
+) -> Result<Bytes, StorageError> {
+    let mut bytes = vec![0; header.size()];
+    file.read_exact_at(&mut bytes, position)?;
+    Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Finding records by their time.
+
+use crate::error::ReadError;
+use crate::log::Log;
+use crate::records;
+use crate::recovery::read_batch;
+use crate::segment::Segment;
+
+/// A record found by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampedOffset {
+    pub timestamp: i64,
+    pub offset: i64,
+    /// -1 when the log does not know.
+    pub leader_epoch: i32,
+}
+
+impl Log {
+    /// The first record at or after a time. Reads and decompresses the batch that it is in.
+    pub fn offset_for_timestamp(
+        &self,
+        timestamp: i64,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
+        let first = self.segment_of(self.log_start_offset);
+        for segment in &self.segments[first..] {
+            let largest = segment.largest_entry()?;
+            if largest.is_none_or(|largest| largest.timestamp < timestamp) {
+                continue;
+            }
+            let from = self.log_start_offset;
+            let found = self.first_record(segment, timestamp, |offset, time| {
+                time >= timestamp && offset >= from
+            })?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record with the largest timestamp. Reads and decompresses its batch.
+    pub fn max_timestamp_offset(&self) -> Result<Option<TimestampedOffset>, ReadError> {
+        let mut best: Option<(i64, &Segment)> = None;
+        for segment in &self.segments[self.segment_of(self.log_start_offset)..] {
+            if let Some(largest) = segment.largest_entry()?
+                && best.is_none_or(|(timestamp, _)| largest.timestamp > timestamp)
+            {
+                best = Some((largest.timestamp, segment));
+            }
+        }
+        match best {
+            Some((timestamp, segment)) => {
+                self.first_record(segment, timestamp, |_, time| time == timestamp)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The first record of a segment that is what `wanted` says of its offset and time, being
+    /// in the first batches that reach a time.
+    fn first_record(
+        &self,
+        segment: &Segment,
+        timestamp: i64,
+        wanted: impl Fn(i64, i64) -> bool,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
+        let mut from = self.log_start_offset;
+        while let Some((position, header)) = segment.find_time(timestamp, from)? {
+            let file = segment.open_log()?;
+            let batch = read_batch(&file, position, &header)?;
+            let found = records::find(&batch, &wanted).map_err(|problem| {
+                ReadError::CorruptBatch { path: file.id.path(), position, problem }
+            })?;
+            if let Some((_, offset, timestamp)) = found {
+                let leader_epoch = self.epochs.at(offset).unwrap_or(-1);
+                return Ok(Some(TimestampedOffset { timestamp, offset, leader_epoch }));
+            }
+            from = header.next_offset();
+        }
+        Ok(None)
+    }
+}

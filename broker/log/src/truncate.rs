@@ -1,0 +1,60 @@
+//! Cutting the log at its end, as a follower does whose leader has other records.
+
+use crate::error::{StorageError, TrimError};
+use crate::log::Log;
+use crate::recovery::remove_segments;
+use crate::segment::Segment;
+
+impl Log {
+    /// Cuts the log so that it ends at an offset; does nothing when it ends there or earlier.
+    /// A batch that the offset lies in goes as a whole. Producers are as they were then.
+    pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<(), TrimError> {
+        if offset < 0 {
+            return Err(TrimError::NegativeOffset { offset });
+        }
+        if offset >= self.next_offset {
+            return Ok(());
+        }
+        if offset < self.segments[0].base_offset() {
+            return self.truncate_fully_and_start_at(offset, now_ms);
+        }
+        self.flush_state.truncations += 1;
+        let keep = self.segments.partition_point(|segment| segment.base_offset() <= offset);
+        let behind = self.segments.split_off(keep);
+        self.next_offset = offset;
+        self.recovery_point = self.recovery_point.min(offset);
+        let removed = remove_segments(&self.folder, &behind);
+        let cut = self.active_mut().truncate(offset, now_ms);
+        self.log_start_offset = self.log_start_offset.min(offset);
+        self.high_watermark = self.high_watermark.min(offset);
+        self.epochs.truncate_from_end(offset);
+        removed?;
+        cut.map_err(StorageError::from)?;
+        self.epochs.save()?;
+        Ok(self.reload_producers(now_ms)?)
+    }
+
+    /// Empties the log; it then begins and ends at an offset.
+    pub fn truncate_fully_and_start_at(
+        &mut self,
+        offset: i64,
+        now_ms: i64,
+    ) -> Result<(), TrimError> {
+        if offset < 0 {
+            return Err(TrimError::NegativeOffset { offset });
+        }
+        self.flush_state.truncations += 1;
+        remove_segments(&self.folder, &self.segments)?;
+        let config = &self.config.segment;
+        let segment = Segment::create(self.folder.clone(), offset, config, now_ms)?;
+        self.segments = vec![segment];
+        self.flush_state.names_given += 1;
+        self.next_offset = offset;
+        self.log_start_offset = offset;
+        self.high_watermark = offset;
+        self.recovery_point = self.recovery_point.min(offset);
+        self.epochs.clear();
+        self.epochs.save()?;
+        Ok(self.reload_producers(now_ms)?)
+    }
+}
