@@ -63,7 +63,7 @@ pub fn change(
             }
             return Err(ChangeError::UnknownKey { scope, name: name.clone() });
         };
-        let current = changed.get(name).map_or(key.default.unwrap_or_default(), String::as_str);
+        let current = changed.get(name).map(String::as_str).or(key.default).unwrap_or_default();
         let text = match change {
             Change::Delete => {
                 changed.remove(name);

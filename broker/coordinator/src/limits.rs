@@ -1,0 +1,14 @@
+//! Limits of the coordinator that are no configuration keys.
+
+/// How long a member that was never answered may wait: its client cannot send heartbeats yet, and if
+/// it is gone, nothing else would tell.
+pub(crate) const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1000;
+
+/// Member ids of one group that are given out and not yet used.
+pub(crate) const PENDING_JOINS: usize = 65_536;
+
+/// Bytes of keys and values that go into one batch; more records make more batches.
+pub(crate) const BATCH_BYTES: usize = 512 * 1024;
+
+/// What a batch of the log may grow to when it is decompressed.
+pub(crate) const DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;

@@ -1,0 +1,306 @@
+//! One shard with the requests that wait for it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use protocol::messages::join_group_response::JoinGroupResponse;
+use protocol::messages::sync_group_response::SyncGroupResponse;
+use tokio::sync::oneshot;
+use tracing::error;
+
+use super::{AppendError, Commit, Inner, Unavailable, batches};
+use crate::{Outcome, Parked, Shard, Ticket};
+
+/// What a join or sync request waits for.
+pub(super) type Answer<R> = oneshot::Receiver<Result<R, Unavailable>>;
+
+pub(super) struct ShardCell {
+    partition: i32,
+    /// A std mutex: a step and its append to the page cache happen under it, nothing awaits.
+    state: Mutex<State>,
+}
+
+struct State {
+    shard: Shard,
+    tickets: u64,
+    joins: HashMap<Ticket, oneshot::Sender<Result<JoinGroupResponse, Unavailable>>>,
+    syncs: HashMap<Ticket, oneshot::Sender<Result<SyncGroupResponse, Unavailable>>>,
+    /// Appends that are not committed yet, in their order; a task sees them through while there are
+    /// any. Bounded by the requests in flight, of which each connection has few.
+    uncommitted: VecDeque<Uncommitted>,
+}
+
+struct Uncommitted {
+    commit: Option<Commit>,
+    replies: Vec<Parked>,
+    waiting: Vec<oneshot::Sender<Result<(), AppendError>>>,
+}
+
+/// When what a request saw or did is committed.
+pub(super) enum Committed {
+    Already,
+    After(oneshot::Receiver<Result<(), AppendError>>),
+}
+
+impl Committed {
+    pub(super) async fn wait(self) -> Result<(), Unavailable> {
+        match self {
+            Committed::Already => Ok(()),
+            Committed::After(done) => Ok(done.await.map_err(|_| Unavailable::Stopping)??),
+        }
+    }
+}
+
+impl ShardCell {
+    pub(super) fn new(partition: i32, shard: Shard) -> Self {
+        let state = State {
+            shard,
+            tickets: 0,
+            joins: HashMap::new(),
+            syncs: HashMap::new(),
+            uncommitted: VecDeque::new(),
+        };
+        Self { partition, state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<i64> {
+        self.lock().shard.next_deadline()
+    }
+
+    /// Answers all that is parked with an error.
+    pub(super) fn stop(&self) {
+        let mut state = self.lock();
+        state.joins.clear();
+        state.syncs.clear();
+        state.uncommitted.clear();
+    }
+
+    pub(super) fn read<R>(&self, read: impl FnOnce(&Shard) -> R) -> (R, Committed) {
+        let mut state = self.lock();
+        let response = read(&state.shard);
+        (response, state.when_committed())
+    }
+
+    /// Steps the shard, appends and replays its records, and answers whom the step answers. A step
+    /// whose records the log refuses changes nothing that is persistent; its answers are errors.
+    pub(super) fn step<R>(
+        self: &Arc<Self>,
+        inner: &Arc<Inner>,
+        step: impl FnOnce(&mut Shard, i64) -> Outcome<R>,
+    ) -> Result<(R, Committed), Unavailable> {
+        let mut state = self.lock();
+        let now_ms = inner.clock.now_ms();
+        let outcome = step(&mut state.shard, now_ms);
+        self.settle(&mut state, inner, now_ms, outcome)
+    }
+
+    /// As [`ShardCell::step`], for a request that is answered by ticket.
+    pub(super) fn park_join(
+        self: &Arc<Self>,
+        inner: &Arc<Inner>,
+        step: impl FnOnce(&mut Shard, i64, Ticket) -> Outcome<()>,
+    ) -> Answer<JoinGroupResponse> {
+        let (sender, answer) = oneshot::channel();
+        let mut state = self.lock();
+        let ticket = state.ticket();
+        state.joins.insert(ticket, sender);
+        self.step_parked(&mut state, inner, ticket, step);
+        answer
+    }
+
+    /// As [`ShardCell::park_join`].
+    pub(super) fn park_sync(
+        self: &Arc<Self>,
+        inner: &Arc<Inner>,
+        step: impl FnOnce(&mut Shard, i64, Ticket) -> Outcome<()>,
+    ) -> Answer<SyncGroupResponse> {
+        let (sender, answer) = oneshot::channel();
+        let mut state = self.lock();
+        let ticket = state.ticket();
+        state.syncs.insert(ticket, sender);
+        self.step_parked(&mut state, inner, ticket, step);
+        answer
+    }
+
+    fn step_parked(
+        self: &Arc<Self>,
+        state: &mut State,
+        inner: &Arc<Inner>,
+        ticket: Ticket,
+        step: impl FnOnce(&mut Shard, i64, Ticket) -> Outcome<()>,
+    ) {
+        let now_ms = inner.clock.now_ms();
+        let outcome = step(&mut state.shard, now_ms, ticket);
+        if let Err(unavailable) = self.settle(state, inner, now_ms, outcome) {
+            // It may not have been among those that the outcome would have answered.
+            state.refuse(ticket, &unavailable);
+        }
+    }
+
+    /// Acts on the timers that are due.
+    pub(super) fn advance(self: &Arc<Self>, inner: &Arc<Inner>) {
+        let mut state = self.lock();
+        let now_ms = inner.clock.now_ms();
+        while let Some(outcome) = state.shard.advance(now_ms) {
+            // A timer has nobody to tell; who waits was answered with the error.
+            if let Err(unavailable) = self.settle(&mut state, inner, now_ms, outcome) {
+                error!(partition = self.partition, %unavailable, "a group's timer was in vain");
+            }
+        }
+    }
+
+    fn settle<R>(
+        self: &Arc<Self>,
+        state: &mut State,
+        inner: &Arc<Inner>,
+        now_ms: i64,
+        outcome: Outcome<R>,
+    ) -> Result<(R, Committed), Unavailable> {
+        if let Some(deadline_ms) = state.shard.next_deadline() {
+            inner.wakeup.not_later_than(deadline_ms);
+        }
+        let Outcome { records, response, replies } = outcome;
+        if records.is_empty() {
+            return Ok((response, state.answer(replies)));
+        }
+        let commits = match append(inner, self.partition, &records, now_ms) {
+            Ok(commits) => commits,
+            Err(failed) => {
+                error!(partition = self.partition, error = %failed, "cannot write a group's record");
+                state.shard.append_failed(&records);
+                let unavailable = Unavailable::Append(failed);
+                for reply in &replies {
+                    state.refuse(ticket_of(reply), &unavailable);
+                }
+                return Err(unavailable);
+            }
+        };
+        for record in &records {
+            state.shard.replay(record);
+        }
+        self.await_commits(state, inner, commits);
+        Ok((response, state.answer(replies)))
+    }
+
+    /// Queues the commits that are not done at once, behind those that came before.
+    fn await_commits(
+        self: &Arc<Self>,
+        state: &mut State,
+        inner: &Arc<Inner>,
+        commits: Vec<Commit>,
+    ) {
+        let idle = state.uncommitted.is_empty();
+        for mut commit in commits {
+            let at_once = state.uncommitted.is_empty()
+                && matches!(
+                    commit.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+                    Poll::Ready(Ok(()))
+                );
+            if !at_once {
+                let (replies, waiting) = (Vec::new(), Vec::new());
+                state.uncommitted.push_back(Uncommitted { commit: Some(commit), replies, waiting });
+            }
+        }
+        if idle && !state.uncommitted.is_empty() {
+            let patience = u64::try_from(inner.settings.offsets_commit_timeout_ms).unwrap_or(0);
+            tokio::spawn(self.clone().see_through(Duration::from_millis(patience)));
+        }
+    }
+
+    /// Waits for the commits one after the other and answers those who wait for each; ends when there
+    /// is none left.
+    async fn see_through(self: Arc<Self>, patience: Duration) {
+        loop {
+            let commit = match self.lock().uncommitted.front_mut() {
+                Some(first) => first.commit.take(),
+                None => return,
+            };
+            let result = match commit {
+                Some(commit) => tokio::time::timeout(patience, commit)
+                    .await
+                    .unwrap_or(Err(AppendError::Timeout)),
+                None => Err(AppendError::Timeout),
+            };
+            let mut state = self.lock();
+            let Some(done) = state.uncommitted.pop_front() else { return };
+            for waiting in done.waiting {
+                // The request that waited may be gone with its connection.
+                let _ = waiting.send(result.clone());
+            }
+            for reply in done.replies {
+                match &result {
+                    Ok(()) => state.send(reply),
+                    Err(failed) => state.refuse(ticket_of(&reply), &failed.clone().into()),
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    fn when_committed(&mut self) -> Committed {
+        match self.uncommitted.back_mut() {
+            None => Committed::Already,
+            Some(last) => {
+                let (sender, done) = oneshot::channel();
+                last.waiting.push(sender);
+                Committed::After(done)
+            }
+        }
+    }
+
+    /// Sends the replies, after what is not committed yet.
+    fn answer(&mut self, replies: Vec<Parked>) -> Committed {
+        match self.uncommitted.back_mut() {
+            Some(last) => last.replies.extend(replies),
+            None => replies.into_iter().for_each(|reply| self.send(reply)),
+        }
+        self.when_committed()
+    }
+
+    // Whoever waited may be gone with its connection: a send that fails is no failure.
+    fn send(&mut self, reply: Parked) {
+        match reply {
+            Parked::Join(ticket, response) => {
+                let _ = self.joins.remove(&ticket).map(|sender| sender.send(Ok(response)));
+            }
+            Parked::Sync(ticket, response) => {
+                let _ = self.syncs.remove(&ticket).map(|sender| sender.send(Ok(response)));
+            }
+        }
+    }
+
+    fn refuse(&mut self, ticket: Ticket, unavailable: &Unavailable) {
+        let error = || unavailable.clone();
+        let _ = self.joins.remove(&ticket).map(|sender| sender.send(Err(error())));
+        let _ = self.syncs.remove(&ticket).map(|sender| sender.send(Err(error())));
+    }
+}
+
+fn ticket_of(reply: &Parked) -> Ticket {
+    match reply {
+        Parked::Join(ticket, _) | Parked::Sync(ticket, _) => *ticket,
+    }
+}
+
+fn append(
+    inner: &Inner,
+    partition: i32,
+    records: &[crate::Record],
+    now_ms: i64,
+) -> Result<Vec<Commit>, AppendError> {
+    let storage = |error: protocol::EncodeError| AppendError::Storage { reason: error.to_string() };
+    let batches = batches::encode(records, now_ms).map_err(storage)?;
+    batches.into_iter().map(|batch| inner.writer.append(partition, batch)).collect()
+}

@@ -1,0 +1,228 @@
+//! The service around the shards: finds the shard of a group, loads it once from its log, lets one
+//! request at a time step it, appends what comes of it, and answers when that is committed.
+//!
+//! ```text
+//!   request ─▶ shard (under a short lock): step ─▶ LogWriter::append ─▶ replay
+//!                │ parked (join, sync)                   │ commit future
+//!                ▼                                       ▼
+//!             ticket ◀──────────────── answers, in the order of the appends
+//! ```
+//!
+//! One task runs the timers of all shards; nothing sleeps inside a request.
+
+mod admin;
+mod batches;
+mod cell;
+mod membership;
+mod offsets;
+mod timer_task;
+mod writer;
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use protocol::ErrorCode;
+use thiserror::Error;
+use tokio::sync::{Notify, OnceCell};
+use tokio::task::JoinHandle;
+
+pub use offsets::{FetchedOffset, FetchedTopic};
+pub use writer::{AppendError, Clock, Commit, LogWriter, ReadError};
+
+use self::cell::ShardCell;
+use crate::{Outcome, Settings, Shard};
+
+/// Why a request to a group could not be served here; the caller may try again, elsewhere or later.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unavailable {
+    #[error("The topic __consumer_offsets does not exist yet.")]
+    NoOffsetsTopic,
+    #[error("This broker does not coordinate the group.")]
+    NotCoordinator,
+    #[error("The groups of partition {partition} cannot be read: {reason}")]
+    Load { partition: i32, reason: String },
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error("The coordinator is stopping.")]
+    Stopping,
+}
+
+impl Unavailable {
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Unavailable::NoOffsetsTopic => ErrorCode::CoordinatorNotAvailable,
+            Unavailable::NotCoordinator => ErrorCode::NotCoordinator,
+            Unavailable::Load { .. } => ErrorCode::CoordinatorNotAvailable,
+            Unavailable::Append(AppendError::NotLeader) => ErrorCode::NotCoordinator,
+            Unavailable::Append(AppendError::Timeout) => ErrorCode::CoordinatorNotAvailable,
+            Unavailable::Append(AppendError::TooLarge { .. }) => ErrorCode::UnknownServerError,
+            Unavailable::Append(AppendError::Storage { .. }) => ErrorCode::CoordinatorNotAvailable,
+            Unavailable::Stopping => ErrorCode::CoordinatorNotAvailable,
+        }
+    }
+}
+
+/// The groups of this broker. Clones are handles to the same.
+#[derive(Clone)]
+pub struct Groups {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    writer: Arc<dyn LogWriter>,
+    clock: Arc<dyn Clock>,
+    /// A std mutex: it is held to look up or insert a cell, never across an await.
+    cells: Mutex<HashMap<i32, Arc<OnceCell<Arc<ShardCell>>>>>,
+    wakeup: Wakeup,
+    timers: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How the timer task learns that a deadline came before the one that it waits for.
+#[derive(Default)]
+struct Wakeup {
+    planned_ms: AtomicI64,
+    notify: Notify,
+    stopping: std::sync::atomic::AtomicBool,
+}
+
+impl Groups {
+    /// Starts the service and its timer task; must be called inside a tokio runtime. Shards load as
+    /// they are asked for, or all at once by [`Groups::load_all`].
+    pub fn start(settings: Settings, writer: Arc<dyn LogWriter>, clock: Arc<dyn Clock>) -> Self {
+        let inner = Arc::new(Inner {
+            settings,
+            writer,
+            clock,
+            cells: Mutex::new(HashMap::new()),
+            wakeup: Wakeup { planned_ms: AtomicI64::new(i64::MAX), ..Wakeup::default() },
+            timers: Mutex::new(None),
+        });
+        let task = tokio::spawn(timer_task::run(inner.clone()));
+        *inner.timers.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        Self { inner }
+    }
+
+    /// Stops the timers. Requests that are parked are answered with an error.
+    pub async fn shutdown(&self) {
+        self.inner.wakeup.stop();
+        let task = self.inner.timers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            // The task ends by itself; one that panicked has nothing left to stop.
+            let _ = task.await;
+        }
+        for cell in self.inner.loaded_cells() {
+            cell.stop();
+        }
+    }
+
+    /// Reads all groups that the log has, so that the first request need not wait for it.
+    pub async fn load_all(&self) -> Result<(), Unavailable> {
+        let count = self.inner.writer.partition_count().unwrap_or(0);
+        for partition in 0..count {
+            match self.cell(partition).await {
+                Ok(_) | Err(Unavailable::NotCoordinator) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The partition of `__consumer_offsets` that a group's records are in.
+    pub fn partition_of(&self, group_id: &str) -> Result<i32, Unavailable> {
+        let count = self.inner.writer.partition_count().ok_or(Unavailable::NoOffsetsTopic)?;
+        Ok(partition_of(group_id, count))
+    }
+
+    async fn shard_of(&self, group_id: &str) -> Result<Arc<ShardCell>, Unavailable> {
+        self.cell(self.partition_of(group_id)?).await
+    }
+
+    /// The cells of all partitions that this broker leads.
+    async fn all_cells(&self) -> Result<Vec<Arc<ShardCell>>, Unavailable> {
+        let count = self.inner.writer.partition_count().unwrap_or(0);
+        let mut cells = Vec::new();
+        for partition in 0..count {
+            match self.cell(partition).await {
+                Ok(cell) => cells.push(cell),
+                Err(Unavailable::NotCoordinator) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(cells)
+    }
+
+    async fn cell(&self, partition: i32) -> Result<Arc<ShardCell>, Unavailable> {
+        if self.inner.wakeup.is_stopping() {
+            return Err(Unavailable::Stopping);
+        }
+        if !self.inner.writer.leads(partition) {
+            return Err(Unavailable::NotCoordinator);
+        }
+        let slot = {
+            let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            cells.entry(partition).or_default().clone()
+        };
+        let cell = slot.get_or_try_init(|| self.inner.clone().load(partition)).await?;
+        Ok(cell.clone())
+    }
+
+    /// Lets a request step the shard; the response once the records of the step are committed.
+    async fn step<R>(
+        &self,
+        cell: &Arc<ShardCell>,
+        step: impl FnOnce(&mut Shard, i64) -> Outcome<R>,
+    ) -> Result<R, Unavailable> {
+        let (response, committed) = cell.step(&self.inner, step)?;
+        committed.wait().await?;
+        Ok(response)
+    }
+
+    /// Lets a request read the shard; what it read is in the log for good.
+    async fn read<R>(
+        &self,
+        cell: &Arc<ShardCell>,
+        read: impl FnOnce(&Shard) -> R,
+    ) -> Result<R, Unavailable> {
+        let (response, committed) = cell.read(read);
+        committed.wait().await?;
+        Ok(response)
+    }
+}
+
+impl Inner {
+    async fn load(self: Arc<Self>, partition: i32) -> Result<Arc<ShardCell>, Unavailable> {
+        let failed = |reason: String| Unavailable::Load { partition, reason };
+        let inner = self.clone();
+        let work = move || batches::load(&inner.settings, &*inner.writer, partition);
+        let loaded = tokio::task::spawn_blocking(work).await;
+        let shard = loaded
+            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| failed(error.to_string()))?;
+        let cell = Arc::new(ShardCell::new(partition, shard));
+        let (_, committed) = cell.step(&self, |shard, now_ms| shard.start(now_ms))?;
+        committed.wait().await?;
+        Ok(cell)
+    }
+
+    fn loaded_cells(&self) -> Vec<Arc<ShardCell>> {
+        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.values().filter_map(|slot| slot.get().cloned()).collect()
+    }
+}
+
+/// Kafka's choice: the group's Java hash over the number of partitions.
+pub fn partition_of(group_id: &str, partitions: i32) -> i32 {
+    let hash = group_id
+        .encode_utf16()
+        .fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    let positive = if hash == i32::MIN { 0 } else { hash.abs() };
+    positive % partitions.max(1)
+}
+
+impl std::fmt::Debug for Groups {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Groups").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}

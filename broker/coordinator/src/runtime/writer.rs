@@ -1,0 +1,60 @@
+//! What the coordinator asks of the broker around it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+/// Resolves when all records of an append are committed, or to why they are not.
+pub type Commit = Pin<Box<dyn Future<Output = Result<(), AppendError>> + Send>>;
+
+/// Why records did not come into the log.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AppendError {
+    #[error("This broker does not lead the partition.")]
+    NotLeader,
+    #[error("The replicas did not take the records in time.")]
+    Timeout,
+    #[error("A batch of {bytes} bytes is larger than __consumer_offsets takes.")]
+    TooLarge { bytes: usize },
+    #[error("The log could not be written: {reason}")]
+    Storage { reason: String },
+}
+
+/// Why a log could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReadError {
+    #[error("the log could not be read: {reason}")]
+    Storage { reason: String },
+    #[error("a batch of the log is damaged: {reason}")]
+    Batch { reason: String },
+}
+
+/// The log of `__consumer_offsets`.
+///
+/// The caller appends to one partition from one place at a time. Appends are in the log in the order
+/// of the calls, and become committed in that order.
+pub trait LogWriter: Send + Sync + 'static {
+    /// How many partitions the topic has; `None` while it does not exist.
+    fn partition_count(&self) -> Option<i32>;
+
+    /// Whether this broker leads the partition.
+    fn leads(&self, partition: i32) -> bool;
+
+    /// Appends one record batch, which has no offsets yet. Returns when it is in the leader's log,
+    /// without waiting for replicas; must not block for longer than a write to the page cache.
+    fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError>;
+
+    /// The first offset that the log still has.
+    fn start_offset(&self, partition: i32) -> i64;
+
+    /// Whole batches, the first of which holds `offset`; empty at the end of the log. Called outside of
+    /// the async runtime's threads; may block.
+    fn read(&self, partition: i32, offset: i64) -> Result<Bytes, ReadError>;
+}
+
+/// Tells the time in milliseconds since 1970.
+pub trait Clock: Send + Sync + 'static {
+    fn now_ms(&self) -> i64;
+}
