@@ -1,0 +1,6 @@
+//! Operators in the test driver, record by record.
+
+mod fixture;
+mod grouping;
+mod joining;
+mod windows;

@@ -1,0 +1,5 @@
+//! Running a topology.
+
+mod engine;
+
+pub(crate) use engine::{Engine, EngineError, Outgoing};

@@ -1,0 +1,314 @@
+//! What a commit puts on the changelog topic, and how it is read back.
+//!
+//! ```text
+//!   key    sub-topology u16 │ store u16 │ key in the store      value = its new value, or null
+//!          sub-topology u16 │ 0xffff                            value = Checkpoint (JSON)
+//!
+//!   a commit:   entry entry entry checkpoint       one record batch, so all of it or nothing
+//!   a large one: [entry entry ..] [entry ..] .. [.. checkpoint]       several batches
+//! ```
+//!
+//! Entries of a commit in several batches carry its number in a header. They count only once the
+//! checkpoint with the same number follows: a crash between two batches leaves entries that
+//! restoring drops. Their keys may have hidden older, committed entries from a compaction, so
+//! that the task writes those keys again with its next commit ([`Replay::dropped`]).
+
+use std::collections::BTreeMap;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+
+use super::{StateError, Stores, TaskSpace, Write, checkpoint_key, store_prefix};
+use crate::limits::CHANGELOG_BATCH_BYTES;
+use crate::operator::TaskId;
+use crate::record::{Header, InputRecord, OutputRecord};
+
+const COMMIT_HEADER: &str = "commit";
+const CHECKPOINT: u16 = u16::MAX;
+/// What a record costs beside its key and value, generously.
+const RECORD_OVERHEAD: usize = 40;
+
+/// Position of a task in one of its input partitions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct InputPosition {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    /// The next offset to read.
+    pub(crate) offset: i64,
+    /// A table that is to be read up to here before streams are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) read_first_until: Option<i64>,
+}
+
+/// The last record of an internal topic that was processed, by the input it descends from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// Number of the reading task's input.
+    pub(crate) input_number: u16,
+    /// The task that wrote it, and the number of its input.
+    pub(crate) task: (u16, i32),
+    pub(crate) input: u16,
+    /// Offset in that input, and the how-manieth output of that record.
+    pub(crate) offset: i64,
+    pub(crate) index: u32,
+}
+
+/// Where a task stands: all that must be in step with its state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    /// Names of the sub-topology's stores, by number: state of another topology is refused.
+    pub(crate) stores: Vec<String>,
+    pub(crate) inputs: Vec<InputPosition>,
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) stream_time: i64,
+    /// Notes of operators, by node.
+    pub(crate) operators: BTreeMap<String, serde_json::Value>,
+    /// Number of the commit, where it took several batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) commit: Option<u64>,
+    /// Local copy only: the changelog offset behind this commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) changelog: Option<i64>,
+}
+
+impl Checkpoint {
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        Bytes::from(serde_json::to_vec(self).expect("strings, numbers and JSON values"))
+    }
+
+    pub(crate) fn from_bytes(task: &TaskId, bytes: &[u8]) -> Result<Self, StateError> {
+        serde_json::from_slice(bytes).map_err(|error| StateError::Damaged {
+            task: task.to_string(),
+            message: format!("its checkpoint cannot be read: {error}"),
+        })
+    }
+}
+
+/// A commit as the batches of records to append, in order; each must be appended atomically.
+pub(crate) struct ChangelogBatches(pub(crate) Vec<Vec<OutputRecord>>);
+
+impl ChangelogBatches {
+    /// The changed entries of `stores`, then `checkpoint`. `number` must never have been used
+    /// by this task before; it is noted if there is more than one batch.
+    pub(crate) fn new(
+        task: &TaskId,
+        stores: &Stores,
+        mut checkpoint: Checkpoint,
+        (number, timestamp): (u64, i64),
+    ) -> Self {
+        let mut batches = vec![Vec::new()];
+        let mut room = CHANGELOG_BATCH_BYTES;
+        let entries = stores.changed().filter(|change| change.logged).map(|change| {
+            record(key(task, change.store, change.key), change.value.cloned(), timestamp)
+        });
+        for entry in entries {
+            push(&mut batches, &mut room, entry);
+        }
+        let mut several = batches.len() > 1;
+        loop {
+            checkpoint.commit = several.then_some(number);
+            let value = Some(checkpoint.to_bytes());
+            let last = record(key(task, CHECKPOINT, &[]), value, timestamp);
+            if several || size(&last) <= room {
+                push(&mut batches, &mut room, last);
+                break;
+            }
+            several = true;
+        }
+        if batches.len() > 1 {
+            let header =
+                Header { key: COMMIT_HEADER.to_owned(), value: Some(number_bytes(number)) };
+            for entry in batches.iter_mut().flatten() {
+                entry.headers.push(header.clone());
+            }
+        }
+        Self(batches)
+    }
+}
+
+fn push(batches: &mut Vec<Vec<OutputRecord>>, room: &mut usize, record: OutputRecord) {
+    let size = size(&record);
+    if size > *room && batches.last().is_some_and(|batch| !batch.is_empty()) {
+        batches.push(Vec::new());
+        *room = CHANGELOG_BATCH_BYTES;
+    }
+    *room = room.saturating_sub(size);
+    if let Some(batch) = batches.last_mut() {
+        batch.push(record);
+    }
+}
+
+fn size(record: &OutputRecord) -> usize {
+    let size = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+    size(&record.key) + size(&record.value) + RECORD_OVERHEAD
+}
+
+fn record(key: Bytes, value: Option<Bytes>, timestamp: i64) -> OutputRecord {
+    OutputRecord { key: Some(key), value, timestamp, ..OutputRecord::default() }
+}
+
+fn key(task: &TaskId, store: u16, key: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(4 + key.len());
+    out.put_u16(task.subtopology);
+    out.put_u16(store);
+    out.put_slice(key);
+    out.freeze()
+}
+
+fn number_bytes(number: u64) -> Bytes {
+    Bytes::copy_from_slice(&number.to_be_bytes())
+}
+
+/// A record of the changelog that concerns a task.
+#[derive(Debug, PartialEq)]
+pub(crate) enum ChangelogEntry {
+    Change { store: u16, key: Bytes, value: Option<Bytes>, commit: Option<u64> },
+    Checkpoint(Box<Checkpoint>),
+}
+
+impl ChangelogEntry {
+    /// Reads a record; `None` where it belongs to another sub-topology.
+    pub(crate) fn read(task: &TaskId, record: &InputRecord) -> Result<Option<Self>, StateError> {
+        let damaged = |message: &str| StateError::Damaged {
+            task: task.to_string(),
+            message: format!("changelog record at offset {}: {message}", record.offset),
+        };
+        let key = record.key.as_ref().filter(|key| key.len() >= 4);
+        let key = key.ok_or_else(|| damaged("its key is too short"))?;
+        if key[..2] != task.subtopology.to_be_bytes() {
+            return Ok(None);
+        }
+        let store = u16::from_be_bytes([key[2], key[3]]);
+        if store == CHECKPOINT {
+            let value = record.value.as_ref().ok_or_else(|| damaged("a checkpoint is empty"))?;
+            let checkpoint = Checkpoint::from_bytes(task, value)?;
+            return Ok(Some(Self::Checkpoint(Box::new(checkpoint))));
+        }
+        let commit = match record.headers.iter().find(|header| header.key == COMMIT_HEADER) {
+            None => None,
+            Some(header) => {
+                let bytes = header.value.as_deref().and_then(|value| value.try_into().ok());
+                Some(u64::from_be_bytes(bytes.ok_or_else(|| damaged("bad commit number"))?))
+            }
+        };
+        Ok(Some(Self::Change { store, key: key.slice(4..), value: record.value.clone(), commit }))
+    }
+}
+
+/// Puts committed entries of a changelog together, commit by commit.
+pub(crate) struct Replay {
+    task: TaskId,
+    space: TaskSpace,
+    pending: Vec<(u16, Bytes, Option<Bytes>, Option<u64>)>,
+    /// (store, key) of entries whose commit never came.
+    pub(crate) dropped: Vec<(u16, Bytes)>,
+}
+
+impl Replay {
+    pub(crate) fn new(task: TaskId) -> Self {
+        let space = TaskSpace::new(&task);
+        Self { task, space, pending: Vec::new(), dropped: Vec::new() }
+    }
+
+    /// Takes the next record. A checkpoint gives the writes of its commit, itself included.
+    pub(crate) fn take(
+        &mut self,
+        record: &InputRecord,
+    ) -> Result<Option<(Vec<Write>, Checkpoint)>, StateError> {
+        let mut checkpoint = match ChangelogEntry::read(&self.task, record)? {
+            None => return Ok(None),
+            Some(ChangelogEntry::Change { store, key, value, commit }) => {
+                self.pending.push((store, key, value, commit));
+                return Ok(None);
+            }
+            Some(ChangelogEntry::Checkpoint(checkpoint)) => *checkpoint,
+        };
+        checkpoint.changelog = Some(record.offset + 1);
+        let mut writes = Vec::with_capacity(self.pending.len() + 1);
+        for (store, key, value, commit) in self.pending.drain(..) {
+            if commit.is_some() && commit != checkpoint.commit {
+                self.dropped.push((store, key));
+            } else {
+                writes.push(([&store_prefix(&self.space, store)[..], &key].concat(), value));
+            }
+        }
+        writes.push((checkpoint_key(&self.space), Some(checkpoint.to_bytes())));
+        Ok(Some((writes, checkpoint)))
+    }
+
+    /// To be called behind the last record.
+    pub(crate) fn finish(mut self) -> Vec<(u16, Bytes)> {
+        self.dropped.extend(self.pending.drain(..).map(|(store, key, ..)| (store, key)));
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::state::{MemoryBackend, StateBackend};
+
+    fn task() -> TaskId {
+        TaskId { subtopology: 3, partition: 1 }
+    }
+
+    fn stores(entries: usize, size: usize) -> Stores {
+        let backend: Arc<dyn StateBackend> = Arc::new(MemoryBackend::default());
+        let specs = [("counts".to_owned(), 0, true), ("cache".to_owned(), 1, false)];
+        let mut stores = Stores::new(&backend, &TaskSpace::new(&task()), specs);
+        for entry in 0..entries {
+            let key = (entry as u32).to_be_bytes();
+            stores.get_mut("counts").unwrap().put(&key, &vec![7; size]).unwrap();
+            stores.get_mut("cache").unwrap().put(&key, b"not logged").unwrap();
+        }
+        stores
+    }
+
+    fn replay(records: impl IntoIterator<Item = OutputRecord>) -> (Vec<Vec<Write>>, usize) {
+        let mut replay = Replay::new(task());
+        let mut commits = Vec::new();
+        for (offset, record) in (0..).zip(records) {
+            let OutputRecord { key, value, headers, timestamp, .. } = record;
+            let input = InputRecord { key, value, headers, timestamp, offset };
+            commits.extend(replay.take(&input).unwrap().map(|(writes, _)| writes));
+        }
+        (commits, replay.finish().len())
+    }
+
+    #[test]
+    fn a_usual_commit_is_one_batch_and_comes_back_whole() {
+        let ChangelogBatches(batches) =
+            ChangelogBatches::new(&task(), &stores(3, 10), Checkpoint::default(), (1, 0));
+        assert_eq!(batches.len(), 1);
+        let (commits, dropped) = replay(batches.into_iter().flatten());
+        assert_eq!((commits.len(), commits[0].len(), dropped), (1, 4, 0));
+    }
+
+    #[test]
+    fn a_large_commit_without_its_checkpoint_is_dropped_even_if_another_commit_follows() {
+        let large =
+            ChangelogBatches::new(&task(), &stores(30, 100_000), Checkpoint::default(), (1, 0));
+        assert!(large.0.len() > 2, "{} batches", large.0.len());
+        let (commits, dropped) = replay(large.0.iter().flatten().cloned());
+        assert_eq!((commits.len(), commits[0].len(), dropped), (1, 31, 0));
+
+        let torn = large.0[..2].iter().flatten().cloned();
+        let entries = torn.clone().count();
+        let next = ChangelogBatches::new(&task(), &stores(1, 5), Checkpoint::default(), (2, 0));
+        let (commits, dropped) = replay(torn.chain(next.0.into_iter().flatten()));
+        assert_eq!((commits.len(), commits[0].len(), dropped), (1, 2, entries));
+    }
+
+    #[test]
+    fn records_of_other_subtopologies_are_passed_over_and_damaged_ones_named() {
+        let other = TaskId { subtopology: 4, partition: 1 };
+        let ChangelogBatches(batches) =
+            ChangelogBatches::new(&other, &stores(3, 10), Checkpoint::default(), (1, 0));
+        assert_eq!(replay(batches.into_iter().flatten()), (Vec::new(), 0));
+        let short = InputRecord { offset: 9, ..InputRecord::default() };
+        let error = ChangelogEntry::read(&task(), &short).unwrap_err().to_string();
+        assert!(error.contains("task 3_1") && error.contains("offset 9"), "{error}");
+    }
+}

@@ -1,0 +1,122 @@
+//! State in RocksDB.
+//!
+//! The write-ahead log is off. What has not reached a table file when the process dies is lost,
+//! but the memtable is flushed whole and in order, so that what is found again is the state after
+//! some earlier commit, its checkpoint included; the changelog topic from that checkpoint on
+//! brings the rest. That saves one of the two writes of each change.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBCompressionType, Direction, IteratorMode, Options, ReadOptions,
+    WriteBatch, WriteOptions,
+};
+
+use super::{Entries, KeyRange, StateBackend, StateError, StateView, Write};
+
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+const BLOCK_CACHE_BYTES: usize = 16 << 20;
+const BLOOM_BITS_PER_KEY: f64 = 10.0;
+
+/// A backend on one RocksDB database.
+pub struct RocksDbBackend {
+    db: DB,
+}
+
+impl RocksDbBackend {
+    /// Opens the database in `path`, or makes it. RocksDB locks the folder: a second process,
+    /// or a second open in this one, is an error.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let failed = |message: String| StateError::Open { path: path.display().to_string(), message };
+        std::fs::create_dir_all(path).map_err(|error| failed(error.to_string()))?;
+        let db = DB::open(&options(), path).map_err(|error| failed(error.into_string()))?;
+        Ok(Self { db })
+    }
+}
+
+fn options() -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(&Cache::new_lru_cache(BLOCK_CACHE_BYTES));
+    table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.set_block_based_table_factory(&table);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_max_background_jobs(2);
+    options.set_keep_log_file_num(1);
+    options
+}
+
+fn storage(error: rocksdb::Error) -> StateError {
+    StateError::Storage(error.into_string())
+}
+
+fn read_options(range: &KeyRange) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    if let Some(end) = &range.end {
+        options.set_iterate_upper_bound(end.clone());
+    }
+    options
+}
+
+fn entry(
+    found: Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>,
+) -> Result<(Bytes, Bytes), StateError> {
+    let (key, value) = found.map_err(storage)?;
+    Ok((Bytes::from(key), Bytes::from(value)))
+}
+
+impl StateView for RocksDbBackend {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StateError> {
+        Ok(self.db.get(key).map_err(storage)?.map(Bytes::from))
+    }
+
+    fn range(&self, range: &KeyRange) -> Entries<'_> {
+        if range.is_empty() {
+            return Box::new(std::iter::empty());
+        }
+        let from = IteratorMode::From(&range.start, Direction::Forward);
+        Box::new(self.db.iterator_opt(from, read_options(range)).map(entry))
+    }
+}
+
+struct Snapshot<'a>(rocksdb::Snapshot<'a>);
+
+impl StateView for Snapshot<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StateError> {
+        Ok(self.0.get(key).map_err(storage)?.map(Bytes::from))
+    }
+
+    fn range(&self, range: &KeyRange) -> Entries<'_> {
+        if range.is_empty() {
+            return Box::new(std::iter::empty());
+        }
+        let from = IteratorMode::From(&range.start, Direction::Forward);
+        Box::new(self.0.iterator_opt(from, read_options(range)).map(entry))
+    }
+}
+
+impl StateBackend for RocksDbBackend {
+    fn write(&self, writes: &[Write]) -> Result<(), StateError> {
+        let mut batch = WriteBatch::default();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.put(key, value),
+                None => batch.delete(key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.db.write_opt(batch, &options).map_err(storage)
+    }
+
+    fn view(&self, reader: &mut dyn FnMut(&dyn StateView)) {
+        reader(&Snapshot(self.db.snapshot()));
+    }
+
+    fn persist(&self) -> Result<(), StateError> {
+        self.db.flush().map_err(storage)
+    }
+}
