@@ -98,6 +98,14 @@ impl BatchBuilder {
         self.put(record.offset, record.timestamp, record.key, record.value, headers);
     }
 
+    /// Sets who made the batch and where it is in the producer's sequence, which a producer
+    /// knows only when it sends the batch.
+    pub fn set_producer(&mut self, producer_id: i64, producer_epoch: i16, base_sequence: i32) {
+        self.options.producer_id = producer_id;
+        self.options.producer_epoch = producer_epoch;
+        self.options.base_sequence = base_sequence;
+    }
+
     /// Lets the batch end at `offset`, though its last records are gone.
     ///
     /// # Panics

@@ -14,6 +14,7 @@ pub const MAGIC_OFFSET: usize = 16;
 pub(crate) const CRC_OFFSET: usize = 17;
 pub(crate) const ATTRIBUTES_OFFSET: usize = 21;
 pub(crate) const MAX_TIMESTAMP_OFFSET: usize = 35;
+pub(crate) const PRODUCER_ID_OFFSET: usize = 43;
 pub(crate) const MAGIC: i8 = 2;
 
 const COMPRESSION_MASK: i16 = 0x07;

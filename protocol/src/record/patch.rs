@@ -4,7 +4,7 @@
 use crate::record::TimestampType;
 use crate::record::header::{
     ATTRIBUTES_OFFSET, CRC_OFFSET, LOG_APPEND_TIME, LOG_OVERHEAD, MAGIC_OFFSET,
-    MAX_TIMESTAMP_OFFSET,
+    MAX_TIMESTAMP_OFFSET, PRODUCER_ID_OFFSET,
 };
 
 /// Sets the base offset, which the CRC does not cover.
@@ -36,6 +36,15 @@ pub fn set_max_timestamp(batch: &mut [u8], kind: TimestampType, timestamp: i64) 
         TimestampType::LogAppendTime => *low |= LOG_APPEND_TIME as u8,
     }
     batch[MAX_TIMESTAMP_OFFSET..MAX_TIMESTAMP_OFFSET + 8].copy_from_slice(&timestamp.to_be_bytes());
+    set_crc(batch);
+}
+
+/// Sets who made the batch and its place in the producer's sequence, and computes the CRC anew.
+pub fn set_producer(batch: &mut [u8], id: i64, epoch: i16, base_sequence: i32) {
+    batch[PRODUCER_ID_OFFSET..PRODUCER_ID_OFFSET + 8].copy_from_slice(&id.to_be_bytes());
+    batch[PRODUCER_ID_OFFSET + 8..PRODUCER_ID_OFFSET + 10].copy_from_slice(&epoch.to_be_bytes());
+    let sequence = PRODUCER_ID_OFFSET + 10..PRODUCER_ID_OFFSET + 14;
+    batch[sequence].copy_from_slice(&base_sequence.to_be_bytes());
     set_crc(batch);
 }
 

@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn every_length_of_number_survives() {
         for shift in 0..64 {
-            for value in [1_i64 << shift, -(1_i64 << shift), (1_i64 << shift).wrapping_sub(1)] {
+            for value in [1_i64 << shift, -1_i64 << shift, (1_i64 << shift).wrapping_sub(1)] {
                 let mut bytes = Vec::new();
                 write_i64(&mut bytes, value);
                 assert_eq!(bytes.len(), size(value));

@@ -1,0 +1,13 @@
+//! The codec against the schema tables, against another codec, and against damaged input.
+
+#[path = "../../build/schema.rs"]
+mod schema;
+
+mod allocation;
+mod codecs;
+mod hostile;
+mod other_codec;
+mod record_batches;
+mod tables;
+mod versions;
+mod walker;

@@ -1,0 +1,60 @@
+//! The schema as the tests read it, and whether the crate says the same.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use protocol::ApiKey;
+
+use crate::codecs::CODECS;
+use crate::schema::{Kind, Schema};
+
+pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
+    let mut schema = Schema::default();
+    for entry in std::fs::read_dir(folder).expect("the schema folder is there") {
+        let path = entry.expect("it can be listed").path();
+        if path.extension().is_some_and(|e| e == "schema") {
+            schema
+                .add(&std::fs::read_to_string(&path).expect("it can be read"))
+                .expect("it parses");
+        }
+    }
+    schema
+});
+
+#[test]
+fn every_message_of_the_schema_has_a_codec() {
+    assert_eq!(SCHEMA.messages.len(), CODECS.len());
+    for message in &SCHEMA.messages {
+        let codec = CODECS.get(message.name.as_str()).expect("each message has one");
+        assert_eq!(codec.versions, message.versions, "{}", message.name);
+        assert_eq!(codec.flexible_from, message.flexible, "{}", message.name);
+    }
+}
+
+#[test]
+fn every_api_has_the_versions_and_headers_of_its_messages() {
+    assert_eq!(SCHEMA.apis.len(), 94);
+    for api in &SCHEMA.apis {
+        let key = ApiKey::from_code(api.key).expect("the key is known");
+        assert_eq!(key.name(), api.name);
+        assert_eq!(key.versions(), api.versions, "{}", api.name);
+        assert_eq!(key.is_for_brokers(), api.listeners.iter().any(|l| l == "broker"));
+        let (Some(versions), Some(stable)) = (&api.versions, key.stable_versions()) else {
+            continue;
+        };
+        assert_eq!(*stable.end(), versions.end() - i16::from(api.unstable), "{}", api.name);
+        for version in versions.clone() {
+            let flexible = api.flexible.is_some_and(|from| version >= from);
+            assert_eq!(key.request_header_version(version), if flexible { 2 } else { 1 });
+            let response = i16::from(flexible && key != ApiKey::ApiVersions);
+            assert_eq!(key.response_header_version(version), response);
+        }
+        for kind in [Kind::Request, Kind::Response] {
+            let mut both = SCHEMA.messages.iter().filter(|m| m.kind == kind);
+            let message = both.find(|m| m.key == Some(api.key)).expect("there are two to an API");
+            assert_eq!(message.versions, *versions, "{}", message.name);
+            assert_eq!(message.flexible, api.flexible, "{}", message.name);
+        }
+    }
+}
