@@ -192,7 +192,7 @@ impl Column {
     pub fn push_i64(&mut self, value: i64) -> Push {
         let narrow = |result: Result<(), std::num::TryFromIntError>, expected: &DataType| {
             result.map_err(|_| PushError::Range {
-                expected: expected.to_string(),
+                expected: sql_word(expected),
                 value: value.to_string(),
             })
         };
