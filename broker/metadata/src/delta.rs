@@ -212,7 +212,11 @@ impl Delta {
 
     /// Takes the topic out; it is copied only where the base image still holds it, so that a topic
     /// of many partitions is replayed in one copy.
-    fn topic_for_change(&mut self, record: &'static str, id: Uuid) -> Result<TopicImage, ApplyError> {
+    fn topic_for_change(
+        &mut self,
+        record: &'static str,
+        id: Uuid,
+    ) -> Result<TopicImage, ApplyError> {
         let topic = self.image.topics_by_id.remove(&id);
         let topic = topic.ok_or(ApplyError::UnknownTopic { record, id })?;
         self.image.topics_by_name.remove(&topic.name);

@@ -65,7 +65,10 @@ fn ring_by_rack(candidates: &[Candidate]) -> Vec<i32> {
         }
     }
     let longest = racks.iter().map(|(_, ids)| ids.len()).max().unwrap_or(0);
-    (0..longest).flat_map(|turn| racks.iter().filter_map(move |(_, ids)| ids.get(turn))).copied().collect()
+    (0..longest)
+        .flat_map(|turn| racks.iter().filter_map(move |(_, ids)| ids.get(turn)))
+        .copied()
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,1 +1,28 @@
-//! broker-server
+//! The broker's outside: sockets, requests and the life of the process's broker. It decides little
+//! itself: metadata is believed by `broker-metadata`, logs are kept by `broker-log`, groups by
+//! `broker-coordinator`.
+//!
+//! - `broker`: start and shutdown · `config`: what it is told
+//! - `listener`, `connection`: bytes · `dispatch`: bytes to requests and back · `api`: one family a file
+//! - `partition`: the partitions on this node · `controller`: how the metadata changes
+//! - `upkeep`: work beside requests · `clock`, `limits`, `metrics`, `services`
+
+mod api;
+mod broker;
+mod clock;
+pub mod config;
+mod connection;
+mod controller;
+mod dispatch;
+mod limits;
+mod listener;
+mod metrics;
+mod partition;
+mod services;
+mod upkeep;
+
+pub use api::served;
+pub use broker::{Broker, StartError};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::{BrokerConfig, ConfigError};
+pub use metrics::Snapshot;

@@ -1,0 +1,151 @@
+//! The one place that turns errors into Kafka's codes.
+
+use broker_log::{AppendError, ReadError, StorageError, TrimError};
+use protocol::ErrorCode;
+use protocol::record::BatchError;
+
+use super::fetch_session::SessionError;
+use super::produce::ProduceRefusal;
+use super::records::DeleteRecordsError;
+use crate::controller::{CommitError, TopicError};
+use crate::partition::{FetchError, LeadershipError, ProduceError};
+
+pub(crate) fn code_of_topic_error(error: &TopicError) -> ErrorCode {
+    match error {
+        TopicError::Name(_) | TopicError::Collides { .. } => ErrorCode::InvalidTopicException,
+        TopicError::Exists { .. } => ErrorCode::TopicAlreadyExists,
+        TopicError::Duplicate | TopicError::Request(_) => ErrorCode::InvalidRequest,
+        TopicError::PartitionCount(_) => ErrorCode::InvalidPartitions,
+        TopicError::ReplicationFactor | TopicError::Placement(_) => {
+            ErrorCode::InvalidReplicationFactor
+        }
+        TopicError::Assignment(_) => ErrorCode::InvalidReplicaAssignment,
+        TopicError::Config(_) | TopicError::NullConfig { .. } | TopicError::Unfit(_) => {
+            ErrorCode::InvalidConfig
+        }
+        TopicError::TooManyPartitions { .. } => ErrorCode::PolicyViolation,
+        TopicError::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
+        TopicError::UnknownTopicId => ErrorCode::UnknownTopicId,
+        TopicError::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
+    }
+}
+
+pub(crate) fn code_of_commit_error(error: &CommitError) -> ErrorCode {
+    match error {
+        CommitError::Append(_) => ErrorCode::KafkaStorageError,
+        CommitError::Storage(error) => code_of_storage_error(error),
+        CommitError::Encode(_) | CommitError::Apply(_) => ErrorCode::UnknownServerError,
+        CommitError::Stopped => ErrorCode::BrokerNotAvailable,
+    }
+}
+
+pub(crate) fn code_of_storage_error(_: &StorageError) -> ErrorCode {
+    ErrorCode::KafkaStorageError
+}
+
+pub(crate) fn code_of_leadership_error(error: &LeadershipError) -> ErrorCode {
+    match error {
+        LeadershipError::Gone => ErrorCode::UnknownTopicOrPartition,
+        LeadershipError::FencedEpoch { .. } => ErrorCode::FencedLeaderEpoch,
+        LeadershipError::UnknownEpoch { .. } => ErrorCode::UnknownLeaderEpoch,
+    }
+}
+
+pub(crate) fn code_of_produce_error(error: &ProduceError) -> ErrorCode {
+    match error {
+        ProduceError::Leadership(error) => code_of_leadership_error(error),
+        ProduceError::Append(error) => code_of_append_error(error),
+    }
+}
+
+fn code_of_append_error(error: &AppendError) -> ErrorCode {
+    match error {
+        AppendError::Empty | AppendError::ControlFromClient => ErrorCode::InvalidRecord,
+        AppendError::CorruptBatch { .. } => ErrorCode::CorruptMessage,
+        AppendError::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,
+        AppendError::BatchesTooLarge { .. } => ErrorCode::RecordListTooLarge,
+        AppendError::InvalidTimestamp { .. } | AppendError::AppendTimeFromClient => {
+            ErrorCode::InvalidTimestamp
+        }
+        AppendError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+        AppendError::NotTransactional { .. } => ErrorCode::InvalidTxnState,
+        AppendError::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
+        AppendError::OffsetsOutOfOrder { .. } | AppendError::OffsetOverflow { .. } => {
+            ErrorCode::UnknownServerError
+        }
+        AppendError::Storage(error) => code_of_storage_error(error),
+    }
+}
+
+pub(crate) fn code_of_refusal(error: &ProduceRefusal) -> ErrorCode {
+    match error {
+        ProduceRefusal::UnknownTopicOrPartition => ErrorCode::UnknownTopicOrPartition,
+        ProduceRefusal::UnknownTopicId => ErrorCode::UnknownTopicId,
+        ProduceRefusal::Acks { .. } => ErrorCode::InvalidRequiredAcks,
+        ProduceRefusal::NotOneBatch
+        | ProduceRefusal::Control
+        | ProduceRefusal::WithoutKey { .. } => ErrorCode::InvalidRecord,
+        ProduceRefusal::Transactional => ErrorCode::InvalidTxnState,
+        ProduceRefusal::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        ProduceRefusal::NotEnoughReplicas { .. } => ErrorCode::NotEnoughReplicas,
+        ProduceRefusal::Batch(error) => code_of_batch_error(error),
+        ProduceRefusal::Partition(error) => code_of_produce_error(error),
+    }
+}
+
+fn code_of_batch_error(error: &BatchError) -> ErrorCode {
+    match error {
+        BatchError::Truncated { .. }
+        | BatchError::Length { .. }
+        | BatchError::Checksum { .. }
+        | BatchError::Compressed { .. } => ErrorCode::CorruptMessage,
+        BatchError::UnknownCompression { .. } => ErrorCode::UnsupportedCompressionType,
+        BatchError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        BatchError::OldFormat { .. }
+        | BatchError::UnknownFormat { .. }
+        | BatchError::Count { .. }
+        | BatchError::OffsetRange { .. }
+        | BatchError::Sequence { .. }
+        | BatchError::Record { .. }
+        | BatchError::OffsetDelta { .. }
+        | BatchError::Trailing { .. } => ErrorCode::InvalidRecord,
+    }
+}
+
+pub(crate) fn code_of_fetch_error(error: &FetchError) -> ErrorCode {
+    match error {
+        FetchError::Leadership(error) => code_of_leadership_error(error),
+        FetchError::Read(error) => code_of_read_error(error),
+        FetchError::EpochNotFound { .. } => ErrorCode::OffsetOutOfRange,
+    }
+}
+
+pub(crate) fn code_of_read_error(error: &ReadError) -> ErrorCode {
+    match error {
+        ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        ReadError::CorruptBatch { .. } => ErrorCode::CorruptMessage,
+        ReadError::Storage(error) => code_of_storage_error(error),
+    }
+}
+
+pub(crate) fn code_of_delete_records_error(error: &DeleteRecordsError) -> ErrorCode {
+    match error {
+        DeleteRecordsError::UnknownTopicOrPartition => ErrorCode::UnknownTopicOrPartition,
+        DeleteRecordsError::Internal => ErrorCode::InvalidTopicException,
+        DeleteRecordsError::CompactedOnly => ErrorCode::PolicyViolation,
+        DeleteRecordsError::Leadership(error) => code_of_leadership_error(error),
+        DeleteRecordsError::Trim(
+            TrimError::AboveHighWatermark { .. } | TrimError::NegativeOffset { .. },
+        ) => ErrorCode::OffsetOutOfRange,
+        DeleteRecordsError::Trim(TrimError::Storage(error)) => code_of_storage_error(error),
+    }
+}
+
+pub(crate) fn code_of_session_error(error: &SessionError) -> ErrorCode {
+    match error {
+        SessionError::UnknownId => ErrorCode::FetchSessionIdNotFound,
+        SessionError::Epoch => ErrorCode::InvalidFetchSessionEpoch,
+        SessionError::MixedTopicIds => ErrorCode::FetchSessionTopicIdError,
+    }
+}

@@ -1,0 +1,350 @@
+//! Fetch 4-18.
+//!
+//! - A fetch that finds less than `min_bytes` is parked until one of its partitions moves, its time is up
+//!   or the broker stops, and then looks again. Nothing polls.
+//! - The first batch of the first partition that has one comes whole, whatever the limits.
+//! - v7: sessions (KIP-227) · v9: leader epochs · v12: diverging epochs (KIP-595) · v13: topics by id
+//! - A request in the name of a replica is INVALID_REQUEST: there is no replication yet.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use broker_log::FileSlice;
+use broker_metadata::Image;
+use bytes::Bytes;
+use protocol::ErrorCode;
+use protocol::messages::fetch_request::FetchPartition;
+use protocol::messages::fetch_response::{
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData,
+};
+use protocol::messages::{FetchRequest, FetchResponse};
+use protocol::record::Records;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::error::{code_of_fetch_error, code_of_session_error};
+use super::fetch_session::{
+    Asked, FINAL_EPOCH, FetchKey, INITIAL_EPOCH, Session, SessionChanges, Told, TopicKey,
+};
+use crate::dispatch::{self, Outcome, RequestContext};
+use crate::partition::{FetchSpec, Fetched, Isolation, Partition};
+use crate::services::Services;
+
+/// A response, and the files that fill the gaps in it.
+pub(super) struct FetchReply {
+    response: FetchResponse,
+    files: Vec<FileSlice>,
+}
+
+impl FetchReply {
+    pub(super) fn outcome(self, version: i16, correlation_id: i32) -> Outcome {
+        dispatch::encode::<FetchRequest>(&self.response, version, correlation_id, self.files)
+    }
+
+    fn error(error_code: ErrorCode) -> Self {
+        let response = FetchResponse { error_code, ..FetchResponse::default() };
+        Self { response, files: Vec::new() }
+    }
+}
+
+pub(super) async fn handle(
+    context: RequestContext,
+    services: &Services,
+    request: FetchRequest,
+) -> FetchReply {
+    if request.replica_id >= 0 || request.replica_state.replica_id >= 0 {
+        return FetchReply::error(ErrorCode::InvalidRequest);
+    }
+    let limits = Limits {
+        isolation: Isolation::from_wire(request.isolation_level),
+        max_bytes: usize::try_from(request.max_bytes)
+            .unwrap_or(0)
+            .min(services.config.settings.fetch.max_bytes as usize),
+        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
+        max_wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
+    };
+    let scope = match Scope::of(&context, services, request) {
+        Ok(scope) => scope,
+        Err(code) => return FetchReply::error(code),
+    };
+    let found = wait_and_read(services, &scope, limits).await;
+    scope.reply(context.version, found)
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    isolation: Isolation,
+    max_bytes: usize,
+    min_bytes: usize,
+    max_wait: Duration,
+}
+
+/// What a request is about: its partitions in the order of their turn, and the session that it belongs to.
+struct Scope {
+    partitions: Vec<(FetchKey, Asked)>,
+    session_id: i32,
+    session: Option<Arc<Mutex<Session>>>,
+    /// The session was opened by this request: all its partitions are told.
+    full: bool,
+}
+
+impl Scope {
+    fn of(
+        context: &RequestContext,
+        services: &Services,
+        request: FetchRequest,
+    ) -> Result<Self, ErrorCode> {
+        let uses_ids = context.version >= 13;
+        let (id, epoch) = (request.session_id, request.session_epoch);
+        let now_ms = services.now_ms();
+        let sessions = &services.fetch_sessions;
+        let changes = changes(request, uses_ids);
+        match epoch {
+            FINAL_EPOCH | INITIAL_EPOCH => {
+                if id != 0 {
+                    sessions.close(id);
+                }
+                let partitions = changes.put;
+                let mut scope = Self { partitions, session_id: 0, session: None, full: true };
+                if epoch == INITIAL_EPOCH && context.version >= 7 && !scope.partitions.is_empty() {
+                    let remembered = scope.partitions.clone();
+                    let opened = sessions.open(uses_ids, remembered, now_ms, rand::random);
+                    if let Some((id, session)) = opened {
+                        scope.session_id = id;
+                        scope.session = Some(session);
+                    }
+                }
+                Ok(scope)
+            }
+            _ => {
+                let resumed = sessions.resume(id, epoch, uses_ids, changes, now_ms);
+                let session = resumed.map_err(|error| code_of_session_error(&error))?;
+                let partitions = session.as_ref().map(|session| lock(session).partitions());
+                Ok(Self {
+                    partitions: partitions.unwrap_or_default(),
+                    session_id: if session.is_some() { id } else { 0 },
+                    session,
+                    full: false,
+                })
+            }
+        }
+    }
+
+    /// Makes the response; of a session only what is new in it.
+    fn reply(self, version: i16, found: Vec<Found>) -> FetchReply {
+        let mut response =
+            FetchResponse { session_id: self.session_id, ..FetchResponse::default() };
+        let mut files = Vec::new();
+        for ((key, _), found) in self.partitions.into_iter().zip(found) {
+            let (data, slice) = partition_data(key.partition, found);
+            if let Some(session) = &self.session {
+                let told = Told {
+                    error: data.error_code,
+                    high_watermark: data.high_watermark,
+                    log_start_offset: data.log_start_offset,
+                };
+                let news = slice.is_some() || data.diverging_epoch != EpochEndOffset::default();
+                let must = lock(session).tell(&key, told, news);
+                if !must && !self.full {
+                    continue;
+                }
+            }
+            put(&mut response.responses, key.topic, version, data);
+            files.extend(slice);
+        }
+        FetchReply { response, files }
+    }
+}
+
+fn lock(session: &Mutex<Session>) -> std::sync::MutexGuard<'_, Session> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn changes(request: FetchRequest, uses_ids: bool) -> SessionChanges {
+    let topic_key = |name: &str, id: Uuid| match uses_ids {
+        true => TopicKey::Id(id),
+        false => TopicKey::Name(Arc::from(name)),
+    };
+    let mut changes = SessionChanges::default();
+    for topic in request.topics {
+        let key = topic_key(&topic.topic, topic.topic_id);
+        changes.put.extend(topic.partitions.iter().map(|partition| {
+            let key = FetchKey { topic: key.clone(), partition: partition.partition };
+            (key, asked(partition))
+        }));
+    }
+    for topic in request.forgotten_topics_data {
+        let key = topic_key(&topic.topic, topic.topic_id);
+        let gone = topic.partitions.iter();
+        changes
+            .forget
+            .extend(gone.map(|partition| FetchKey { topic: key.clone(), partition: *partition }));
+    }
+    changes
+}
+
+fn asked(partition: &FetchPartition) -> Asked {
+    Asked {
+        fetch_offset: partition.fetch_offset,
+        max_bytes: partition.partition_max_bytes,
+        current_leader_epoch: partition.current_leader_epoch,
+        last_fetched_epoch: partition.last_fetched_epoch,
+    }
+}
+
+/// What was read of a partition, or why nothing was.
+enum Found {
+    Read(Fetched),
+    /// The partition can't be read at the place asked for.
+    Failed(ErrorCode),
+    /// There is no such partition.
+    Missing(ErrorCode),
+}
+
+/// Reads until there is enough, something is wrong, or the time is up.
+async fn wait_and_read(services: &Services, scope: &Scope, limits: Limits) -> Vec<Found> {
+    let deadline = Instant::now() + limits.max_wait;
+    let image = services.image();
+    let targets: Vec<_> =
+        scope.partitions.iter().map(|(key, _)| find(services, &image, key)).collect();
+    let (found, enough) = read(scope, &targets, limits);
+    if enough || limits.max_wait.is_zero() {
+        return found;
+    }
+    let notify = Arc::new(Notify::new());
+    let parked: Vec<_> =
+        targets.iter().flatten().map(|partition| partition.park(&notify)).collect();
+    loop {
+        let (found, enough) = read(scope, &targets, limits);
+        if enough {
+            return found;
+        }
+        let over = tokio::select! {
+            biased;
+            () = notify.notified() => false,
+            () = tokio::time::sleep_until(deadline) => true,
+            () = services.stopping.cancelled() => true,
+        };
+        if over {
+            drop(parked);
+            return read(scope, &targets, limits).0;
+        }
+    }
+}
+
+fn find(services: &Services, image: &Image, key: &FetchKey) -> Result<Arc<Partition>, ErrorCode> {
+    let topic = match &key.topic {
+        TopicKey::Name(name) => image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition),
+        TopicKey::Id(id) => image.topic_by_id(*id).ok_or(ErrorCode::UnknownTopicId),
+    }?;
+    let partition = services.partitions.get(&topic.name, key.partition);
+    let partition = partition.filter(|partition| partition.topic_id == topic.id);
+    partition.ok_or(ErrorCode::UnknownTopicOrPartition)
+}
+
+/// One look at all partitions, and whether it is good enough to be answered.
+fn read(
+    scope: &Scope,
+    targets: &[Result<Arc<Partition>, ErrorCode>],
+    limits: Limits,
+) -> (Vec<Found>, bool) {
+    let mut left = limits.max_bytes;
+    let mut total = 0;
+    let mut at_once = targets.is_empty();
+    let mut all = Vec::with_capacity(targets.len());
+    for ((_, asked), target) in scope.partitions.iter().zip(targets) {
+        let partition = match target {
+            Ok(partition) => partition,
+            Err(code) => {
+                at_once = true;
+                all.push(Found::Missing(*code));
+                continue;
+            }
+        };
+        let fetched = partition.fetch(FetchSpec {
+            offset: asked.fetch_offset,
+            max_bytes: usize::try_from(asked.max_bytes).unwrap_or(0).min(left),
+            min_one_batch: total == 0,
+            isolation: limits.isolation,
+            current_leader_epoch: asked.current_leader_epoch,
+            last_fetched_epoch: asked.last_fetched_epoch,
+        });
+        all.push(match fetched {
+            Ok(fetched) => {
+                let length = fetched.records.as_ref().map_or(0, |slice| slice.length);
+                total += length;
+                left = left.saturating_sub(length);
+                at_once |= fetched.diverging.is_some();
+                Found::Read(fetched)
+            }
+            Err(error) => {
+                at_once = true;
+                Found::Failed(code_of_fetch_error(&error))
+            }
+        });
+    }
+    (all, at_once || total >= limits.min_bytes)
+}
+
+fn partition_data(partition_index: i32, found: Found) -> (PartitionData, Option<FileSlice>) {
+    let empty = PartitionData {
+        partition_index,
+        high_watermark: -1,
+        records: Some(Records::Bytes(Bytes::new())),
+        ..PartitionData::default()
+    };
+    match found {
+        Found::Missing(error_code) => {
+            (PartitionData { error_code, aborted_transactions: Some(Vec::new()), ..empty }, None)
+        }
+        Found::Failed(error_code) => {
+            (PartitionData { error_code, aborted_transactions: None, ..empty }, None)
+        }
+        Found::Read(Fetched { marks, records, aborted, diverging }) => {
+            let aborted = aborted.map(|all| {
+                let all = all.iter().map(|one| AbortedTransaction {
+                    producer_id: one.producer_id,
+                    first_offset: one.first_offset,
+                });
+                all.collect()
+            });
+            let diverging = diverging
+                .map(|end| EpochEndOffset { epoch: end.leader_epoch, end_offset: end.end_offset });
+            let records = records.filter(|slice| slice.length > 0);
+            let data = PartitionData {
+                high_watermark: marks.high_watermark,
+                last_stable_offset: marks.last_stable_offset,
+                log_start_offset: marks.log_start_offset,
+                aborted_transactions: aborted,
+                diverging_epoch: diverging.unwrap_or_default(),
+                records: match &records {
+                    Some(slice) => Some(Records::Elsewhere { length: slice.length }),
+                    None => empty.records.clone(),
+                },
+                ..empty
+            };
+            (data, records)
+        }
+    }
+}
+
+/// Adds a partition, to its topic's entry if that is the last one.
+fn put(
+    responses: &mut Vec<FetchableTopicResponse>,
+    topic: TopicKey,
+    version: i16,
+    data: PartitionData,
+) {
+    let (name, topic_id) = match topic {
+        TopicKey::Name(name) => (name.to_string(), Uuid::nil()),
+        TopicKey::Id(id) => (String::new(), id),
+    };
+    match responses.last_mut() {
+        Some(last) if last.topic == name && last.topic_id == topic_id => last.partitions.push(data),
+        _ => {
+            let topic = if version >= 13 { String::new() } else { name };
+            responses.push(FetchableTopicResponse { topic, topic_id, partitions: vec![data] });
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! ListOffsets 1-11.
+//!
+//! - Times below zero ask for places: -1 the end (high watermark or last stable offset), -2 the start,
+//!   -3 the record with the greatest time (v7, KIP-734), -4 the start of the local log (v8, KIP-405), -5
+//!   the end of the tiered log (v9, KIP-1005), -6 the first offset not yet tiered (v11). Nothing is tiered
+//!   here: -4 is -2, -5 and -6 are unknown. In a version before its own a place is UNSUPPORTED_VERSION.
+//! - Any other time asks for the first record at or after it; -1 as offset where there is none.
+
+use std::collections::HashMap;
+
+use broker_metadata::Image;
+use protocol::ErrorCode;
+use protocol::messages::list_offsets_request::ListOffsetsPartition;
+use protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+
+use super::error::{code_of_leadership_error, code_of_read_error};
+use crate::dispatch::RequestContext;
+use crate::partition::{Isolation, Marks, Partition};
+use crate::services::Services;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+pub(super) async fn handle(
+    context: RequestContext,
+    services: &Services,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
+    let image = services.image();
+    let isolation = Isolation::from_wire(request.isolation_level);
+    let mut seen: HashMap<(&str, i32), usize> = HashMap::new();
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            *seen.entry((&topic.name, partition.partition_index)).or_default() += 1;
+        }
+    }
+    let mut topics: Vec<ListOffsetsTopicResponse> = Vec::new();
+    for topic in &request.topics {
+        let mut partitions: Vec<ListOffsetsPartitionResponse> = Vec::new();
+        for asked in &topic.partitions {
+            let index = asked.partition_index;
+            let result = if seen[&(topic.name.as_str(), index)] > 1 {
+                if partitions.iter().any(|other| other.partition_index == index) {
+                    continue;
+                }
+                Err(ErrorCode::InvalidRequest)
+            } else {
+                look_up(services, &image, &topic.name, asked, isolation, context.version)
+            };
+            partitions.push(respond(index, result));
+        }
+        topics.push(ListOffsetsTopicResponse { name: topic.name.clone(), partitions });
+    }
+    ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }
+}
+
+/// A place in a log; the default is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    timestamp: i64,
+    offset: i64,
+    leader_epoch: i32,
+}
+
+const NOWHERE: Place = Place { timestamp: -1, offset: -1, leader_epoch: -1 };
+
+fn respond(partition_index: i32, result: Result<Place, ErrorCode>) -> ListOffsetsPartitionResponse {
+    let (place, error_code) = match result {
+        Ok(place) => (place, ErrorCode::None),
+        Err(code) => (NOWHERE, code),
+    };
+    ListOffsetsPartitionResponse {
+        partition_index,
+        error_code,
+        timestamp: place.timestamp,
+        offset: place.offset,
+        leader_epoch: place.leader_epoch,
+    }
+}
+
+fn look_up(
+    services: &Services,
+    image: &Image,
+    topic: &str,
+    asked: &ListOffsetsPartition,
+    isolation: Isolation,
+    version: i16,
+) -> Result<Place, ErrorCode> {
+    let known = image.topic(topic).is_some();
+    let partition = services.partitions.get(topic, asked.partition_index).filter(|_| known);
+    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    partition
+        .check_epoch(asked.current_leader_epoch)
+        .map_err(|error| code_of_leadership_error(&error))?;
+    let since = match asked.timestamp {
+        MAX_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        EARLIEST_PENDING_UPLOAD => 11,
+        other if other < EARLIEST_PENDING_UPLOAD => i16::MAX,
+        _ => 0,
+    };
+    if version < since {
+        return Err(ErrorCode::UnsupportedVersion);
+    }
+    let marks = partition.marks().map_err(|error| code_of_leadership_error(&error))?;
+    match asked.timestamp {
+        LATEST => Ok(Place {
+            offset: marks.upper_bound(isolation),
+            leader_epoch: partition.leader_epoch(),
+            ..NOWHERE
+        }),
+        EARLIEST | EARLIEST_LOCAL => start(&partition, marks),
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(NOWHERE),
+        time => by_time(&partition, time, marks.upper_bound(isolation)),
+    }
+}
+
+fn start(partition: &Partition, marks: Marks) -> Result<Place, ErrorCode> {
+    let offset = marks.log_start_offset;
+    let epoch = partition.with_log(|log| log.epoch_at(offset).or_else(|| log.latest_epoch()));
+    let epoch = epoch.map_err(|error| code_of_leadership_error(&error))?;
+    Ok(Place { offset, leader_epoch: epoch.unwrap_or(partition.leader_epoch()), ..NOWHERE })
+}
+
+fn by_time(partition: &Partition, time: i64, upper_bound: i64) -> Result<Place, ErrorCode> {
+    let found = partition.with_log(|log| match time {
+        MAX_TIMESTAMP => log.max_timestamp_offset(),
+        time => log.offset_for_timestamp(time),
+    });
+    let found = found.map_err(|error| code_of_leadership_error(&error))?;
+    let found = found.map_err(|error| code_of_read_error(&error))?;
+    let found = found.filter(|record| record.offset < upper_bound);
+    Ok(found.map_or(NOWHERE, |record| Place {
+        timestamp: record.timestamp,
+        offset: record.offset,
+        leader_epoch: record.leader_epoch,
+    }))
+}

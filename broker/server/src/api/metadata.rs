@@ -1,0 +1,167 @@
+//! Metadata 0-13.
+//!
+//! - v0: no topics means all; from v1 null means all and an empty list none.
+//! - v4: a client says whether missing topics may be created · v8: authorised operations
+//! - v12: topics by id (KIP-516); before that an id is INVALID_REQUEST.
+//! - A missing topic is created where client and broker allow it, and is answered as it then is.
+
+use std::sync::Arc;
+
+use broker_metadata::{Image, PartitionImage, TopicImage, names};
+use protocol::ErrorCode;
+use protocol::messages::metadata_request::MetadataRequestTopic;
+use protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use protocol::messages::{MetadataRequest, MetadataResponse};
+use uuid::Uuid;
+
+use super::cluster::{CLUSTER_OPERATIONS, brokers};
+use super::error::code_of_topic_error;
+use super::topics::{TOPIC_OPERATIONS, create_automatically};
+use crate::dispatch::RequestContext;
+use crate::services::Services;
+
+pub(super) async fn handle(
+    context: RequestContext,
+    services: &Services,
+    request: MetadataRequest,
+) -> MetadataResponse {
+    let all = match &request.topics {
+        None => true,
+        Some(topics) => context.version == 0 && topics.is_empty(),
+    };
+    let mut failures = Vec::new();
+    if !all && request.allow_auto_topic_creation && services.config.settings.topics.auto_create {
+        failures = create_missing(services, request.topics.as_deref().unwrap_or_default()).await;
+    }
+    let image = services.image();
+    let mut topics: Vec<MetadataResponseTopic> = if all {
+        image.topics().map(|topic| describe(services, topic)).collect()
+    } else {
+        let wanted = request.topics.unwrap_or_default();
+        wanted
+            .iter()
+            .map(|topic| find(services, &image, topic, context.version, &failures))
+            .collect()
+    };
+    if request.include_topic_authorized_operations {
+        for topic in topics.iter_mut().filter(|topic| topic.error_code == ErrorCode::None) {
+            topic.topic_authorized_operations = TOPIC_OPERATIONS;
+        }
+    }
+    let operations = match request.include_cluster_authorized_operations {
+        true => CLUSTER_OPERATIONS,
+        false => i32::MIN,
+    };
+    let brokers = brokers(&image, &context.peer.listener, false).map(|broker| {
+        let (node_id, host, port, rack) = broker.parts();
+        MetadataResponseBroker { node_id, host, port, rack }
+    });
+    MetadataResponse {
+        brokers: brokers.collect(),
+        cluster_id: Some(services.cluster_id.clone()),
+        controller_id: services.config.node_id,
+        topics,
+        cluster_authorized_operations: operations,
+        ..MetadataResponse::default()
+    }
+}
+
+/// Creates what is asked for by name and not there; the names that could not be, with their codes.
+async fn create_missing(
+    services: &Services,
+    topics: &[MetadataRequestTopic],
+) -> Vec<(String, ErrorCode)> {
+    let image = services.image();
+    let missing = topics
+        .iter()
+        .filter_map(|topic| topic.name.as_deref())
+        .filter(|name| image.topic(name).is_none() && names::validate(name).is_ok());
+    let missing: Vec<String> = missing.map(str::to_owned).collect();
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    match create_automatically(services, missing.clone()).await {
+        Ok(results) => {
+            let failed = results.into_iter().filter_map(|(name, result)| {
+                result.err().map(|problem| (name, code_of_topic_error(&problem)))
+            });
+            // Another request may have been faster.
+            failed.filter(|(_, code)| *code != ErrorCode::TopicAlreadyExists).collect()
+        }
+        Err(_) => missing.into_iter().map(|name| (name, ErrorCode::KafkaStorageError)).collect(),
+    }
+}
+
+fn find(
+    services: &Services,
+    image: &Image,
+    wanted: &MetadataRequestTopic,
+    version: i16,
+    failures: &[(String, ErrorCode)],
+) -> MetadataResponseTopic {
+    let by_id = wanted.topic_id != Uuid::nil();
+    let refuse = |error_code| MetadataResponseTopic {
+        error_code,
+        name: wanted.name.clone(),
+        topic_id: wanted.topic_id,
+        is_internal: wanted.name.as_deref().is_some_and(names::is_internal),
+        ..MetadataResponseTopic::default()
+    };
+    match &wanted.name {
+        _ if by_id && version < 12 => refuse(ErrorCode::InvalidRequest),
+        None if !by_id => refuse(ErrorCode::InvalidRequest),
+        None => match image.topic_by_id(wanted.topic_id) {
+            Some(topic) => describe(services, topic),
+            None => refuse(ErrorCode::UnknownTopicId),
+        },
+        Some(name) => match image.topic(name) {
+            Some(topic) => describe(services, topic),
+            None if names::validate(name).is_err() => refuse(ErrorCode::InvalidTopicException),
+            None => {
+                let failed = failures.iter().find(|(failed, _)| failed == name);
+                refuse(failed.map_or(ErrorCode::UnknownTopicOrPartition, |(_, code)| *code))
+            }
+        },
+    }
+}
+
+fn describe(services: &Services, topic: &Arc<TopicImage>) -> MetadataResponseTopic {
+    let partitions = (0..).zip(&topic.partitions).map(|(partition_index, partition)| {
+        let (error_code, offline_replicas) = health(services, topic, partition_index, partition);
+        MetadataResponsePartition {
+            error_code,
+            partition_index,
+            leader_id: partition.leader,
+            leader_epoch: partition.leader_epoch,
+            replica_nodes: partition.replicas.clone(),
+            isr_nodes: partition.isr.clone(),
+            offline_replicas,
+        }
+    });
+    MetadataResponseTopic {
+        name: Some(topic.name.to_string()),
+        topic_id: topic.id,
+        is_internal: names::is_internal(&topic.name),
+        partitions: partitions.collect(),
+        ..MetadataResponseTopic::default()
+    }
+}
+
+/// A partition without a leader, and the replicas of this broker whose log could not be opened.
+pub(super) fn health(
+    services: &Services,
+    topic: &TopicImage,
+    index: i32,
+    partition: &PartitionImage,
+) -> (ErrorCode, Vec<i32>) {
+    let own = services.config.node_id;
+    let lost =
+        partition.replicas.contains(&own) && services.partitions.get(&topic.name, index).is_none();
+    let code = match partition.leader {
+        -1 => ErrorCode::LeaderNotAvailable,
+        _ => ErrorCode::None,
+    };
+    (code, if lost { vec![own] } else { Vec::new() })
+}

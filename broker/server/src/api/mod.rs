@@ -1,0 +1,136 @@
+//! The APIs that this broker serves: one table says which, in which versions, and who answers.
+//!
+//! A handler is `async fn(RequestContext, &Services, Request) -> Response`. Handlers live in one file a
+//! family; `error` alone knows which error is which code.
+
+pub(crate) mod api_versions;
+mod cluster;
+mod describe_topics;
+pub(crate) mod error;
+mod fetch;
+pub(crate) mod fetch_session;
+mod list_offsets;
+mod log_dirs;
+mod metadata;
+mod produce;
+mod producer_ids;
+mod records;
+mod topics;
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use protocol::messages::{
+    ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, DescribeClusterRequest, DescribeLogDirsRequest, DescribeProducersRequest,
+    DescribeTopicPartitionsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
+    MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+};
+use protocol::{ApiKey, DecodeError, Reader, Request};
+
+use crate::dispatch::{self, RequestContext, Running};
+use crate::services::Services;
+
+/// One served API.
+pub(crate) struct Api {
+    pub(crate) key: ApiKey,
+    /// What clients are told.
+    pub(crate) advertised: RangeInclusive<i16>,
+    /// What is really taken.
+    pub(crate) served: RangeInclusive<i16>,
+    pub(crate) serve: Serve,
+}
+
+type Serve = fn(RequestContext, Arc<Services>, &mut Reader) -> Result<Running, DecodeError>;
+
+/// An API whose handler returns the response.
+macro_rules! api {
+    ($request:ident, $versions:expr, $handler:path) => {
+        Api {
+            key: <$request as Request>::KEY,
+            advertised: $versions,
+            served: $versions,
+            serve: |context, services, reader| {
+                let request = read::<$request>(reader, context.version)?;
+                Ok(Box::pin(async move {
+                    let (version, correlation) = (context.version, context.correlation_id);
+                    let response = $handler(context, &services, request).await;
+                    dispatch::encode::<$request>(&response, version, correlation, Vec::new())
+                }))
+            },
+        }
+    };
+}
+
+/// An API whose handler decides itself what is sent: `reply.outcome(version, correlation_id)`.
+macro_rules! api_with_reply {
+    ($request:ident, $advertised:expr, $served:expr, $handler:path) => {
+        Api {
+            key: <$request as Request>::KEY,
+            advertised: $advertised,
+            served: $served,
+            serve: |context, services, reader| {
+                let request = read::<$request>(reader, context.version)?;
+                Ok(Box::pin(async move {
+                    let (version, correlation) = (context.version, context.correlation_id);
+                    let reply = $handler(context, &services, request).await;
+                    reply.outcome(version, correlation)
+                }))
+            },
+        }
+    };
+}
+
+/// All that is served, by key. Produce is advertised from version 0, as Kafka does, because librdkafka
+/// reads the range to find out what a broker can do (KAFKA-18659); versions below 3 are refused.
+static TABLE: &[Api] = &[
+    api_with_reply!(ProduceRequest, 0..=13, 3..=13, produce::handle),
+    api_with_reply!(FetchRequest, 4..=18, 4..=18, fetch::handle),
+    api!(ListOffsetsRequest, 1..=11, list_offsets::handle),
+    api!(MetadataRequest, 0..=13, metadata::handle),
+    api!(ApiVersionsRequest, 0..=4, api_versions::handle),
+    api!(CreateTopicsRequest, 2..=7, topics::create),
+    api!(DeleteTopicsRequest, 1..=6, topics::delete),
+    api!(DeleteRecordsRequest, 0..=2, records::delete),
+    api!(InitProducerIdRequest, 0..=5, producer_ids::init),
+    api!(OffsetForLeaderEpochRequest, 2..=4, records::offset_for_leader_epoch),
+    api!(DescribeLogDirsRequest, 1..=5, log_dirs::describe),
+    api!(CreatePartitionsRequest, 0..=3, topics::create_partitions),
+    api!(DescribeClusterRequest, 0..=2, cluster::describe),
+    api!(DescribeProducersRequest, 0..=0, producer_ids::describe),
+    api!(DescribeTopicPartitionsRequest, 0..=0, describe_topics::handle),
+];
+
+/// The API of a key, if it is served.
+pub(crate) fn find(key: ApiKey) -> Option<&'static Api> {
+    TABLE.iter().find(|api| api.key == key)
+}
+
+/// What is served, with the versions that clients are told, by key.
+pub fn served() -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
+    TABLE.iter().map(|api| (api.key, api.advertised.clone()))
+}
+
+/// Reads a body; bytes behind it are an error, as they are to Kafka.
+fn read<R: Request>(reader: &mut Reader, version: i16) -> Result<R, DecodeError> {
+    let request = R::decode(reader, version)?;
+    reader.finish()?;
+    Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_within_the_versions_of_the_protocol() {
+        let keys: Vec<i16> = TABLE.iter().map(|api| api.key.code()).collect();
+        assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
+        for api in TABLE {
+            let known = api.key.stable_versions().expect("a served API is no retired one");
+            assert!(known.contains(api.served.start()), "{}", api.key);
+            assert_eq!(api.served.end(), api.advertised.end(), "{}", api.key);
+            assert!(known.end() >= api.served.end(), "{}", api.key);
+        }
+    }
+}

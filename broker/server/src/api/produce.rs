@@ -1,0 +1,369 @@
+//! Produce 3-13.
+//!
+//! - Each partition's records are one batch of format 2. It is checked (sizes, CRC, counts; keys where the
+//!   topic is compacted) and appended on the task that read it; then acks=-1 waits for the replicas.
+//! - acks=0 is answered by nothing, and where something failed by the end of the connection.
+//! - Null records are not answered at all, as Kafka leaves them: the connection ends when it has idled.
+//! - Transactions are not there yet: a transactional batch is INVALID_TXN_STATE.
+//! - v5: log start offset · v8: errors of single records (KIP-467) · v13: topics by id (KIP-516)
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_log::{AppendError, Appended, Origin};
+use broker_metadata::{Image, TopicImage};
+use bytes::Bytes;
+use protocol::ErrorCode;
+use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
+use protocol::messages::{ProduceRequest, ProduceResponse};
+use protocol::record::{self, BatchError, RecordBatch, Records};
+use thiserror::Error;
+use tracing::warn;
+
+use super::error::{code_of_leadership_error, code_of_refusal};
+use crate::dispatch::{self, Outcome, RequestContext};
+use crate::partition::{Partition, ProduceError};
+use crate::services::Services;
+
+/// A batch is decompressed to at most this, where its keys must be seen.
+const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
+
+/// Why a partition's records are refused.
+#[derive(Debug, Error)]
+pub(crate) enum ProduceRefusal {
+    #[error("there is no such topic or partition")]
+    UnknownTopicOrPartition,
+    #[error("there is no topic of this id")]
+    UnknownTopicId,
+    #[error("acks is {acks}, but must be 0, 1 or -1")]
+    Acks { acks: i16 },
+    #[error("the records are not exactly one record batch")]
+    NotOneBatch,
+    #[error("a client may not write control batches")]
+    Control,
+    #[error("no transaction is open: transactions are not supported yet")]
+    Transactional,
+    #[error("Compacted topic cannot accept message without key in topic partition {partition}.")]
+    WithoutKey { index: usize, partition: String },
+    #[error("{size} bytes are more than max.message.bytes = {max}")]
+    TooLarge { size: usize, max: u32 },
+    #[error("{isr} replicas are in sync, min.insync.replicas is {min}")]
+    NotEnoughReplicas { isr: usize, min: i32 },
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error(transparent)]
+    Partition(#[from] ProduceError),
+}
+
+/// What is sent back.
+pub(super) enum ProduceReply {
+    Response(ProduceResponse),
+    Nothing,
+    Close(String),
+}
+
+impl ProduceReply {
+    pub(super) fn outcome(self, version: i16, correlation_id: i32) -> Outcome {
+        match self {
+            ProduceReply::Response(response) => {
+                dispatch::encode::<ProduceRequest>(&response, version, correlation_id, Vec::new())
+            }
+            ProduceReply::Nothing => Outcome::Silence,
+            ProduceReply::Close(reason) => Outcome::Close(reason),
+        }
+    }
+}
+
+pub(super) async fn handle(
+    context: RequestContext,
+    services: &Services,
+    request: ProduceRequest,
+) -> ProduceReply {
+    let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    if partitions.any(|partition| partition.records.is_none()) {
+        return unanswered(services).await;
+    }
+    let image = services.image();
+    let append = Append { services, image: &image, acks: request.acks, now_ms: services.now_ms() };
+    let mut waiting = Vec::new();
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for (topic, data) in request.topic_data.into_iter().enumerate() {
+        let found = find(&image, &data, context.version);
+        let mut partition_responses = Vec::with_capacity(data.partition_data.len());
+        for (partition, data) in data.partition_data.into_iter().enumerate() {
+            let (response, appended) = append.partition(found, data);
+            partition_responses.push(response);
+            waiting.extend(appended.map(|(of, offset)| Waiting { topic, partition, of, offset }));
+        }
+        responses.push(TopicProduceResponse {
+            name: data.name,
+            topic_id: data.topic_id,
+            partition_responses,
+        });
+    }
+    if request.acks == -1 {
+        let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+        wait_for_replicas(&mut responses, waiting, timeout).await;
+    }
+    let failed = || {
+        let all = responses.iter().flat_map(|topic| &topic.partition_responses);
+        all.map(|partition| partition.error_code).find(|code| code.is_error())
+    };
+    match request.acks {
+        0 => match failed() {
+            None => ProduceReply::Nothing,
+            Some(code) => ProduceReply::Close(format!("a produce with acks=0 failed: {code}")),
+        },
+        _ => ProduceReply::Response(ProduceResponse { responses, ..ProduceResponse::default() }),
+    }
+}
+
+async fn unanswered(services: &Services) -> ProduceReply {
+    match u64::try_from(services.config.settings.sockets.connections_max_idle_ms) {
+        Ok(idle) => {
+            let idle = tokio::time::sleep(Duration::from_millis(idle));
+            tokio::select! {
+                () = idle => {}
+                () = services.stopping.cancelled() => {}
+            }
+        }
+        Err(_) => services.stopping.cancelled().await,
+    }
+    ProduceReply::Close("a produce without records is not answered".to_owned())
+}
+
+/// Where an appended partition's response stands, and up to where replicas must have it.
+struct Waiting {
+    topic: usize,
+    partition: usize,
+    of: Arc<Partition>,
+    offset: i64,
+}
+
+async fn wait_for_replicas(
+    responses: &mut [TopicProduceResponse],
+    waiting: Vec<Waiting>,
+    timeout: Duration,
+) {
+    let deadline = tokio::time::Instant::now() + timeout;
+    for Waiting { topic, partition, of, offset } in waiting {
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        let code = match of.wait_for_high_watermark(offset, left).await {
+            Ok(true) => continue,
+            Ok(false) => ErrorCode::RequestTimedOut,
+            Err(problem) => code_of_leadership_error(&problem),
+        };
+        let response = &mut responses[topic].partition_responses[partition];
+        response.error_code = code;
+        response.base_offset = -1;
+    }
+}
+
+fn find<'a>(
+    image: &'a Image,
+    data: &TopicProduceData,
+    version: i16,
+) -> Result<&'a Arc<TopicImage>, ErrorCode> {
+    match version {
+        13.. => image.topic_by_id(data.topic_id).ok_or(ErrorCode::UnknownTopicId),
+        _ => image.topic(&data.name).ok_or(ErrorCode::UnknownTopicOrPartition),
+    }
+}
+
+/// One request's appends.
+struct Append<'a> {
+    services: &'a Services,
+    image: &'a Image,
+    acks: i16,
+    now_ms: i64,
+}
+
+/// An appended partition and the offset that its high watermark must reach.
+type Reached = (Arc<Partition>, i64);
+
+impl Append<'_> {
+    fn partition(
+        &self,
+        topic: Result<&Arc<TopicImage>, ErrorCode>,
+        data: PartitionProduceData,
+    ) -> (PartitionProduceResponse, Option<Reached>) {
+        let index = data.index;
+        let result = self.try_partition(topic, data);
+        match result {
+            Ok((partition, appended)) => {
+                let response = PartitionProduceResponse {
+                    index,
+                    base_offset: appended.base_offset,
+                    log_append_time_ms: appended.log_append_time_ms,
+                    log_start_offset: appended.log_start_offset,
+                    ..PartitionProduceResponse::default()
+                };
+                (response, Some((partition, appended.last_offset + 1)))
+            }
+            Err((partition, refusal)) => (refused(index, partition.as_deref(), &refusal), None),
+        }
+    }
+
+    fn try_partition(
+        &self,
+        topic: Result<&Arc<TopicImage>, ErrorCode>,
+        data: PartitionProduceData,
+    ) -> Result<(Arc<Partition>, Appended), (Option<Arc<Partition>>, ProduceRefusal)> {
+        if !matches!(self.acks, -1..=1) {
+            return Err((None, ProduceRefusal::Acks { acks: self.acks }));
+        }
+        let topic = topic.map_err(|code| match code {
+            ErrorCode::UnknownTopicId => (None, ProduceRefusal::UnknownTopicId),
+            _ => (None, ProduceRefusal::UnknownTopicOrPartition),
+        })?;
+        let partition = self.services.partitions.get(&topic.name, data.index);
+        let partition = partition.filter(|partition| partition.topic_id == topic.id);
+        let Some(partition) = partition else {
+            return Err((None, ProduceRefusal::UnknownTopicOrPartition));
+        };
+        let appended = self.append(&partition, data.records);
+        match appended {
+            Ok(appended) => Ok((partition, appended)),
+            Err(refusal) => Err((Some(partition), refusal)),
+        }
+    }
+
+    fn append(
+        &self,
+        partition: &Partition,
+        records: Option<Records>,
+    ) -> Result<Appended, ProduceRefusal> {
+        let rules = partition.rules();
+        if self.acks == -1 {
+            self.check_replicas(partition, rules.min_insync_replicas)?;
+        }
+        let bytes = records.as_ref().and_then(Records::bytes).ok_or(ProduceRefusal::NotOneBatch)?;
+        let batch = check(bytes, rules.max_message_bytes)?;
+        if rules.compacted {
+            check_keys(&batch, partition)?;
+        }
+        let appended = partition.append(batch.bytes(), Origin::Client, self.now_ms)?;
+        if !appended.duplicate {
+            self.services.metrics.records_appended(u64::try_from(batch.count).unwrap_or(0));
+        }
+        if appended.rolled {
+            self.services.flusher.request(partition.id.clone());
+        }
+        Ok(appended)
+    }
+
+    fn check_replicas(&self, partition: &Partition, min: i32) -> Result<(), ProduceRefusal> {
+        let topic = self.image.topic(&partition.id.topic);
+        let image = topic.and_then(|topic| topic.partition(partition.id.partition));
+        let isr = image.map_or(0, |image| image.isr.len());
+        if usize::try_from(min).is_ok_and(|min| isr < min) {
+            return Err(ProduceRefusal::NotEnoughReplicas { isr, min });
+        }
+        Ok(())
+    }
+}
+
+/// What can be told of the records without looking into them.
+fn check(bytes: &Bytes, max: u32) -> Result<RecordBatch, ProduceRefusal> {
+    if bytes.is_empty() {
+        return Err(ProduceRefusal::NotOneBatch);
+    }
+    let batch = RecordBatch::parse(bytes)?;
+    if batch.size() != bytes.len() {
+        return Err(ProduceRefusal::NotOneBatch);
+    }
+    let size = batch.size();
+    if u32::try_from(size).is_ok_and(|size| size > max) {
+        return Err(ProduceRefusal::TooLarge { size, max });
+    }
+    record::validate(&batch)?;
+    if batch.is_control() {
+        return Err(ProduceRefusal::Control);
+    }
+    if batch.is_transactional() {
+        return Err(ProduceRefusal::Transactional);
+    }
+    Ok(batch)
+}
+
+/// A compacted topic has no use for a record without a key.
+fn check_keys(batch: &RecordBatch, partition: &Partition) -> Result<(), ProduceRefusal> {
+    let summary = record::validate_records(batch, DECOMPRESSED_LIMIT)?;
+    match summary.first_without_key {
+        None => Ok(()),
+        Some(index) => {
+            Err(ProduceRefusal::WithoutKey { index, partition: partition.id.to_string() })
+        }
+    }
+}
+
+/// Kafka tells the log's start with the errors of a batch that came as far as the log, and a text with
+/// those of single records.
+fn refused(
+    index: i32,
+    partition: Option<&Partition>,
+    refusal: &ProduceRefusal,
+) -> PartitionProduceResponse {
+    let of_record = match refusal {
+        ProduceRefusal::WithoutKey { index, .. } => i32::try_from(*index).ok(),
+        ProduceRefusal::Partition(ProduceError::Append(AppendError::InvalidTimestamp {
+            index,
+            ..
+        })) => Some(*index),
+        _ => None,
+    };
+    let text = of_record.map(|_| refusal.to_string());
+    let error_code = code_of_refusal(refusal);
+    if error_code == ErrorCode::KafkaStorageError {
+        warn!("partition {index}: {refusal}");
+    }
+    let marks = partition.filter(|_| reached_the_log(refusal)).and_then(|of| of.marks().ok());
+    PartitionProduceResponse {
+        index,
+        error_code,
+        base_offset: -1,
+        log_start_offset: marks.map_or(-1, |marks| marks.log_start_offset),
+        record_errors: of_record
+            .map(|batch_index| BatchIndexAndErrorMessage {
+                batch_index,
+                batch_index_error_message: text.clone(),
+            })
+            .into_iter()
+            .collect(),
+        error_message: text,
+        ..PartitionProduceResponse::default()
+    }
+}
+
+fn reached_the_log(refusal: &ProduceRefusal) -> bool {
+    match refusal {
+        ProduceRefusal::WithoutKey { .. } | ProduceRefusal::Transactional => true,
+        ProduceRefusal::Batch(problem) => matches!(
+            problem,
+            BatchError::Count { .. }
+                | BatchError::OffsetRange { .. }
+                | BatchError::Sequence { .. }
+                | BatchError::Record { .. }
+                | BatchError::OffsetDelta { .. }
+                | BatchError::Trailing { .. }
+        ),
+        ProduceRefusal::Partition(ProduceError::Append(problem)) => matches!(
+            problem,
+            AppendError::InvalidTimestamp { .. }
+                | AppendError::OutOfOrderSequence { .. }
+                | AppendError::InvalidProducerEpoch { .. }
+                | AppendError::NotTransactional { .. }
+        ),
+        ProduceRefusal::UnknownTopicOrPartition
+        | ProduceRefusal::UnknownTopicId
+        | ProduceRefusal::Acks { .. }
+        | ProduceRefusal::NotOneBatch
+        | ProduceRefusal::Control
+        | ProduceRefusal::TooLarge { .. }
+        | ProduceRefusal::NotEnoughReplicas { .. }
+        | ProduceRefusal::Partition(ProduceError::Leadership(_)) => false,
+    }
+}

@@ -1,0 +1,257 @@
+//! CreateTopics 2-7, DeleteTopics 1-6, CreatePartitions 0-3.
+//!
+//! - A topic is answered when its partitions can be written to; the time-out of the request is not needed.
+//! - CreateTopics v5: the settings of the new topic (KIP-525) · v7: its id
+//! - DeleteTopics v5: error texts · v6: topics by name or by id (KIP-516)
+
+use broker_metadata::config::{Entry, Source, describe_topic};
+use broker_metadata::names;
+use protocol::ErrorCode;
+use protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
+use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
+use protocol::messages::delete_topics_response::DeletableTopicResult;
+use protocol::messages::{
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse,
+};
+use tracing::error;
+use uuid::Uuid;
+
+use super::error::{code_of_commit_error, code_of_topic_error};
+use crate::controller::topics::{self as decide, CreateResult, Created, Defaults, TopicRef};
+use crate::controller::{CommitError, TopicError};
+use crate::dispatch::RequestContext;
+use crate::services::Services;
+
+/// The operations on a topic, a bit each, that everybody has while there is no authoriser: read, write,
+/// create, delete, alter, describe, and those on its configs.
+pub(super) const TOPIC_OPERATIONS: i32 =
+    1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+
+pub(super) async fn create(
+    _context: RequestContext,
+    services: &Services,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
+    let topics = request.topics.clone();
+    let results = match commit_create(services, request.topics, request.validate_only).await {
+        Ok(results) => results,
+        Err(problem) => {
+            let error_code = code_of_commit_error(&problem);
+            error!("topics could not be created: {problem}");
+            let failed = topics.into_iter().map(|topic| CreatableTopicResult {
+                name: topic.name,
+                error_code,
+                error_message: Some(problem.to_string()),
+                ..CreatableTopicResult::default()
+            });
+            return CreateTopicsResponse {
+                topics: failed.collect(),
+                ..CreateTopicsResponse::default()
+            };
+        }
+    };
+    let topics = results.into_iter().map(|(name, result)| match result {
+        Ok(created) => created_result(services, name, &created),
+        Err(problem) => CreatableTopicResult {
+            name,
+            error_code: code_of_topic_error(&problem),
+            error_message: Some(problem.to_string()),
+            configs: Some(Vec::new()),
+            ..CreatableTopicResult::default()
+        },
+    });
+    CreateTopicsResponse { topics: topics.collect(), ..CreateTopicsResponse::default() }
+}
+
+/// Creates topics that were only mentioned, with the broker's defaults; `__consumer_offsets` and its like
+/// with the settings that they need.
+pub(crate) async fn create_automatically(
+    services: &Services,
+    names: Vec<String>,
+) -> Result<Vec<CreateResult>, CommitError> {
+    let topics = names.into_iter().map(|name| automatic(services, name)).collect();
+    commit_create(services, topics, false).await
+}
+
+fn automatic(services: &Services, name: String) -> CreatableTopic {
+    let mut topic = CreatableTopic {
+        name,
+        num_partitions: -1,
+        replication_factor: -1,
+        ..CreatableTopic::default()
+    };
+    if topic.name == names::CONSUMER_OFFSETS {
+        let offsets = &services.config.settings.offsets_topic;
+        topic.num_partitions = offsets.partitions;
+        // Books leave this at 3 on a single node, where only 1 can be.
+        let alive = services.image().brokers().filter(|broker| !broker.fenced).count();
+        let most = i16::try_from(alive).unwrap_or(i16::MAX).max(1);
+        topic.replication_factor = offsets.replication_factor.min(most);
+        let config = |name: &str, value: &str| CreatableTopicConfig {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+        };
+        topic.configs = vec![
+            config("cleanup.policy", "compact"),
+            config("segment.bytes", &offsets.segment_bytes.to_string()),
+        ];
+    }
+    topic
+}
+
+async fn commit_create(
+    services: &Services,
+    topics: Vec<CreatableTopic>,
+    validate_only: bool,
+) -> Result<Vec<CreateResult>, CommitError> {
+    let config = &services.config.settings.topics;
+    let defaults = Defaults {
+        partitions: config.partitions,
+        replication_factor: config.replication_factor,
+        start: rand::random::<u16>().into(),
+    };
+    let configs = services.configs.clone();
+    let decision = services.controller.commit(move |image| {
+        let fit = |layer: &_| configs.check_topic(image, layer).map_err(TopicError::Unfit);
+        let mut outcome = decide::create(image, &topics, defaults, fit);
+        if validate_only {
+            outcome.records.clear();
+        }
+        (outcome.records, outcome.results)
+    });
+    decision.await
+}
+
+fn created_result(services: &Services, name: String, created: &Created) -> CreatableTopicResult {
+    let held = services.configs.layers(&services.image());
+    let mut entries = describe_topic(&created.configs, &held.layers());
+    // As Kafka orders them: the topic's own, then the broker's, then defaults; by name within each.
+    entries.sort_by_key(|entry| (entry.source.code(), entry.key.name));
+    CreatableTopicResult {
+        name,
+        topic_id: created.id,
+        num_partitions: i32::try_from(created.partitions).unwrap_or(i32::MAX),
+        replication_factor: i16::try_from(created.replication_factor).unwrap_or(i16::MAX),
+        configs: Some(entries.into_iter().map(topic_config).collect()),
+        ..CreatableTopicResult::default()
+    }
+}
+
+fn topic_config(entry: Entry) -> CreatableTopicConfigs {
+    CreatableTopicConfigs {
+        name: entry.key.name.to_owned(),
+        value: entry.value,
+        read_only: false,
+        config_source: Source::code(entry.source),
+        is_sensitive: entry.key.is_sensitive(),
+    }
+}
+
+pub(super) async fn delete(
+    context: RequestContext,
+    services: &Services,
+    request: DeleteTopicsRequest,
+) -> DeleteTopicsResponse {
+    let mut wanted = Vec::new();
+    let mut responses = Vec::new();
+    for name in request.topic_names {
+        wanted.push(TopicRef::Name(name));
+    }
+    for topic in request.topics {
+        match (topic.name, topic.topic_id) {
+            (Some(name), id) if id == Uuid::nil() => wanted.push(TopicRef::Name(name)),
+            (None, id) if id != Uuid::nil() => wanted.push(TopicRef::Id(id)),
+            (name, topic_id) => {
+                let text = match &name {
+                    Some(_) => "You may not specify both topic name and topic id.",
+                    None => "Neither topic name nor id were specified.",
+                };
+                responses.push(DeletableTopicResult {
+                    name,
+                    topic_id,
+                    error_code: ErrorCode::InvalidRequest,
+                    error_message: Some(text.to_owned()),
+                });
+            }
+        }
+    }
+    if !services.config.settings.topics.delete {
+        let code = match context.version {
+            ..3 => ErrorCode::InvalidRequest,
+            _ => code_of_topic_error(&TopicError::DeletionDisabled),
+        };
+        let text = TopicError::DeletionDisabled.to_string();
+        responses.extend(wanted.into_iter().map(|topic| not_deleted(topic, code, &text)));
+        return DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() };
+    }
+    let asked = wanted.clone();
+    let decision = services.controller.commit(move |image| {
+        let outcome = decide::delete(image, &asked);
+        (outcome.records, outcome.results)
+    });
+    match decision.await {
+        Ok(results) => responses.extend(results.into_iter().map(|(topic, result)| match result {
+            Ok(gone) => DeletableTopicResult {
+                name: Some(gone.name.to_string()),
+                topic_id: gone.id,
+                ..DeletableTopicResult::default()
+            },
+            Err(problem) => not_deleted(topic, code_of_topic_error(&problem), &problem.to_string()),
+        })),
+        Err(problem) => {
+            error!("topics could not be deleted: {problem}");
+            let (code, text) = (code_of_commit_error(&problem), problem.to_string());
+            responses.extend(wanted.into_iter().map(|topic| not_deleted(topic, code, &text)));
+        }
+    }
+    DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() }
+}
+
+fn not_deleted(topic: TopicRef, error_code: ErrorCode, text: &str) -> DeletableTopicResult {
+    let (name, topic_id) = match topic {
+        TopicRef::Name(name) => (Some(name), Uuid::nil()),
+        TopicRef::Id(id) => (None, id),
+    };
+    DeletableTopicResult { name, topic_id, error_code, error_message: Some(text.to_owned()) }
+}
+
+pub(super) async fn create_partitions(
+    _context: RequestContext,
+    services: &Services,
+    request: CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
+    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
+    let start = rand::random::<u16>().into();
+    let decision = services.controller.commit(move |image| {
+        let mut outcome = decide::grow(image, &request.topics, start);
+        if request.validate_only {
+            outcome.records.clear();
+        }
+        (outcome.records, outcome.results)
+    });
+    let results = match decision.await {
+        Ok(results) => results
+            .into_iter()
+            .map(|(name, result)| {
+                let error_code = result.as_ref().err().map_or(ErrorCode::None, code_of_topic_error);
+                // Of an unknown topic Kafka sends the code alone.
+                let told = result.err().filter(|problem| *problem != TopicError::UnknownTopic);
+                let error_message = told.map(|problem| problem.to_string());
+                CreatePartitionsTopicResult { name, error_code, error_message }
+            })
+            .collect(),
+        Err(problem) => {
+            error!("partitions could not be created: {problem}");
+            let error_code = code_of_commit_error(&problem);
+            let failed = names.into_iter().map(|name| CreatePartitionsTopicResult {
+                name,
+                error_code,
+                error_message: Some(problem.to_string()),
+            });
+            failed.collect()
+        }
+    };
+    CreatePartitionsResponse { results, ..CreatePartitionsResponse::default() }
+}

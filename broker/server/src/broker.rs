@@ -1,0 +1,273 @@
+//! The life of a broker: start, serve, stop.
+//!
+//! ```text
+//!   start: folders -> metadata -> partitions -> sockets -> registration -> serving
+//!   stop:  no new connections -> open requests answered -> logs synced and closed -> marked clean
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use broker_log::{DirError, LogDir, MetaProperties, StorageError, print_id};
+use broker_metadata::Image;
+use broker_metadata::config::Value;
+use protocol::messages::register_broker_record::BrokerEndpoint;
+use thiserror::Error;
+use tokio::io::DuplexStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::api::fetch_session::FetchSessions;
+use crate::config::{BrokerConfig, LogConfigs};
+use crate::connection::Stream;
+use crate::controller::{CommitError, Controller, Identity, LoadError, MetadataLog, ProducerIds};
+use crate::dispatch::Peer;
+use crate::limits::{MEMORY_PIPE, OPEN_FILES};
+use crate::listener::{self, BindError, Bound, ConnectionCounts};
+use crate::metrics::{Metrics, Snapshot};
+use crate::partition::{Partitions, RegistryError};
+use crate::services::Services;
+use crate::upkeep::{self, Flusher, Janitor};
+
+/// Why a broker does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    #[error(transparent)]
+    Metadata(#[from] LoadError),
+    #[error("partitions can't be opened: {0}")]
+    Partitions(String),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("the broker can't register itself: {0}")]
+    Registration(String),
+    #[error(
+        "{first} and {other} are of different clusters; a broker's log.dirs belong together, so name \
+         only those of one"
+    )]
+    MixedClusters { first: String, other: String },
+    #[error("the start was cut short: {0}")]
+    Interrupted(String),
+}
+
+/// A running broker. Dropping it stops nothing; call [`Broker::shutdown`].
+pub struct Broker {
+    services: Arc<Services>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// What is on disk, opened.
+struct Opened {
+    partitions: Arc<Partitions>,
+    log: MetadataLog,
+    image: Image,
+    cluster_id: String,
+    log_dirs: Vec<Uuid>,
+    configs: LogConfigs,
+}
+
+impl Broker {
+    /// Starts a broker on the runtime that this is called in. When it returns, clients can connect.
+    pub async fn start(config: BrokerConfig) -> Result<Self, StartError> {
+        let begun = Instant::now();
+        for note in &config.notes {
+            warn!("{note}");
+        }
+        raise_open_files();
+        let config = Arc::new(config);
+        let opening = config.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&opening));
+        let opened = opened.await.map_err(|e| StartError::Interrupted(e.to_string()))??;
+        let mut bound = Vec::new();
+        for listener in &config.listeners {
+            bound.push(listener::bind(listener, &config.settings.sockets).await?);
+        }
+        let identity = identity(&config, &bound, &opened.log_dirs);
+        let services = assemble(config, opened);
+        register(&services, identity).await?;
+        let addresses: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
+        let counts = Arc::new(ConnectionCounts::new(&services.config.settings.sockets));
+        for bound in bound {
+            let accepting = listener::accept(bound, services.clone(), counts.clone());
+            services.tasks.spawn(accepting);
+        }
+        let janitor = Janitor::new(services.tasks.clone(), services.stopping.clone());
+        upkeep::start(&services, &janitor);
+        info!(
+            "node {} of cluster {} serves {:?} after {} ms",
+            services.config.node_id,
+            services.cluster_id,
+            addresses,
+            begun.elapsed().as_millis()
+        );
+        Ok(Self { services, addresses })
+    }
+
+    /// The address that the first listener is bound to, its real port included.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// The addresses of all listeners, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    pub fn node_id(&self) -> i32 {
+        self.services.config.node_id
+    }
+
+    pub fn cluster_id(&self) -> &str {
+        &self.services.cluster_id
+    }
+
+    /// A connection inside the process: the same protocol, without a socket.
+    pub fn connect_memory(&self) -> DuplexStream {
+        let (client, server) = tokio::io::duplex(MEMORY_PIPE);
+        let peer = Peer {
+            host: "/127.0.0.1".to_owned(),
+            address: "in this process".to_owned(),
+            listener: self.services.config.listeners[0].name.clone(),
+        };
+        let services = self.services.clone();
+        self.services.tasks.spawn(listener::run(Stream::Memory(server), peer, services));
+        client
+    }
+
+    pub fn metrics(&self) -> Snapshot {
+        self.services.metrics.snapshot()
+    }
+
+    /// Answers what is open, closes all logs and marks them as closed in order.
+    pub async fn shutdown(self) -> Result<(), StorageError> {
+        let services = self.services;
+        services.stopping.cancel();
+        services.tasks.close();
+        services.tasks.wait().await;
+        let closing = tokio::task::spawn_blocking(move || {
+            services.controller.close()?;
+            services.partitions.close()
+        });
+        match closing.await {
+            Ok(closed) => closed?,
+            Err(problem) => warn!("the logs were not closed in order: {problem}"),
+        }
+        info!("stopped");
+        Ok(())
+    }
+}
+
+/// Opens the folders, replays the metadata, opens the partitions. Blocks.
+fn open(config: &BrokerConfig) -> Result<Opened, StartError> {
+    let now_ms = config.environment.clock.now_ms();
+    let (dirs, cluster_id) = open_dirs(config)?;
+    let log_dirs = dirs.iter().filter_map(|dir| dir.properties().directory_id).collect();
+    let (log, image) = MetadataLog::load(&dirs[0], now_ms)?;
+    let expiration_ms = config.settings.upkeep.producer_id_expiration_ms;
+    let configs = LogConfigs::new(config.node_id, config.file.clone(), expiration_ms);
+    let partitions = Partitions::new(config.node_id, dirs, configs.clone());
+    partitions
+        .load(&image, config.recovery_threads, now_ms)
+        .map_err(|problem: RegistryError| StartError::Partitions(problem.to_string()))?;
+    Ok(Opened { partitions: Arc::new(partitions), log, image, cluster_id, log_dirs, configs })
+}
+
+/// The first log dir decides the cluster; a new one founds one.
+fn open_dirs(config: &BrokerConfig) -> Result<(Vec<LogDir>, String), StartError> {
+    let mut dirs: Vec<LogDir> = Vec::new();
+    let mut cluster_id = print_id(Uuid::new_v4());
+    while cluster_id.starts_with('-') {
+        cluster_id = print_id(Uuid::new_v4());
+    }
+    for path in &config.log_dirs {
+        let properties = MetaProperties {
+            cluster_id: cluster_id.clone(),
+            node_id: config.node_id,
+            directory_id: Some(Uuid::new_v4()),
+        };
+        let dir = LogDir::open(config.environment.store.clone(), path, properties)?;
+        let found = &dir.properties().cluster_id;
+        match dirs.first() {
+            None => cluster_id.clone_from(found),
+            Some(first) if *found != cluster_id => {
+                return Err(StartError::MixedClusters {
+                    first: first.path().display().to_string(),
+                    other: path.display().to_string(),
+                });
+            }
+            Some(_) => {}
+        }
+        dirs.push(dir);
+    }
+    Ok((dirs, cluster_id))
+}
+
+fn identity(config: &BrokerConfig, bound: &[Bound], log_dirs: &[Uuid]) -> Identity {
+    let endpoints = bound.iter().map(|bound| BrokerEndpoint {
+        name: bound.listener.name.clone(),
+        host: bound.listener.advertised_host.clone(),
+        port: bound.listener.advertised_port.unwrap_or(bound.address.port()),
+        security_protocol: 0,
+    });
+    Identity {
+        node_id: config.node_id,
+        incarnation_id: Uuid::new_v4(),
+        rack: config.settings.node.rack.clone(),
+        endpoints: endpoints.collect(),
+        log_dirs: log_dirs.to_vec(),
+    }
+}
+
+fn assemble(config: Arc<BrokerConfig>, opened: Opened) -> Arc<Services> {
+    let tasks = TaskTracker::new();
+    let stopping = CancellationToken::new();
+    let clock = config.environment.clock.clone();
+    let controller = Controller::new(
+        opened.log,
+        Arc::new(opened.image),
+        opened.partitions.clone(),
+        Janitor::new(tasks.clone(), stopping.clone()),
+        clock.clone(),
+    );
+    let slots = config.settings.fetch.session_slots as usize;
+    Arc::new(Services {
+        cluster_id: opened.cluster_id,
+        clock,
+        metrics: Metrics::default(),
+        controller,
+        partitions: opened.partitions,
+        configs: opened.configs,
+        producer_ids: ProducerIds::default(),
+        fetch_sessions: FetchSessions::new(slots),
+        flusher: Flusher::default(),
+        stopping,
+        tasks,
+        config,
+    })
+}
+
+async fn register(services: &Arc<Services>, identity: Identity) -> Result<(), StartError> {
+    let held = services.configs.layers(&services.image());
+    let min = held.layers().value("min.insync.replicas").ok().flatten();
+    let min = min.as_ref().map_or_else(|| "1".to_owned(), Value::to_text);
+    let committed =
+        services.controller.commit(move |image| (identity.records(image, &min), ())).await;
+    committed.map_err(|problem: CommitError| StartError::Registration(problem.to_string()))
+}
+
+/// Each partition holds files open, and each connection a socket.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit { current: Some(wanted), maximum: limit.maximum };
+        if let Err(problem) = setrlimit(Resource::Nofile, raised) {
+            warn!("the limit of open files stays at {:?}: {problem}", limit.current);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The settings of a topic, as its logs take them.
+
+use std::sync::Arc;
+
+use broker_log::{
+    FlushConfig, LogConfig, RetentionConfig, SegmentConfig, TimestampConfig, TimestampType,
+};
+use broker_metadata::config::{BrokerLayers, Layer, TopicConfig, ValueError};
+use broker_metadata::{ConfigResource, Image};
+use tracing::error;
+
+use crate::partition::ProduceRules;
+
+/// Resolves settings: a topic's own, then this broker's, the cluster's, the file's, the default.
+#[derive(Clone, Debug)]
+pub(crate) struct LogConfigs {
+    node: String,
+    file: Arc<Layer>,
+    producer_id_expiration_ms: i64,
+}
+
+/// The layers of one moment, held so that they can be borrowed.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldLayers {
+    broker: Arc<Layer>,
+    cluster: Arc<Layer>,
+    file: Arc<Layer>,
+}
+
+impl HeldLayers {
+    pub(crate) fn layers(&self) -> BrokerLayers<'_> {
+        BrokerLayers { broker: &self.broker, cluster: &self.cluster, file: &self.file }
+    }
+}
+
+impl LogConfigs {
+    pub(crate) fn new(node_id: i32, file: Layer, producer_id_expiration_ms: i64) -> Self {
+        Self { node: node_id.to_string(), file: Arc::new(file), producer_id_expiration_ms }
+    }
+
+    /// The layers below a topic's own.
+    pub(crate) fn layers(&self, image: &Image) -> HeldLayers {
+        let of =
+            |name: &str| image.configs(ConfigResource::Broker, name).cloned().unwrap_or_default();
+        HeldLayers { broker: of(&self.node), cluster: of(""), file: self.file.clone() }
+    }
+
+    /// A topic's settings. What is in the image was checked before it came there.
+    pub(crate) fn topic(&self, image: &Image, name: &str) -> TopicConfig {
+        let own = image.configs(ConfigResource::Topic, name).cloned().unwrap_or_default();
+        let held = self.layers(image);
+        let resolved = TopicConfig::resolve(&own, held.layers());
+        resolved.unwrap_or_else(|problem| self.fall_back(name, &problem))
+    }
+
+    /// A topic's settings in the form of its logs.
+    pub(crate) fn of_topic(&self, image: &Image, name: &str) -> LogConfig {
+        self.log_config(&self.topic(image, name))
+    }
+
+    /// Whether a topic's settings go together, on this broker; the error is a sentence.
+    pub(crate) fn check_topic(&self, image: &Image, own: &Layer) -> Result<(), String> {
+        let held = self.layers(image);
+        let resolved = TopicConfig::resolve(own, held.layers());
+        resolved.map_err(|problem| problem.to_string())?.validate()
+    }
+
+    /// What a topic's settings ask of a produce request.
+    pub(crate) fn rules(&self, image: &Image, name: &str) -> ProduceRules {
+        let topic = self.topic(image, name);
+        ProduceRules {
+            compacted: topic.retention.compact,
+            max_message_bytes: topic.max_message_bytes,
+            min_insync_replicas: topic.min_insync_replicas,
+        }
+    }
+
+    /// A setting that can't be read is one that an older or newer version wrote: the partition is
+    /// served with the broker's defaults rather than not at all.
+    fn fall_back(&self, name: &str, problem: &ValueError) -> TopicConfig {
+        error!("settings of topic {name} can't be read, the broker's hold: {problem}");
+        let empty = Layer::new();
+        let layers = BrokerLayers { broker: &empty, cluster: &empty, file: &self.file };
+        TopicConfig::resolve(&empty, layers).expect("the file was checked when it was read")
+    }
+
+    fn log_config(&self, topic: &TopicConfig) -> LogConfig {
+        let stamp = match topic.timestamp.log_append_time {
+            true => TimestampType::LogAppendTime,
+            false => TimestampType::CreateTime,
+        };
+        LogConfig {
+            segment: SegmentConfig {
+                bytes: topic.segment.bytes,
+                ms: topic.segment.ms,
+                jitter_ms: topic.segment.jitter_ms,
+                index_bytes: topic.segment.index_bytes,
+                index_interval_bytes: topic.segment.index_interval_bytes,
+                preallocate: topic.segment.preallocate,
+            },
+            retention: RetentionConfig {
+                delete: topic.retention.delete,
+                compact: topic.retention.compact,
+                ms: topic.retention.ms,
+                bytes: topic.retention.bytes,
+                file_delete_delay_ms: topic.retention.file_delete_delay_ms,
+            },
+            flush: FlushConfig { messages: topic.flush.messages, ms: topic.flush.ms },
+            timestamp: TimestampConfig {
+                r#type: stamp,
+                before_max_ms: topic.timestamp.before_max_ms,
+                after_max_ms: topic.timestamp.after_max_ms,
+            },
+            max_message_bytes: topic.max_message_bytes,
+            producer_id_expiration_ms: self.producer_id_expiration_ms,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+use super::*;
+
+/// The file that Kafka ships for ZooKeeper, as books print it, with a key that nobody knows.
+const BOOK: &str = "
+broker.id=0
+listeners=PLAINTEXT://:9092
+advertised.listeners=PLAINTEXT://kafka1:9092
+num.network.threads=3
+num.io.threads=8
+socket.send.buffer.bytes=102400
+socket.receive.buffer.bytes=102400
+socket.request.max.bytes=104857600
+log.dirs=/tmp/kafka-logs
+num.partitions=1
+num.recovery.threads.per.data.dir=1
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+log.retention.hours=168
+log.segment.bytes=1073741824
+log.retention.check.interval.ms=300000
+zookeeper.connect=localhost:2181
+zookeeper.connection.timeout.ms=18000
+group.initial.rebalance.delay.ms=0
+my.own.key=1
+";
+
+#[test]
+fn a_file_as_books_print_it_is_taken_with_a_word_on_what_does_nothing() {
+    let config = BrokerConfig::from_properties(BOOK).unwrap();
+    assert_eq!(config.node_id, 0);
+    assert_eq!(config.log_dirs, [PathBuf::from("/tmp/kafka-logs")]);
+    assert_eq!(
+        config.listeners,
+        [Listener {
+            name: "PLAINTEXT".to_owned(),
+            host: String::new(),
+            port: 9092,
+            advertised_host: "kafka1".to_owned(),
+            advertised_port: Some(9092),
+        }]
+    );
+    assert_eq!(
+        config.notes,
+        [
+            "my.own.key is not a configuration key of a broker; it does nothing",
+            "zookeeper.connect, zookeeper.connection.timeout.ms: no ZooKeeper is needed, none is used",
+        ]
+    );
+}
+
+#[test]
+fn a_file_of_a_combined_node_is_taken_without_its_controller_socket() {
+    let config = BrokerConfig::from_properties(
+        "process.roles=broker,controller\nnode.id=3\ncontroller.quorum.voters=3@localhost:9093\n\
+         listeners=PLAINTEXT://localhost:9092,CONTROLLER://:9093\n\
+         inter.broker.listener.name=PLAINTEXT\nadvertised.listeners=PLAINTEXT://localhost:9092\n\
+         controller.listener.names=CONTROLLER\nlog.dirs=/tmp/kraft-combined-logs\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL",
+    )
+    .unwrap();
+    assert_eq!(config.listeners.len(), 1);
+    assert!(config.notes[0].starts_with("listener CONTROLLER is not opened"), "{:?}", config.notes);
+}
+
+#[test]
+fn what_can_not_be_is_refused_in_words() {
+    let refused = |line: &str| BrokerConfig::from_properties(line).unwrap_err().to_string();
+    for (line, words) in [
+        ("listeners=SSL://:9093", "only PLAINTEXT is there"),
+        ("listeners=EXTERNAL://:9093", "listener.security.protocol.map"),
+        ("listeners=9092", "NAME://HOST:PORT"),
+        ("listeners=PLAINTEXT://:99999", "NAME://HOST:PORT"),
+        ("listeners=PLAINTEXT://:1,PLAINTEXT://:2", "twice"),
+        ("advertised.listeners=PLAINTEXT://0.0.0.0:9092", "wildcard"),
+        ("advertised.listeners=OTHER://a:9092", "OTHER"),
+        ("inter.broker.listener.name=OTHER", "OTHER"),
+        ("num.partitions=many", "num.partitions"),
+        ("process.roles=controller", "process.roles"),
+        ("controller.quorum.voters=1@a:1,2@b:1", "2@b:1"),
+    ] {
+        let text = refused(line);
+        assert!(text.contains(words), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_listener_on_all_addresses_never_tells_clients_a_wildcard() {
+    let config = BrokerConfig::from_properties("listeners=PLAINTEXT://0.0.0.0:0").unwrap();
+    let host = &config.listeners[0].advertised_host;
+    assert!(!host.is_empty() && host != "0.0.0.0", "{host}");
+}

@@ -1,0 +1,105 @@
+//! Requests off the wire: a length of four bytes, then that many bytes.
+
+use bytes::{Buf, Bytes, BytesMut};
+use thiserror::Error;
+
+use super::stream::Stream;
+use crate::limits::{FRAME_RESERVE, READ_BUFFER};
+
+/// Why a connection can't be read any further.
+#[derive(Debug, Error)]
+pub(crate) enum FrameError {
+    #[error("a request claims {size} bytes, socket.request.max.bytes allows {max}")]
+    Size { size: i32, max: usize },
+    #[error("the connection ended {missing} bytes before the end of a request")]
+    CutOff { missing: usize },
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Cuts the stream into frames. One buffer serves all of them: a frame is a slice of it, and its room
+/// is used again as soon as the request that held it is gone.
+#[derive(Debug)]
+pub(crate) struct FrameReader {
+    buffer: BytesMut,
+    max: usize,
+}
+
+impl FrameReader {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { buffer: BytesMut::new(), max }
+    }
+
+    /// The next frame without its length, `None` at an orderly end. Dropping the future loses no byte.
+    pub(crate) async fn next(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, FrameError> {
+        loop {
+            let missing = match self.size()? {
+                Some(size) if self.buffer.len() >= 4 + size => {
+                    self.buffer.advance(4);
+                    return Ok(Some(self.buffer.split_to(size).freeze()));
+                }
+                Some(size) => 4 + size - self.buffer.len(),
+                None => 4 - self.buffer.len(),
+            };
+            let step = FRAME_RESERVE.max(self.buffer.len());
+            self.buffer.reserve(missing.min(step).max(READ_BUFFER));
+            if stream.read(&mut self.buffer).await? == 0 {
+                return match self.buffer.len() {
+                    0 => Ok(None),
+                    _ => Err(FrameError::CutOff { missing }),
+                };
+            }
+        }
+    }
+
+    fn size(&self) -> Result<Option<usize>, FrameError> {
+        let Some(head) = self.buffer.first_chunk::<4>() else { return Ok(None) };
+        let size = i32::from_be_bytes(*head);
+        match usize::try_from(size) {
+            Ok(length) if length <= self.max => Ok(Some(length)),
+            _ => Err(FrameError::Size { size, max: self.max }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn frames_come_whole_however_they_are_cut() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let mut stream = Stream::Memory(server);
+        let mut reader = FrameReader::new(100);
+        let writer = tokio::spawn(async move {
+            for piece in [&b"\0\0"[..], b"\0\x03abc\0\0\0\0", b"\0\0\0\x02d", b"e"] {
+                client.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut frames = Vec::new();
+        while let Some(frame) = reader.next(&mut stream).await.unwrap() {
+            frames.push(frame);
+        }
+        writer.await.unwrap();
+        assert_eq!(frames, [&b"abc"[..], b"", b"de"]);
+    }
+
+    #[tokio::test]
+    async fn impossible_lengths_and_cut_frames_are_errors() {
+        for (bytes, expected) in [
+            (&b"\xff\xff\xff\xff"[..], "a request claims -1 bytes"),
+            (b"\0\0\0\x65", "a request claims 101 bytes"),
+            (b"\0\0\0\x05ab", "3 bytes before the end"),
+        ] {
+            let (mut client, server) = tokio::io::duplex(64);
+            client.write_all(bytes).await.unwrap();
+            drop(client);
+            let mut stream = Stream::Memory(server);
+            let error = FrameReader::new(100).next(&mut stream).await.unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}

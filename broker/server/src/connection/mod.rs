@@ -1,0 +1,217 @@
+//! One client's connection, from the first byte to the last.
+//!
+//! One task reads frames, starts their requests and writes the answers, in the order of the requests.
+//!
+//! ```text
+//!   socket -> frame -> dispatch::start -> [ running | running | done ] -> answers -> socket
+//!                          |                queue, oldest first
+//!                          +- held back while something before it must end first
+//! ```
+//!
+//! Requests that may run beside each other (Produce, Fetch) are started as they come, up to a limit;
+//! all others wait until everything before them is answered, as Kafka handles a connection. A request
+//! runs up to its first wait on this task at once: that is the append of a produce request.
+
+mod answer;
+mod frame;
+mod stream;
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use self::answer::write_answers;
+pub(crate) use self::answer::{Answer, Chunk};
+pub(crate) use self::frame::FrameError;
+use self::frame::FrameReader;
+pub(crate) use self::stream::Stream;
+use crate::dispatch::{self, Outcome, Peer};
+use crate::limits::{DRAIN, IN_FLIGHT_PER_CONNECTION};
+use crate::services::Services;
+
+/// What a connection needs to know beyond its stream.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionLimits {
+    pub(crate) request_bytes: usize,
+    pub(crate) idle: Duration,
+}
+
+/// Serves the stream until the client leaves, errs or idles, or the broker stops.
+pub(crate) async fn serve(
+    mut stream: Stream,
+    peer: Arc<Peer>,
+    services: Arc<Services>,
+    limits: ConnectionLimits,
+    stopping: CancellationToken,
+) {
+    let mut connection = Connection {
+        reader: FrameReader::new(limits.request_bytes),
+        queue: VecDeque::new(),
+        held: None,
+        peer,
+        services,
+    };
+    let reason = connection.run(&mut stream, limits.idle, &stopping).await;
+    debug!(client = %connection.peer.address, "connection closed: {reason}");
+    // The client may be gone already; there is nobody left to tell.
+    let _ = stream.shutdown().await;
+}
+
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+enum Slot {
+    Running { future: Running, beside: bool },
+    Done(Outcome),
+}
+
+struct Connection {
+    reader: FrameReader,
+    /// Requests in the order in which they came, the oldest first.
+    queue: VecDeque<Slot>,
+    /// A request that was read and must wait for those before it.
+    held: Option<Bytes>,
+    peer: Arc<Peer>,
+    services: Arc<Services>,
+}
+
+/// Why a connection ends; only for the log.
+type Reason = String;
+
+enum Event {
+    Frame(Result<Option<Bytes>, FrameError>),
+    Progress,
+    Idle,
+    Stop,
+}
+
+impl Connection {
+    async fn run(
+        &mut self,
+        stream: &mut Stream,
+        idle: Duration,
+        stopping: &CancellationToken,
+    ) -> Reason {
+        let idle_timer = tokio::time::sleep(idle);
+        tokio::pin!(idle_timer);
+        loop {
+            if let Err(reason) = self.write_done(stream).await {
+                return reason;
+            }
+            if let Some(reason) = self.start_held() {
+                return reason;
+            }
+            let may_read = self.held.is_none() && self.queue.len() < IN_FLIGHT_PER_CONNECTION;
+            let waiting = !self.queue.is_empty();
+            let event = tokio::select! {
+                biased;
+                () = stopping.cancelled() => Event::Stop,
+                () = poll_fn(|context| poll_queue(&mut self.queue, context)), if waiting => {
+                    Event::Progress
+                }
+                frame = self.reader.next(stream), if may_read => Event::Frame(frame),
+                () = &mut idle_timer, if !waiting => Event::Idle,
+            };
+            match event {
+                Event::Frame(Ok(Some(frame))) => {
+                    self.held = Some(frame);
+                    idle_timer.as_mut().reset(Instant::now() + idle);
+                }
+                Event::Frame(Ok(None)) => return "the client left".to_owned(),
+                Event::Frame(Err(error)) => return error.to_string(),
+                Event::Progress => idle_timer.as_mut().reset(Instant::now() + idle),
+                Event::Idle => return format!("nothing came for {} ms", idle.as_millis()),
+                Event::Stop => return self.drain(stream).await,
+            }
+        }
+    }
+
+    /// Starts the request that was held back, if all before it allow that.
+    fn start_held(&mut self) -> Option<Reason> {
+        let frame = self.held.take()?;
+        let beside = dispatch::runs_beside(&frame);
+        let all_beside = self.queue.iter().all(|slot| match slot {
+            Slot::Running { beside, .. } => *beside,
+            Slot::Done(_) => true,
+        });
+        if !self.queue.is_empty() && !(beside && all_beside) {
+            self.held = Some(frame);
+            return None;
+        }
+        match dispatch::start(frame, self.peer.clone(), self.services.clone()) {
+            Ok(mut future) => {
+                // The first poll happens here, in the order of the requests. It may not register a
+                // waker that counts: whatever is not done is polled again before the task sleeps.
+                let mut context = Context::from_waker(std::task::Waker::noop());
+                let slot = match future.as_mut().poll(&mut context) {
+                    Poll::Ready(outcome) => Slot::Done(outcome),
+                    Poll::Pending => Slot::Running { future, beside },
+                };
+                self.queue.push_back(slot);
+                None
+            }
+            Err(refusal) => Some(refusal.to_string()),
+        }
+    }
+
+    /// Writes all answers that stand at the front of the queue.
+    async fn write_done(&mut self, stream: &mut Stream) -> Result<(), Reason> {
+        let mut answers = Vec::new();
+        let mut end = None;
+        while let Some(Slot::Done(_)) = self.queue.front() {
+            let Some(Slot::Done(outcome)) = self.queue.pop_front() else { break };
+            match outcome {
+                Outcome::Answer(answer) => answers.push(answer),
+                Outcome::Silence => {}
+                Outcome::Close(reason) => {
+                    end = Some(reason);
+                    break;
+                }
+            }
+        }
+        if !answers.is_empty() {
+            let bytes: usize = answers.iter().map(Answer::length).sum();
+            self.services.metrics.bytes_out(bytes);
+            write_answers(stream, answers).await.map_err(|error| error.to_string())?;
+        }
+        end.map_or(Ok(()), Err)
+    }
+
+    /// Answers what is under way, for as long as a stopping broker waits.
+    async fn drain(&mut self, stream: &mut Stream) -> Reason {
+        let rest = async {
+            while !self.queue.is_empty() {
+                poll_fn(|context| poll_queue(&mut self.queue, context)).await;
+                self.write_done(stream).await?;
+            }
+            Ok::<(), Reason>(())
+        };
+        match tokio::time::timeout(DRAIN, rest).await {
+            Ok(Ok(())) => "the broker stops".to_owned(),
+            Ok(Err(reason)) => reason,
+            Err(_) => "the broker stops, and a request was not done in time".to_owned(),
+        }
+    }
+}
+
+/// Runs all that runs; ready when the oldest request is done.
+fn poll_queue(queue: &mut VecDeque<Slot>, context: &mut Context<'_>) -> Poll<()> {
+    for slot in queue.iter_mut() {
+        if let Slot::Running { future, .. } = slot
+            && let Poll::Ready(outcome) = future.as_mut().poll(context)
+        {
+            *slot = Slot::Done(outcome);
+        }
+    }
+    match queue.front() {
+        Some(Slot::Running { .. }) => Poll::Pending,
+        Some(Slot::Done(_)) | None => Poll::Ready(()),
+    }
+}

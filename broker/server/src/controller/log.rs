@@ -1,0 +1,144 @@
+//! The log of metadata records, `__cluster_metadata-0`, in Kafka's format.
+//!
+//! A commit is one record batch, so that a crash leaves all of it or nothing. Each record's value is a
+//! framed metadata record, its key null.
+
+use std::sync::Arc;
+
+use broker_log::{
+    LeaderAppend, Location, Log, LogConfig, LogDir, OpenError, OpenOptions, Origin, ReadError,
+    ReadRequest, RetentionConfig, StorageError, TopicPartition,
+};
+use broker_metadata::{ApplyError, Delta, Image, MetadataRecord, RecordError, names};
+use bytes::Bytes;
+use protocol::record::{self, BatchBuilder, BatchError, BatchOptions};
+use thiserror::Error;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::CommitError;
+use crate::limits::METADATA_READ_BYTES;
+
+/// The id that Kafka gives to the topic of the metadata log.
+const TOPIC_ID: Uuid = Uuid::from_u128(1);
+/// The first epoch of a leader of the metadata log.
+const FIRST_EPOCH: i32 = 1;
+/// The largest batch of the metadata log: a request makes ten thousand partitions at most.
+const MAX_BATCH_BYTES: u32 = 64 * 1024 * 1024;
+
+/// Why the metadata can't be read at the start.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    #[error("the metadata log can't be opened: {0}")]
+    Open(#[from] OpenError),
+    #[error("the metadata log can't be read: {0}")]
+    Read(#[from] ReadError),
+    #[error("the metadata log can't be read: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the metadata log holds a broken batch: {0}")]
+    Batch(#[from] BatchError),
+    #[error("the metadata log's record at offset {offset}: {source}")]
+    Record { offset: i64, source: RecordError },
+    #[error("the metadata log's record at offset {offset} has no value")]
+    NoValue { offset: i64 },
+    #[error("the metadata log's record at offset {offset}: {source}")]
+    Apply { offset: i64, source: ApplyError },
+}
+
+#[derive(Debug)]
+pub(crate) struct MetadataLog {
+    log: Log,
+    epoch: i32,
+}
+
+impl MetadataLog {
+    /// Opens the log in a log dir, creating it when it is not there, and replays it. Blocks.
+    pub(crate) fn load(dir: &LogDir, now_ms: i64) -> Result<(Self, Image), LoadError> {
+        let location = Location {
+            log_dir: dir.path().to_owned(),
+            topic_partition: TopicPartition::new(names::CLUSTER_METADATA, 0),
+            topic_id: TOPIC_ID,
+        };
+        // Nothing of the metadata is ever dropped: it is the only copy.
+        let retention =
+            RetentionConfig { delete: false, ms: -1, bytes: -1, ..RetentionConfig::default() };
+        let config =
+            LogConfig { retention, max_message_bytes: MAX_BATCH_BYTES, ..LogConfig::default() };
+        let clean_shutdown = dir.was_shut_down_cleanly();
+        let options = OpenOptions { clean_shutdown, now_ms, ..OpenOptions::default() };
+        let (mut log, report) =
+            Log::open(dir.store().clone(), location, Arc::new(config), options)?;
+        if report.bytes_cut > 0 {
+            warn!("cut {} bytes of a torn commit off the metadata log", report.bytes_cut);
+        }
+        let end = log.log_end_offset();
+        log.set_high_watermark(end);
+        let epoch = log.latest_epoch().unwrap_or(FIRST_EPOCH);
+        let image = replay(&log)?;
+        Ok((Self { log, epoch }, image))
+    }
+
+    /// Appends one commit and syncs it; the offset after it. Blocks.
+    pub(super) fn append(
+        &mut self,
+        records: &[MetadataRecord],
+        now_ms: i64,
+    ) -> Result<i64, CommitError> {
+        let mut batch = BatchBuilder::new(BatchOptions::default());
+        for record in records {
+            batch.append(now_ms, None, Some(&record.encode()?), &[]);
+        }
+        let bytes = batch.finish();
+        let append = LeaderAppend { leader_epoch: self.epoch, origin: Origin::Coordinator, now_ms };
+        let appended = self.log.append_as_leader(&bytes, append)?;
+        self.log.flush(now_ms)?;
+        let end = appended.last_offset + 1;
+        self.log.set_high_watermark(end);
+        Ok(end)
+    }
+
+    pub(super) fn close(self) -> Result<(), StorageError> {
+        self.log.close().map(|_| ())
+    }
+}
+
+fn replay(log: &Log) -> Result<Image, LoadError> {
+    let end = log.log_end_offset();
+    let mut delta = Delta::new(&Image::default());
+    let mut offset = log.log_start_offset();
+    while offset < end {
+        let request = ReadRequest {
+            offset,
+            max_bytes: METADATA_READ_BYTES,
+            upper_bound: end,
+            min_one_batch: true,
+        };
+        let Some(slice) = log.read(request)? else { break };
+        let bytes = Bytes::from(slice.read()?);
+        for batch in record::batches(&bytes) {
+            let batch = match batch {
+                // The slice may end within a batch: the next read begins with it.
+                Err(BatchError::Truncated { .. }) => break,
+                batch => batch?,
+            };
+            offset = batch.next_offset();
+            if !batch.is_control() {
+                replay_batch(&batch, &mut delta)?;
+            }
+        }
+    }
+    Ok(delta.finish(end).0)
+}
+
+fn replay_batch(batch: &record::RecordBatch, delta: &mut Delta) -> Result<(), LoadError> {
+    let payload = batch.payload(MAX_BATCH_BYTES as usize)?;
+    for record in payload.records() {
+        let record = record?;
+        let offset = record.offset;
+        let value = record.value.ok_or(LoadError::NoValue { offset })?;
+        let decoded = MetadataRecord::decode(payload.share(value));
+        let decoded = decoded.map_err(|source| LoadError::Record { offset, source })?;
+        delta.replay(&decoded).map_err(|source| LoadError::Apply { offset, source })?;
+    }
+    Ok(())
+}

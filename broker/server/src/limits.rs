@@ -1,0 +1,37 @@
+//! Every limit of the server that is no configuration key.
+
+use std::time::Duration;
+
+/// Requests of one connection that are read but not yet answered. More stay in the socket.
+pub(crate) const IN_FLIGHT_PER_CONNECTION: usize = 64;
+
+/// Of a frame that is announced, this much memory is set aside before its bytes are there; a longer
+/// one grows as they arrive.
+pub(crate) const FRAME_RESERVE: usize = 256 * 1024;
+
+/// Room for small requests that a connection's buffer starts with.
+pub(crate) const READ_BUFFER: usize = 8 * 1024;
+
+/// How long a stopping broker waits for open requests to be answered.
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+
+/// Wait after an accept that failed for want of something (descriptors, memory).
+pub(crate) const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Pieces handed to the socket in one vectored write.
+pub(crate) const WRITE_PIECES: usize = 64;
+
+/// Producer ids that are taken from the metadata log at once.
+pub(crate) const PRODUCER_ID_BLOCK: i64 = 1000;
+
+/// Partitions that one CreateTopics or CreatePartitions request may make, as Kafka's controller.
+pub(crate) const PARTITIONS_PER_REQUEST: usize = 10_000;
+
+/// What the in-process transport holds in each direction before a writer waits.
+pub(crate) const MEMORY_PIPE: usize = 256 * 1024;
+
+/// Bytes of the metadata log that are read at once while it is replayed.
+pub(crate) const METADATA_READ_BYTES: usize = 4 * 1024 * 1024;
+
+/// Open files that the broker asks the system for at its start.
+pub(crate) const OPEN_FILES: u64 = 1_048_576;

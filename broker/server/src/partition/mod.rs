@@ -1,0 +1,308 @@
+//! One partition that this broker leads: its log, how far it may be read, and who waits for it.
+
+mod registry;
+mod waiters;
+
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use broker_log::{
+    AbortedTransaction, AppendError, Appended, EpochEnd, FileSlice, LeaderAppend, Log, LogConfig,
+    Origin, ReadError, ReadRequest, TopicPartition,
+};
+use bytes::Bytes;
+use thiserror::Error;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+pub(crate) use self::registry::{Partitions, RegistryError};
+pub(crate) use self::waiters::{ParkGuard, Waiters};
+
+/// What a reader may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// All that is replicated.
+    ReadUncommitted,
+    /// Nothing from the first open transaction on.
+    ReadCommitted,
+}
+
+impl Isolation {
+    pub(crate) fn from_wire(level: i8) -> Self {
+        if level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted }
+    }
+}
+
+/// Why a partition can't be asked this way.
+#[derive(Debug, Error)]
+pub(crate) enum LeadershipError {
+    #[error("the partition is no longer on this broker")]
+    Gone,
+    #[error("leader epoch {given} is older than {current}")]
+    FencedEpoch { given: i32, current: i32 },
+    #[error("leader epoch {given} is newer than {current}, which is the last this broker knows")]
+    UnknownEpoch { given: i32, current: i32 },
+}
+
+/// Why nothing was appended.
+#[derive(Debug, Error)]
+pub(crate) enum ProduceError {
+    #[error(transparent)]
+    Leadership(#[from] LeadershipError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// Why nothing was read.
+#[derive(Debug, Error)]
+pub(crate) enum FetchError {
+    #[error(transparent)]
+    Leadership(#[from] LeadershipError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("epoch {epoch} is not in the log")]
+    EpochNotFound { epoch: i32 },
+}
+
+/// What one reader asks of one partition.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FetchSpec {
+    pub(crate) offset: i64,
+    pub(crate) max_bytes: usize,
+    /// The first batch comes even where it is larger than `max_bytes`.
+    pub(crate) min_one_batch: bool,
+    pub(crate) isolation: Isolation,
+    /// -1: not checked.
+    pub(crate) current_leader_epoch: i32,
+    /// -1: not checked for divergence.
+    pub(crate) last_fetched_epoch: i32,
+}
+
+/// What a reader gets.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetched {
+    pub(crate) marks: Marks,
+    pub(crate) records: Option<FileSlice>,
+    /// Only for readers of committed records.
+    pub(crate) aborted: Option<Vec<AbortedTransaction>>,
+    /// Where the reader's log and this one part; then there are no records.
+    pub(crate) diverging: Option<EpochEnd>,
+}
+
+/// The offsets that bound what is readable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) log_start_offset: i64,
+    pub(crate) high_watermark: i64,
+    pub(crate) last_stable_offset: i64,
+    pub(crate) log_end_offset: i64,
+}
+
+impl Marks {
+    fn of(log: &Log) -> Self {
+        Self {
+            log_start_offset: log.log_start_offset(),
+            high_watermark: log.high_watermark(),
+            last_stable_offset: log.last_stable_offset(),
+            log_end_offset: log.log_end_offset(),
+        }
+    }
+
+    /// The first offset that a reader may not see.
+    pub(crate) fn upper_bound(&self, isolation: Isolation) -> i64 {
+        match isolation {
+            Isolation::ReadUncommitted => self.high_watermark,
+            Isolation::ReadCommitted => self.last_stable_offset,
+        }
+    }
+}
+
+/// What a topic's settings ask of a produce request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProduceRules {
+    pub(crate) compacted: bool,
+    pub(crate) max_message_bytes: u32,
+    pub(crate) min_insync_replicas: i32,
+}
+
+/// A partition with its log open.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) id: TopicPartition,
+    pub(crate) topic_id: Uuid,
+    /// The log dir that it lies in.
+    pub(crate) log_dir: usize,
+    leader_epoch: AtomicI32,
+    /// A std lock: held to copy the rules out or in.
+    rules: RwLock<ProduceRules>,
+    /// A std mutex: under it files of the page cache are written and read, but nothing awaits. `None`
+    /// once the partition was taken off this broker.
+    log: Mutex<Option<Log>>,
+    waiters: Arc<Waiters>,
+}
+
+impl Partition {
+    pub(crate) fn new(log: Log, log_dir: usize, leader_epoch: i32, rules: ProduceRules) -> Self {
+        Self {
+            id: log.topic_partition().clone(),
+            topic_id: log.topic_id(),
+            log_dir,
+            leader_epoch: AtomicI32::new(leader_epoch),
+            rules: RwLock::new(rules),
+            log: Mutex::new(Some(log)),
+            waiters: Arc::new(Waiters::default()),
+        }
+    }
+
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        self.leader_epoch.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn rules(&self) -> ProduceRules {
+        *self.rules.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over a topic's new settings.
+    pub(crate) fn reconfigure(&self, rules: ProduceRules, config: Arc<LogConfig>) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        // A partition that is gone needs no settings.
+        let _ = self.with_log(|log| log.update_config(config));
+    }
+
+    /// A client's idea of the leader epoch, -1 for none, must be this broker's.
+    pub(crate) fn check_epoch(&self, given: i32) -> Result<(), LeadershipError> {
+        let current = self.leader_epoch();
+        match given {
+            -1 => Ok(()),
+            given if given < current => Err(LeadershipError::FencedEpoch { given, current }),
+            given if given > current => Err(LeadershipError::UnknownEpoch { given, current }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the partition's part in a new leader epoch.
+    pub(crate) fn lead(&self, leader_epoch: i32) -> Result<(), LeadershipError> {
+        self.with_log(|log| {
+            if self.leader_epoch.swap(leader_epoch, Ordering::SeqCst) != leader_epoch {
+                log.assign_epoch(leader_epoch);
+            }
+        })
+    }
+
+    /// Appends validated batches and wakes whoever waits for them. The caller waits with [`Self::wait_for_high_watermark`] if the client wants
+    /// all replicas to have them.
+    pub(crate) fn append(
+        &self,
+        records: &Bytes,
+        origin: Origin,
+        now_ms: i64,
+    ) -> Result<Appended, ProduceError> {
+        let append = LeaderAppend { leader_epoch: self.leader_epoch(), origin, now_ms };
+        let appended = {
+            let mut log = self.lock();
+            let log = log.as_mut().ok_or(LeadershipError::Gone)?;
+            let appended = log.append_as_leader(records, append)?;
+            advance_high_watermark(log);
+            appended
+        };
+        self.waiters.wake();
+        Ok(appended)
+    }
+
+    /// Waits until all replicas in sync have everything below `offset`; `false` if that did not
+    /// happen in time.
+    pub(crate) async fn wait_for_high_watermark(
+        &self,
+        offset: i64,
+        timeout: Duration,
+    ) -> Result<bool, LeadershipError> {
+        if self.marks()?.high_watermark >= offset {
+            return Ok(true);
+        }
+        let deadline = Instant::now() + timeout;
+        let notify = Arc::new(Notify::new());
+        let _parked = self.park(&notify);
+        while self.marks()?.high_watermark < offset {
+            if tokio::time::timeout_at(deadline, notify.notified()).await.is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(crate) fn marks(&self) -> Result<Marks, LeadershipError> {
+        self.with_log(|log| Marks::of(log))
+    }
+
+    /// Reads as a client: up to the high watermark or the last stable offset.
+    pub(crate) fn fetch(&self, spec: FetchSpec) -> Result<Fetched, FetchError> {
+        self.check_epoch(spec.current_leader_epoch)?;
+        let log = self.lock();
+        let log = log.as_ref().ok_or(LeadershipError::Gone)?;
+        let marks = Marks::of(log);
+        if let Some(diverging) = divergence(log, spec)? {
+            return Ok(Fetched { marks, records: None, aborted: None, diverging: Some(diverging) });
+        }
+        let upper_bound = marks.upper_bound(spec.isolation);
+        let records = log.read(ReadRequest {
+            offset: spec.offset,
+            max_bytes: spec.max_bytes,
+            upper_bound,
+            min_one_batch: spec.min_one_batch,
+        })?;
+        let aborted = match (spec.isolation, &records) {
+            (Isolation::ReadUncommitted, _) => None,
+            (Isolation::ReadCommitted, None) => Some(Vec::new()),
+            (Isolation::ReadCommitted, Some(_)) => {
+                Some(log.aborted_transactions(spec.offset, upper_bound)?)
+            }
+        };
+        Ok(Fetched { marks, records, aborted, diverging: None })
+    }
+
+    /// Runs something short on the log.
+    pub(crate) fn with_log<T>(
+        &self,
+        run: impl FnOnce(&mut Log) -> T,
+    ) -> Result<T, LeadershipError> {
+        self.lock().as_mut().map(run).ok_or(LeadershipError::Gone)
+    }
+
+    /// Takes the log out; from now on the partition is gone, and all who wait learn it.
+    pub(crate) fn take_log(&self) -> Option<Log> {
+        let log = self.lock().take();
+        self.waiters.wake();
+        log
+    }
+
+    /// Has `notify` woken at each move of the partition, until the guard is dropped.
+    pub(crate) fn park(&self, notify: &Arc<Notify>) -> ParkGuard {
+        self.waiters.park(notify)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Log>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Moves the high watermark as far as all replicas in sync are: with one replica, to the end.
+fn advance_high_watermark(log: &mut Log) {
+    let end = log.log_end_offset();
+    log.set_high_watermark(end);
+}
+
+/// Where the log of a reader, whose last record was of `last_fetched_epoch`, parts from this one.
+fn divergence(log: &Log, spec: FetchSpec) -> Result<Option<EpochEnd>, FetchError> {
+    let epoch = spec.last_fetched_epoch;
+    if epoch < 0 {
+        return Ok(None);
+    }
+    let end = log.epoch_end_offset(epoch);
+    if end.leader_epoch < 0 || end.end_offset < 0 {
+        return Err(FetchError::EpochNotFound { epoch });
+    }
+    let parts = end.leader_epoch < epoch || end.end_offset < spec.offset;
+    Ok(parts.then_some(end))
+}

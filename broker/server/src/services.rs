@@ -1,0 +1,45 @@
+//! What a handler may use, and what it knows of the request beside its body.
+
+use std::sync::Arc;
+
+use broker_metadata::Image;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::fetch_session::FetchSessions;
+use crate::clock::Clock;
+use crate::config::{BrokerConfig, LogConfigs};
+use crate::controller::{Controller, ProducerIds};
+use crate::metrics::Metrics;
+use crate::partition::Partitions;
+use crate::upkeep::Flusher;
+
+/// The parts of the broker, shared by all requests.
+pub(crate) struct Services {
+    pub(crate) config: Arc<BrokerConfig>,
+    pub(crate) cluster_id: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) controller: Controller,
+    pub(crate) partitions: Arc<Partitions>,
+    /// Settings as they hold for a topic or for this broker.
+    pub(crate) configs: LogConfigs,
+    pub(crate) producer_ids: ProducerIds,
+    pub(crate) fetch_sessions: FetchSessions,
+    pub(crate) flusher: Flusher,
+    /// Cancelled when the broker stops: whatever is parked answers with what it has.
+    pub(crate) stopping: CancellationToken,
+    /// Background work that the broker waits for when it stops.
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Services {
+    /// The cluster as it is now; hold it for one request, so that its answers agree with each other.
+    pub(crate) fn image(&self) -> Arc<Image> {
+        self.controller.image()
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+}
