@@ -322,13 +322,27 @@ fn emit_api_keys(out: &mut String, schema: &Schema) -> std::fmt::Result {
     writeln!(out, "];")
 }
 
-/// A macro that hands every message type to another macro; for tests.
+/// The macros that hand all message types to another macro.
 pub(crate) fn each_message(schema: &Schema) -> String {
-    let mut out = String::from("macro_rules! each_message { ($visit:ident) => { $visit! {\n");
-    for message in &schema.messages {
-        out.push_str(&message.name);
-        out.push_str(",\n");
-    }
-    out.push_str("} } }\n");
+    let all = schema.messages.iter();
+    let requests = all.clone().filter(|m| m.kind == Kind::Request);
+    let mut out = String::new();
+    lister(&mut out, "each_message", "messages", all);
+    lister(&mut out, "each_request", "requests", requests);
     out
+}
+
+fn lister<'a>(
+    out: &mut String,
+    name: &str,
+    what: &str,
+    messages: impl Iterator<Item = &'a Message>,
+) {
+    *out +=
+        &format!("/// Calls the macro `visit` with the names of all {what}, comma separated.\n");
+    *out += &format!("#[macro_export]\nmacro_rules! {name} {{\n($visit:ident) => {{ $visit! {{\n");
+    for message in messages {
+        *out += &format!("{},\n", message.name);
+    }
+    *out += "} };\n}\n";
 }

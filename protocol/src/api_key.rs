@@ -47,6 +47,13 @@ impl ApiKey {
         Some(*versions.start()..=versions.end() - i16::from(self.api().unstable))
     }
 
+    /// What a broker puts into its `ApiVersions` response: the stable versions, but 0 for the
+    /// first of Produce, since some clients take a broker without it for one too old (KIP-896).
+    pub fn advertised_versions(self) -> Option<RangeInclusive<i16>> {
+        let stable = self.stable_versions()?;
+        Some(if self == ApiKey::Produce { 0..=*stable.end() } else { stable })
+    }
+
     /// Whether Kafka serves the API on a broker's listener, and not on a controller's only.
     pub fn is_for_brokers(self) -> bool {
         self.api().broker
@@ -100,6 +107,8 @@ mod tests {
         assert_eq!(ApiKey::LeaderAndIsr.versions(), None);
         assert_eq!(ApiKey::InitProducerId.versions(), Some(0..=6));
         assert_eq!(ApiKey::InitProducerId.stable_versions(), Some(0..=5));
+        assert_eq!(ApiKey::Produce.advertised_versions(), Some(0..=13));
+        assert_eq!(ApiKey::Fetch.advertised_versions(), Some(4..=18));
     }
 
     #[test]

@@ -46,7 +46,16 @@ pub fn encode_response<R: Request>(
     version: i16,
     correlation_id: i32,
 ) -> Result<Writer, EncodeError> {
-    let mut writer = Writer::with_capacity(256);
+    encode_response_into::<R>(Writer::with_capacity(256), response, version, correlation_id)
+}
+
+/// Like [`encode_response`], into a fresh writer of the caller's making.
+pub fn encode_response_into<R: Request>(
+    mut writer: Writer,
+    response: &R::Response,
+    version: i16,
+    correlation_id: i32,
+) -> Result<Writer, EncodeError> {
     let start = begin(&mut writer);
     let header = ResponseHeader { correlation_id };
     header.encode(&mut writer, R::KEY.response_header_version(version))?;

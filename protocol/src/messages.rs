@@ -10,3 +10,4 @@
 )]
 
 include!(concat!(env!("OUT_DIR"), "/messages.rs"));
+include!(concat!(env!("OUT_DIR"), "/each_message.rs"));

@@ -40,6 +40,8 @@ impl Default for BatchOptions {
     }
 }
 
+const SPAN: &str = "a batch does not span two billion offsets";
+
 /// Collects records, and makes a batch of them in the end.
 #[derive(Clone, Debug)]
 pub struct BatchBuilder {
@@ -49,7 +51,8 @@ pub struct BatchBuilder {
     count: i32,
     base_timestamp: Option<i64>,
     max_timestamp: i64,
-    last_offset: i64,
+    /// From the base offset; -1 before the first record.
+    last_delta: i32,
 }
 
 impl BatchBuilder {
@@ -65,7 +68,7 @@ impl BatchBuilder {
             count: 0,
             base_timestamp: options.delete_horizon,
             max_timestamp: -1,
-            last_offset: options.base_offset - 1,
+            last_delta: -1,
             buffer,
             options,
         }
@@ -85,7 +88,8 @@ impl BatchBuilder {
             put_bytes(&mut encoded, header.value);
         }
         let headers = EncodedHeaders { bytes: &encoded, count: headers.len() };
-        self.put(self.last_offset + 1, timestamp, key, value, headers);
+        let delta = self.last_delta.checked_add(1).expect(SPAN);
+        self.put(delta, timestamp, key, value, headers);
     }
 
     /// Appends a record of another batch at its own offset, which may leave out some.
@@ -93,9 +97,10 @@ impl BatchBuilder {
     /// # Panics
     /// If the offset is not above the one before, or too far from the base offset.
     pub fn append_record(&mut self, record: &Record<'_>) {
-        assert!(record.offset > self.last_offset, "offsets go up");
+        let delta = self.delta(record.offset);
+        assert!(delta > self.last_delta, "offsets go up");
         let headers = EncodedHeaders { bytes: record.headers.bytes(), count: record.headers.len() };
-        self.put(record.offset, record.timestamp, record.key, record.value, headers);
+        self.put(delta, record.timestamp, record.key, record.value, headers);
     }
 
     /// Sets who made the batch and where it is in the producer's sequence, which a producer
@@ -111,13 +116,14 @@ impl BatchBuilder {
     /// # Panics
     /// If a record was appended after it.
     pub fn set_last_offset(&mut self, offset: i64) {
-        assert!(offset >= self.last_offset, "records are before the last offset");
-        self.last_offset = offset;
+        let delta = self.delta(offset);
+        assert!(delta >= self.last_delta, "records are before the last offset");
+        self.last_delta = delta;
     }
 
     fn put(
         &mut self,
-        offset: i64,
+        offset_delta: i32,
         timestamp: i64,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
@@ -125,7 +131,6 @@ impl BatchBuilder {
     ) {
         let base_timestamp = *self.base_timestamp.get_or_insert(timestamp);
         let timestamp_delta = timestamp.wrapping_sub(base_timestamp);
-        let offset_delta = self.delta(offset);
         let length = 1
             + varint::size(timestamp_delta)
             + varint::size(i64::from(offset_delta))
@@ -142,13 +147,13 @@ impl BatchBuilder {
         varint::write_i64(buffer, headers.count as i64);
         buffer.extend_from_slice(headers.bytes);
         self.count += 1;
-        self.last_offset = offset;
+        self.last_delta = offset_delta;
         self.max_timestamp = self.max_timestamp.max(timestamp);
     }
 
     fn delta(&self, offset: i64) -> i32 {
-        let delta = offset - self.options.base_offset;
-        i32::try_from(delta).expect("a batch does not span two billion offsets")
+        let delta = offset.checked_sub(self.options.base_offset);
+        delta.and_then(|delta| i32::try_from(delta).ok()).expect(SPAN)
     }
 
     /// The size of the batch so far, if it is not compressed.
@@ -196,7 +201,7 @@ impl BatchBuilder {
                 options.is_control,
                 options.delete_horizon.is_some(),
             ),
-            last_offset_delta: self.delta(self.last_offset),
+            last_offset_delta: self.last_delta,
             base_timestamp: self.base_timestamp.unwrap_or(-1),
             max_timestamp: options.log_append_time.unwrap_or(self.max_timestamp),
             producer_id: options.producer_id,

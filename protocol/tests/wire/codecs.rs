@@ -8,8 +8,6 @@ use bytes::Bytes;
 use protocol::messages::*;
 use protocol::{DecodeError, EncodeError, Message, Reader, Writer};
 
-include!(concat!(env!("OUT_DIR"), "/each_message.rs"));
-
 pub(crate) struct Codec {
     pub(crate) name: &'static str,
     pub(crate) versions: RangeInclusive<i16>,
@@ -32,7 +30,7 @@ pub(crate) static CODECS: LazyLock<HashMap<&str, Codec>> = LazyLock::new(|| {
             [$((<$message as Message>::NAME, codec::<$message>())),*].into_iter().collect()
         };
     }
-    each_message!(table)
+    protocol::each_message!(table)
 });
 
 fn codec<M: Message>() -> Codec {

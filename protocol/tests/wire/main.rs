@@ -4,7 +4,9 @@
 mod schema;
 
 mod allocation;
+mod batch_edges;
 mod codecs;
+mod frames;
 mod hostile;
 mod other_codec;
 mod record_batches;
