@@ -7,12 +7,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use broker_coordinator::Groups;
 use broker_log::{DirError, LogDir, MetaProperties, StorageError, print_id};
 use broker_metadata::Image;
 use broker_metadata::config::Value;
 use protocol::messages::register_broker_record::BrokerEndpoint;
+use protocol::record::Compression;
 use thiserror::Error;
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +30,7 @@ use crate::dispatch::Peer;
 use crate::limits::{MEMORY_PIPE, OPEN_FILES};
 use crate::listener::{self, BindError, Bound, ConnectionCounts};
 use crate::metrics::{Metrics, Snapshot};
+use crate::offsets_log::{CoordinatorClock, OffsetsLog};
 use crate::partition::{Partitions, RegistryError};
 use crate::services::Services;
 use crate::upkeep::{self, Flusher, Janitor};
@@ -95,6 +98,7 @@ impl Broker {
             let accepting = listener::accept(bound, services.clone(), counts.clone());
             services.tasks.spawn(accepting);
         }
+        services.tasks.spawn(load_groups(services.groups.clone()));
         let janitor = Janitor::new(services.tasks.clone(), services.stopping.clone());
         upkeep::start(&services, &janitor);
         info!(
@@ -146,6 +150,7 @@ impl Broker {
     pub async fn shutdown(self) -> Result<(), StorageError> {
         let services = self.services;
         services.stopping.cancel();
+        services.groups.shutdown().await;
         services.tasks.close();
         services.tasks.wait().await;
         let closing = tokio::task::spawn_blocking(move || {
@@ -234,7 +239,9 @@ fn assemble(config: Arc<BrokerConfig>, opened: Opened) -> Arc<Services> {
         clock.clone(),
     );
     let slots = config.settings.fetch.session_slots as usize;
+    let groups = start_groups(&config, &controller, &opened.partitions);
     Arc::new(Services {
+        groups,
         cluster_id: opened.cluster_id,
         clock,
         metrics: Metrics::default(),
@@ -248,6 +255,32 @@ fn assemble(config: Arc<BrokerConfig>, opened: Opened) -> Arc<Services> {
         tasks,
         config,
     })
+}
+
+fn start_groups(
+    config: &BrokerConfig,
+    controller: &Controller,
+    partitions: &Arc<Partitions>,
+) -> Groups {
+    let clock = config.environment.clock.clone();
+    let settings = config.settings.groups.clone();
+    let patience = u64::try_from(settings.offsets_commit_timeout_ms).unwrap_or(0);
+    let log = OffsetsLog::new(
+        controller.clone(),
+        partitions.clone(),
+        clock.clone(),
+        Duration::from_millis(patience),
+    );
+    let compression = i16::try_from(config.settings.offsets_topic.compression_codec).ok();
+    let codec = compression.and_then(Compression::from_id).unwrap_or(Compression::None).into();
+    Groups::start(settings, codec, Arc::new(log), Arc::new(CoordinatorClock(clock)))
+}
+
+/// Reads what the groups were, so that the first request of each need not wait for it.
+async fn load_groups(groups: Groups) {
+    if let Err(problem) = groups.load_all().await {
+        warn!("groups are read when they are asked for: {problem}");
+    }
 }
 
 async fn register(services: &Arc<Services>, identity: Identity) -> Result<(), StartError> {

@@ -4,7 +4,7 @@
 //!
 //! - `broker`: start and shutdown · `config`: what it is told
 //! - `listener`, `connection`: bytes · `dispatch`: bytes to requests and back · `api`: one family a file
-//! - `partition`: the partitions on this node · `controller`: how the metadata changes
+//! - `offsets_log`: where the group coordinator writes · `partition`: the partitions on this node · `controller`: how the metadata changes
 //! - `upkeep`: work beside requests · `clock`, `limits`, `metrics`, `services`
 
 mod api;
@@ -17,6 +17,7 @@ mod dispatch;
 mod limits;
 mod listener;
 mod metrics;
+mod offsets_log;
 mod partition;
 mod services;
 mod upkeep;

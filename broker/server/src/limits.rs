@@ -33,5 +33,8 @@ pub(crate) const MEMORY_PIPE: usize = 256 * 1024;
 /// Bytes of the metadata log that are read at once while it is replayed.
 pub(crate) const METADATA_READ_BYTES: usize = 4 * 1024 * 1024;
 
+/// Bytes of `__consumer_offsets` that are read at once while groups are loaded.
+pub(crate) const OFFSETS_READ_BYTES: usize = 4 * 1024 * 1024;
+
 /// Open files that the broker asks the system for at its start.
 pub(crate) const OPEN_FILES: u64 = 1_048_576;

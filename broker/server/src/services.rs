@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use broker_coordinator::Groups;
 use broker_metadata::Image;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +23,7 @@ pub(crate) struct Services {
     pub(crate) metrics: Metrics,
     pub(crate) controller: Controller,
     pub(crate) partitions: Arc<Partitions>,
+    pub(crate) groups: Groups,
     /// Settings as they hold for a topic or for this broker.
     pub(crate) configs: LogConfigs,
     pub(crate) producer_ids: ProducerIds,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use protocol::EncodeError;
-use protocol::record::{BatchBuilder, BatchOptions, RecordBatch, batches};
+use protocol::record::{BatchBuilder, BatchOptions, Codec, RecordBatch, batches};
 use tracing::warn;
 
 use super::{LogWriter, ReadError};
@@ -11,15 +11,19 @@ use crate::{Record, Settings, Shard};
 
 /// The records as batches, each of them small enough for a topic with default limits, if its records
 /// are.
-pub(super) fn encode(records: &[Record], now_ms: i64) -> Result<Vec<Bytes>, EncodeError> {
+pub(super) fn encode(
+    records: &[Record],
+    codec: Codec,
+    now_ms: i64,
+) -> Result<Vec<Bytes>, EncodeError> {
+    let fresh = || BatchBuilder::new(BatchOptions { codec, ..BatchOptions::default() });
     let mut done = Vec::new();
-    let mut builder = BatchBuilder::new(BatchOptions::default());
+    let mut builder = fresh();
     for record in records {
         let (key, value) = record.encode()?;
         let bytes = BatchBuilder::most_bytes(Some(&key), value.as_deref(), &[]);
         if !builder.is_empty() && builder.size() + bytes > BATCH_BYTES {
-            let full = std::mem::replace(&mut builder, BatchBuilder::new(BatchOptions::default()));
-            done.push(full.finish());
+            done.push(std::mem::replace(&mut builder, fresh()).finish());
         }
         builder.append(now_ms, Some(&key), value.as_deref(), &[]);
     }

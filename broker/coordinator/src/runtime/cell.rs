@@ -301,6 +301,6 @@ fn append(
     now_ms: i64,
 ) -> Result<Vec<Commit>, AppendError> {
     let storage = |error: protocol::EncodeError| AppendError::Storage { reason: error.to_string() };
-    let batches = batches::encode(records, now_ms).map_err(storage)?;
+    let batches = batches::encode(records, inner.codec, now_ms).map_err(storage)?;
     batches.into_iter().map(|batch| inner.writer.append(partition, batch)).collect()
 }

@@ -23,6 +23,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::ErrorCode;
+use protocol::record::Codec;
 use thiserror::Error;
 use tokio::sync::{Notify, OnceCell};
 use tokio::task::JoinHandle;
@@ -71,6 +72,8 @@ pub struct Groups {
 
 struct Inner {
     settings: Settings,
+    /// The codec of the batches that are appended.
+    codec: Codec,
     writer: Arc<dyn LogWriter>,
     clock: Arc<dyn Clock>,
     /// A std mutex: it is held to look up or insert a cell, never across an await.
@@ -90,9 +93,15 @@ struct Wakeup {
 impl Groups {
     /// Starts the service and its timer task; must be called inside a tokio runtime. Shards load as
     /// they are asked for, or all at once by [`Groups::load_all`].
-    pub fn start(settings: Settings, writer: Arc<dyn LogWriter>, clock: Arc<dyn Clock>) -> Self {
+    pub fn start(
+        settings: Settings,
+        codec: Codec,
+        writer: Arc<dyn LogWriter>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let inner = Arc::new(Inner {
             settings,
+            codec,
             writer,
             clock,
             cells: Mutex::new(HashMap::new()),
@@ -114,6 +123,19 @@ impl Groups {
         }
         for cell in self.inner.loaded_cells() {
             cell.stop();
+        }
+    }
+
+    /// Forgets all groups, for their topic is gone; what is parked is answered with an error.
+    pub fn unload(&self) {
+        let cells = {
+            let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *cells)
+        };
+        for slot in cells.into_values() {
+            if let Some(cell) = slot.get() {
+                cell.stop();
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use protocol::record::BatchError;
 use super::fetch_session::SessionError;
 use super::produce::ProduceRefusal;
 use super::records::DeleteRecordsError;
+use crate::controller::configs::ConfigError;
 use crate::controller::{CommitError, TopicError};
 use crate::partition::{FetchError, LeadershipError, ProduceError};
 
@@ -147,5 +148,25 @@ pub(crate) fn code_of_session_error(error: &SessionError) -> ErrorCode {
         SessionError::UnknownId => ErrorCode::FetchSessionIdNotFound,
         SessionError::Epoch => ErrorCode::InvalidFetchSessionEpoch,
         SessionError::MixedTopicIds => ErrorCode::FetchSessionTopicIdError,
+    }
+}
+
+pub(crate) fn code_of_config_error(error: &ConfigError) -> ErrorCode {
+    match error {
+        ConfigError::ResourceType(_)
+        | ConfigError::DuplicateResource
+        | ConfigError::DuplicateKey
+        | ConfigError::NullValue(_)
+        | ConfigError::Operation { .. }
+        | ConfigError::BrokerId(_)
+        | ConfigError::OtherBroker { .. }
+        | ConfigError::EmptyGroup
+        | ConfigError::ClientMetrics
+        | ConfigError::Loggers
+        | ConfigError::OnlyAtStart(_)
+        | ConfigError::Dynamic(_) => ErrorCode::InvalidRequest,
+        ConfigError::TopicName(_) => ErrorCode::InvalidTopicException,
+        ConfigError::UnknownTopic { .. } => ErrorCode::UnknownTopicOrPartition,
+        ConfigError::Change(_) | ConfigError::Unfit(_) => ErrorCode::InvalidConfig,
     }
 }

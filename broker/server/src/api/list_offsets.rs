@@ -21,6 +21,9 @@ use crate::dispatch::RequestContext;
 use crate::partition::{Isolation, Marks, Partition};
 use crate::services::Services;
 
+/// The first version that has room for leader epochs.
+const EPOCH_FROM: i16 = 4;
+
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -54,7 +57,7 @@ pub(super) async fn handle(
             } else {
                 look_up(services, &image, &topic.name, asked, isolation, context.version)
             };
-            partitions.push(respond(index, result));
+            partitions.push(respond(index, result, context.version));
         }
         topics.push(ListOffsetsTopicResponse { name: topic.name.clone(), partitions });
     }
@@ -71,7 +74,11 @@ struct Place {
 
 const NOWHERE: Place = Place { timestamp: -1, offset: -1, leader_epoch: -1 };
 
-fn respond(partition_index: i32, result: Result<Place, ErrorCode>) -> ListOffsetsPartitionResponse {
+fn respond(
+    partition_index: i32,
+    result: Result<Place, ErrorCode>,
+    version: i16,
+) -> ListOffsetsPartitionResponse {
     let (place, error_code) = match result {
         Ok(place) => (place, ErrorCode::None),
         Err(code) => (NOWHERE, code),
@@ -81,7 +88,7 @@ fn respond(partition_index: i32, result: Result<Place, ErrorCode>) -> ListOffset
         error_code,
         timestamp: place.timestamp,
         offset: place.offset,
-        leader_epoch: place.leader_epoch,
+        leader_epoch: if version >= EPOCH_FROM { place.leader_epoch } else { -1 },
     }
 }
 

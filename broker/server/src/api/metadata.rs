@@ -104,7 +104,8 @@ fn find(
     let by_id = wanted.topic_id != Uuid::nil();
     let refuse = |error_code| MetadataResponseTopic {
         error_code,
-        name: wanted.name.clone(),
+        // Before v12 a name can't be null.
+        name: wanted.name.clone().or_else(|| (version < 12).then(String::new)),
         topic_id: wanted.topic_id,
         is_internal: wanted.name.as_deref().is_some_and(names::is_internal),
         ..MetadataResponseTopic::default()

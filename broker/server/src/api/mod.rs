@@ -5,13 +5,20 @@
 
 pub(crate) mod api_versions;
 mod cluster;
+mod configs;
+mod configs_alter;
 mod describe_topics;
 pub(crate) mod error;
 mod fetch;
 pub(crate) mod fetch_session;
+mod find_coordinator;
+mod groups;
+mod groups_admin;
 mod list_offsets;
 mod log_dirs;
 mod metadata;
+mod offsets;
+mod offsets_fetch;
 mod produce;
 mod producer_ids;
 mod records;
@@ -21,10 +28,14 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use protocol::messages::{
-    ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
-    DeleteTopicsRequest, DescribeClusterRequest, DescribeLogDirsRequest, DescribeProducersRequest,
-    DescribeTopicPartitionsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
-    MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    AlterConfigsRequest, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+    DescribeProducersRequest, DescribeTopicPartitionsRequest, FetchRequest, FindCoordinatorRequest,
+    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
 };
 use protocol::{ApiKey, DecodeError, Reader, Request};
 
@@ -88,16 +99,31 @@ static TABLE: &[Api] = &[
     api_with_reply!(FetchRequest, 4..=18, 4..=18, fetch::handle),
     api!(ListOffsetsRequest, 1..=11, list_offsets::handle),
     api!(MetadataRequest, 0..=13, metadata::handle),
+    api!(OffsetCommitRequest, 2..=10, offsets::commit),
+    api!(OffsetFetchRequest, 1..=10, offsets_fetch::handle),
+    api!(FindCoordinatorRequest, 0..=6, find_coordinator::handle),
+    api!(JoinGroupRequest, 0..=9, groups::join),
+    api!(HeartbeatRequest, 0..=4, groups::heartbeat),
+    api!(LeaveGroupRequest, 0..=5, groups::leave),
+    api!(SyncGroupRequest, 0..=5, groups::sync),
+    api!(DescribeGroupsRequest, 0..=6, groups_admin::describe),
+    api!(ListGroupsRequest, 0..=5, groups_admin::list),
     api!(ApiVersionsRequest, 0..=4, api_versions::handle),
     api!(CreateTopicsRequest, 2..=7, topics::create),
     api!(DeleteTopicsRequest, 1..=6, topics::delete),
     api!(DeleteRecordsRequest, 0..=2, records::delete),
     api!(InitProducerIdRequest, 0..=5, producer_ids::init),
     api!(OffsetForLeaderEpochRequest, 2..=4, records::offset_for_leader_epoch),
+    api!(DescribeConfigsRequest, 1..=4, configs::describe),
+    api!(AlterConfigsRequest, 0..=2, configs_alter::replace),
     api!(DescribeLogDirsRequest, 1..=5, log_dirs::describe),
     api!(CreatePartitionsRequest, 0..=3, topics::create_partitions),
+    api!(DeleteGroupsRequest, 0..=2, groups_admin::delete),
+    api!(IncrementalAlterConfigsRequest, 0..=1, configs_alter::adjust),
+    api!(OffsetDeleteRequest, 0..=0, offsets::delete),
     api!(DescribeClusterRequest, 0..=2, cluster::describe),
     api!(DescribeProducersRequest, 0..=0, producer_ids::describe),
+    api!(ListConfigResourcesRequest, 0..=1, configs::list),
     api!(DescribeTopicPartitionsRequest, 0..=0, describe_topics::handle),
 ];
 

@@ -131,6 +131,7 @@ fn created_result(services: &Services, name: String, created: &Created) -> Creat
     entries.sort_by_key(|entry| (entry.source.code(), entry.key.name));
     CreatableTopicResult {
         name,
+        error_message: None,
         topic_id: created.id,
         num_partitions: i32::try_from(created.partitions).unwrap_or(i32::MAX),
         replication_factor: i16::try_from(created.replication_factor).unwrap_or(i16::MAX),
@@ -192,14 +193,20 @@ pub(super) async fn delete(
         (outcome.records, outcome.results)
     });
     match decision.await {
-        Ok(results) => responses.extend(results.into_iter().map(|(topic, result)| match result {
-            Ok(gone) => DeletableTopicResult {
-                name: Some(gone.name.to_string()),
-                topic_id: gone.id,
-                ..DeletableTopicResult::default()
-            },
-            Err(problem) => not_deleted(topic, code_of_topic_error(&problem), &problem.to_string()),
-        })),
+        Ok(results) => {
+            let gone = results.iter().filter_map(|(_, result)| result.as_ref().ok());
+            forget_offsets(services, gone.map(|topic| topic.name.to_string()).collect()).await;
+            responses.extend(results.into_iter().map(|(topic, result)| match result {
+                Ok(gone) => DeletableTopicResult {
+                    name: Some(gone.name.to_string()),
+                    topic_id: gone.id,
+                    ..DeletableTopicResult::default()
+                },
+                Err(problem) => {
+                    not_deleted(topic, code_of_topic_error(&problem), &problem.to_string())
+                }
+            }));
+        }
         Err(problem) => {
             error!("topics could not be deleted: {problem}");
             let (code, text) = (code_of_commit_error(&problem), problem.to_string());
@@ -207,6 +214,17 @@ pub(super) async fn delete(
         }
     }
     DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() }
+}
+
+/// What groups committed for topics that are gone is removed; without its own topic nothing of them is left.
+async fn forget_offsets(services: &Services, gone: Vec<String>) {
+    if gone.iter().any(|name| name == names::CONSUMER_OFFSETS) {
+        services.groups.unload();
+        return;
+    }
+    if let Err(problem) = services.groups.forget_topics(&gone).await {
+        error!("offsets committed for {} stay: {problem}", gone.join(", "));
+    }
 }
 
 fn not_deleted(topic: TopicRef, error_code: ErrorCode, text: &str) -> DeletableTopicResult {

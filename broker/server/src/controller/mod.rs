@@ -9,6 +9,7 @@
 //! puts its agreement between the write and what follows.
 
 mod bootstrap;
+pub(crate) mod configs;
 mod log;
 mod producer_ids;
 pub(crate) mod topics;

@@ -1,0 +1,270 @@
+//! What becomes of requests to change configurations: pure decisions on an image.
+//!
+//! A request changes many resources; each is changed as a whole or refused as a whole, whatever becomes of
+//! the others.
+
+use std::collections::{HashMap, HashSet};
+
+use broker_metadata::config::{
+    Change, ChangeError, Effect, Layer, broker_table, change, check_dynamic, group_table,
+    topic_table,
+};
+use broker_metadata::names::{self, InvalidTopicName};
+use broker_metadata::{ConfigResource, Image, MetadataRecord};
+use protocol::messages::ConfigRecord;
+use thiserror::Error;
+
+/// Why configurations are not described or changed. The texts are Kafka's, where it has one.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum ConfigError {
+    #[error("Unexpected resource type {0}.")]
+    ResourceType(i8),
+    #[error("Each resource must appear at most once.")]
+    DuplicateResource,
+    #[error("Error due to duplicate config keys")]
+    DuplicateKey,
+    #[error("Null value not supported for : {0}")]
+    NullValue(String),
+    #[error("Unknown operation {code} on {name}.")]
+    Operation { code: i8, name: String },
+    #[error(transparent)]
+    TopicName(#[from] InvalidTopicName),
+    #[error("The topic '{name}' does not exist.")]
+    UnknownTopic { name: String },
+    #[error("Broker id must be an integer, but it is: {0}")]
+    BrokerId(String),
+    #[error("Unexpected broker id, expected {expected} or empty string, but received {received}")]
+    OtherBroker { expected: i32, received: i32 },
+    #[error("Group name must not be empty.")]
+    EmptyGroup,
+    #[error("This broker does not collect client metrics yet, so there is nothing to configure.")]
+    ClientMetrics,
+    #[error("The levels of loggers are set when the broker starts, by RUST_LOG.")]
+    Loggers,
+    #[error(
+        "{0} takes effect when the broker starts: set it in the broker's file and start the broker anew."
+    )]
+    OnlyAtStart(String),
+    #[error(transparent)]
+    Dynamic(ChangeError),
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error("{0}")]
+    Unfit(String),
+}
+
+/// What a configuration belongs to, by its code on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ResourceType {
+    Topic,
+    Broker,
+    BrokerLogger,
+    ClientMetrics,
+    Group,
+}
+
+impl ResourceType {
+    pub(crate) fn of(code: i8) -> Result<Self, ConfigError> {
+        match code {
+            2 => Ok(ResourceType::Topic),
+            4 => Ok(ResourceType::Broker),
+            8 => Ok(ResourceType::BrokerLogger),
+            16 => Ok(ResourceType::ClientMetrics),
+            32 => Ok(ResourceType::Group),
+            other => Err(ConfigError::ResourceType(other)),
+        }
+    }
+
+    pub(crate) fn code(self) -> i8 {
+        match self {
+            ResourceType::Topic => 2,
+            ResourceType::Broker => 4,
+            ResourceType::BrokerLogger => 8,
+            ResourceType::ClientMetrics => 16,
+            ResourceType::Group => 32,
+        }
+    }
+}
+
+/// A resource, as a request names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Resource {
+    pub(crate) type_code: i8,
+    pub(crate) name: String,
+}
+
+/// One operation of IncrementalAlterConfigs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Operation {
+    pub(crate) name: String,
+    /// 0 set, 1 delete, 2 append, 3 subtract.
+    pub(crate) code: i8,
+    pub(crate) value: Option<String>,
+}
+
+/// What a request asks of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Alteration {
+    /// AlterConfigs: these are all settings that the resource has from now on.
+    Replace(Vec<(String, Option<String>)>),
+    Adjust(Vec<Operation>),
+}
+
+/// Whether the settings of a topic go together; the error is a sentence.
+pub(crate) type FitCheck<'a> = &'a dyn Fn(&Layer) -> Result<(), String>;
+
+/// Records to commit, and a result per resource in the order of the request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Altered {
+    pub(crate) records: Vec<MetadataRecord>,
+    pub(crate) results: Vec<Result<(), ConfigError>>,
+}
+
+pub(crate) fn alter(
+    image: &Image,
+    node_id: i32,
+    resources: &[(Resource, Alteration)],
+    fit: FitCheck<'_>,
+) -> Altered {
+    let mut times: HashMap<&Resource, usize> = HashMap::new();
+    for (resource, _) in resources {
+        *times.entry(resource).or_default() += 1;
+    }
+    let mut altered = Altered { records: Vec::new(), results: Vec::new() };
+    for (resource, alteration) in resources {
+        let result = match times[resource] {
+            1 => alter_one(image, node_id, resource, alteration, fit),
+            _ => Err(ConfigError::DuplicateResource),
+        };
+        altered.results.push(result.map(|records| altered.records.extend(records)));
+    }
+    altered
+}
+
+fn alter_one(
+    image: &Image,
+    node_id: i32,
+    resource: &Resource,
+    alteration: &Alteration,
+    fit: FitCheck<'_>,
+) -> Result<Vec<MetadataRecord>, ConfigError> {
+    let resource_type = ResourceType::of(resource.type_code)?;
+    check_keys(alteration)?;
+    let name = resource.name.as_str();
+    let stored = match resource_type {
+        ResourceType::Topic => ConfigResource::Topic,
+        ResourceType::Broker => ConfigResource::Broker,
+        ResourceType::Group if name.is_empty() => return Err(ConfigError::EmptyGroup),
+        ResourceType::Group => ConfigResource::Group,
+        ResourceType::BrokerLogger => return Err(ConfigError::Loggers),
+        ResourceType::ClientMetrics => return Err(ConfigError::ClientMetrics),
+    };
+    let before = image.configs(stored, name).map(|layer| (**layer).clone()).unwrap_or_default();
+    let changes = changes(alteration, &before)?;
+    let after = match stored {
+        ConfigResource::Topic => {
+            names::validate(name)?;
+            image.topic(name).ok_or_else(|| ConfigError::UnknownTopic { name: name.to_owned() })?;
+            let after = change(topic_table(), "topic", &before, &changes)?;
+            fit(&after).map_err(ConfigError::Unfit)?;
+            after
+        }
+        ConfigResource::Group => change(group_table(), "group", &before, &changes)?,
+        ConfigResource::Broker | ConfigResource::ClientMetrics => {
+            check_broker(node_id, name, &changes)?;
+            change(broker_table(), "broker", &before, &changes)?
+        }
+    };
+    Ok(difference(stored, name, &before, &after))
+}
+
+fn check_keys(alteration: &Alteration) -> Result<(), ConfigError> {
+    let names: Vec<&str> = match alteration {
+        Alteration::Replace(pairs) => pairs.iter().map(|(name, _)| name.as_str()).collect(),
+        Alteration::Adjust(operations) => operations.iter().map(|one| one.name.as_str()).collect(),
+    };
+    let mut seen = HashSet::new();
+    match names.into_iter().all(|name| seen.insert(name)) {
+        true => Ok(()),
+        false => Err(ConfigError::DuplicateKey),
+    }
+}
+
+fn changes(alteration: &Alteration, before: &Layer) -> Result<Vec<(String, Change)>, ConfigError> {
+    match alteration {
+        Alteration::Replace(pairs) => {
+            let named: HashSet<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+            let gone = before.keys().filter(|name| !named.contains(name.as_str()));
+            let mut changes: Vec<_> = gone.map(|name| (name.clone(), Change::Delete)).collect();
+            for (name, value) in pairs {
+                let value = value.clone().ok_or_else(|| ConfigError::NullValue(name.clone()))?;
+                changes.push((name.clone(), Change::Set(value)));
+            }
+            Ok(changes)
+        }
+        Alteration::Adjust(operations) => operations.iter().map(operation).collect(),
+    }
+}
+
+fn operation(operation: &Operation) -> Result<(String, Change), ConfigError> {
+    let Operation { name, code, value } = operation;
+    let value = || value.clone().ok_or_else(|| ConfigError::NullValue(name.clone()));
+    let change = match code {
+        0 => Change::Set(value()?),
+        1 => Change::Delete,
+        2 => Change::Append(value()?),
+        3 => Change::Subtract(value()?),
+        other => return Err(ConfigError::Operation { code: *other, name: name.clone() }),
+    };
+    Ok((name.clone(), change))
+}
+
+fn check_broker(node_id: i32, name: &str, changes: &[(String, Change)]) -> Result<(), ConfigError> {
+    let of_one = !name.is_empty();
+    if of_one {
+        let received = parse_node(name)?;
+        if received != node_id {
+            return Err(ConfigError::OtherBroker { expected: node_id, received });
+        }
+    }
+    let keys = changes.iter().map(|(key, _)| key.as_str());
+    check_dynamic(broker_table(), keys, of_one).map_err(ConfigError::Dynamic)?;
+    for (key, change) in changes {
+        if *change != Change::Delete && !follows_changes(key) {
+            return Err(ConfigError::OnlyAtStart(key.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a running broker acts on a change of its key: topics do on those that they fall back to, and
+/// where nothing has to be done, nothing is left undone.
+fn follows_changes(name: &str) -> bool {
+    let Some(key) = broker_table().get(name) else { return true };
+    let of_topics = || topic_table().keys().any(|topic| topic.broker_key == Some(name));
+    key.effect != Effect::Works || of_topics()
+}
+
+pub(crate) fn parse_node(name: &str) -> Result<i32, ConfigError> {
+    name.parse().map_err(|_| ConfigError::BrokerId(name.to_owned()))
+}
+
+/// A record for each key that is not as it was.
+fn difference(
+    resource: ConfigResource,
+    name: &str,
+    before: &Layer,
+    after: &Layer,
+) -> Vec<MetadataRecord> {
+    let record = |key: &String, value: Option<String>| {
+        MetadataRecord::Config(ConfigRecord {
+            resource_type: resource.code(),
+            resource_name: name.to_owned(),
+            name: key.clone(),
+            value,
+        })
+    };
+    let gone = before.keys().filter(|key| !after.contains_key(*key)).map(|key| record(key, None));
+    let set = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
+    gone.chain(set.map(|(key, value)| record(key, Some(value.clone())))).collect()
+}

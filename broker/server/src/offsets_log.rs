@@ -1,0 +1,113 @@
+//! `__consumer_offsets` as the group coordinator writes and reads it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_coordinator::{AppendError, Commit, LogWriter, ReadError};
+use broker_log::{AppendError as LogAppendError, Origin, ReadRequest};
+use broker_metadata::names::CONSUMER_OFFSETS;
+use bytes::Bytes;
+
+use crate::clock::Clock;
+use crate::controller::Controller;
+use crate::limits::OFFSETS_READ_BYTES;
+use crate::partition::{Partition, Partitions, ProduceError};
+
+pub(crate) struct OffsetsLog {
+    controller: Controller,
+    partitions: Arc<Partitions>,
+    clock: Arc<dyn Clock>,
+    commit_timeout: Duration,
+}
+
+impl OffsetsLog {
+    pub(crate) fn new(
+        controller: Controller,
+        partitions: Arc<Partitions>,
+        clock: Arc<dyn Clock>,
+        commit_timeout: Duration,
+    ) -> Self {
+        Self { controller, partitions, clock, commit_timeout }
+    }
+
+    fn partition(&self, index: i32) -> Option<Arc<Partition>> {
+        self.partitions.get(CONSUMER_OFFSETS, index)
+    }
+}
+
+impl LogWriter for OffsetsLog {
+    fn partition_count(&self) -> Option<i32> {
+        let image = self.controller.image();
+        let topic = image.topic(CONSUMER_OFFSETS)?;
+        i32::try_from(topic.partitions.len()).ok()
+    }
+
+    fn leads(&self, partition: i32) -> bool {
+        self.partition(partition).is_some()
+    }
+
+    fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError> {
+        let held = self.partition(partition).ok_or(AppendError::NotLeader)?;
+        let appended = held
+            .append(&batch, Origin::Coordinator, self.clock.now_ms())
+            .map_err(|problem| refused(problem, batch.len()))?;
+        let end = appended.last_offset + 1;
+        let timeout = self.commit_timeout;
+        Ok(Box::pin(async move {
+            match held.wait_for_high_watermark(end, timeout).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(AppendError::Timeout),
+                Err(_) => Err(AppendError::NotLeader),
+            }
+        }))
+    }
+
+    fn start_offset(&self, partition: i32) -> i64 {
+        let start = self
+            .partition(partition)
+            .and_then(|held| held.with_log(|log| log.log_start_offset()).ok());
+        start.unwrap_or(0)
+    }
+
+    fn read(&self, partition: i32, offset: i64) -> Result<Bytes, ReadError> {
+        let held = self.partition(partition).ok_or_else(|| storage("it is not on this broker"))?;
+        let slice = held
+            .with_log(|log| {
+                log.read(ReadRequest {
+                    offset,
+                    max_bytes: OFFSETS_READ_BYTES,
+                    upper_bound: log.log_end_offset(),
+                    min_one_batch: true,
+                })
+            })
+            .map_err(storage)?
+            .map_err(storage)?;
+        match slice {
+            Some(slice) => slice.read().map(Bytes::from).map_err(storage),
+            None => Ok(Bytes::new()),
+        }
+    }
+}
+
+fn refused(problem: ProduceError, bytes: usize) -> AppendError {
+    match problem {
+        ProduceError::Leadership(_) => AppendError::NotLeader,
+        ProduceError::Append(
+            LogAppendError::MessageTooLarge { .. } | LogAppendError::BatchesTooLarge { .. },
+        ) => AppendError::TooLarge { bytes },
+        ProduceError::Append(problem) => AppendError::Storage { reason: problem.to_string() },
+    }
+}
+
+fn storage(problem: impl ToString) -> ReadError {
+    ReadError::Storage { reason: problem.to_string() }
+}
+
+/// The server's clock as the coordinator takes it.
+pub(crate) struct CoordinatorClock(pub(crate) Arc<dyn Clock>);
+
+impl broker_coordinator::Clock for CoordinatorClock {
+    fn now_ms(&self) -> i64 {
+        self.0.now_ms()
+    }
+}
