@@ -284,9 +284,11 @@ impl Admin {
                 include_synonyms: what.synonyms,
                 include_documentation: what.documentation,
             };
-            let attempt = async || match owner {
-                Some(node) => self.cluster.send_to(node, &request).await,
-                None => self.cluster.send_any(&request).await,
+            let attempt = || async {
+                match owner {
+                    Some(node) => self.cluster.send_to(node, &request).await,
+                    None => self.cluster.send_any(&request).await,
+                }
             };
             let response = self.cluster.retrying(api, "configurations", attempt).await?;
             for result in response.results {
@@ -327,7 +329,7 @@ impl Admin {
             };
             let response = match owner {
                 Some(node) => {
-                    let attempt = async || self.cluster.send_to(node, &request).await;
+                    let attempt = || self.cluster.send_to(node, &request);
                     self.cluster.retrying(api, "configurations", attempt).await?
                 }
                 None => self.on_controller("configurations", &request, codes).await?,
@@ -365,9 +367,11 @@ impl Admin {
                     .collect(),
             });
             let request = AlterConfigsRequest { resources: wanted.collect(), validate_only };
-            let attempt = async || match owner {
-                Some(node) => self.cluster.send_to(node, &request).await,
-                None => self.cluster.send_any(&request).await,
+            let attempt = || async {
+                match owner {
+                    Some(node) => self.cluster.send_to(node, &request).await,
+                    None => self.cluster.send_any(&request).await,
+                }
             };
             let response = self.cluster.retrying(api, "configurations", attempt).await?;
             for result in response.responses {

@@ -23,7 +23,7 @@ impl Admin {
         group: &str,
         partitions: Option<&[TopicPartition]>,
     ) -> Result<PerItem<TopicPartition, CommittedOffset>, AdminError> {
-        let fetched = self.on_coordinator("OffsetFetch", group, async |node| {
+        let fetched = self.on_coordinator("OffsetFetch", group, |node| async move {
             requests::fetch(&self.cluster, node, group, partitions, false).await
         });
         let mut results = BTreeMap::new();
@@ -50,9 +50,9 @@ impl Admin {
         group: &str,
         offsets: &BTreeMap<TopicPartition, OffsetToCommit>,
     ) -> Result<PerItem<TopicPartition, ()>, AdminError> {
-        let outsider = requests::Committer::outside_of(group);
-        let committed = self.on_coordinator("OffsetCommit", group, async |node| {
-            let answers = requests::commit(&self.cluster, node, &outsider, offsets).await?;
+        let outsider = &requests::Committer::outside_of(group);
+        let committed = self.on_coordinator("OffsetCommit", group, |node| async move {
+            let answers = requests::commit(&self.cluster, node, outsider, offsets).await?;
             let moved = answers.iter().map(|(_, code)| *code).find(|c| is_about_coordinator(*c));
             RequestError::check("OffsetCommit", group, moved.unwrap_or(ErrorCode::None), None)?;
             Ok(answers)
@@ -81,9 +81,9 @@ impl Admin {
                 .map(|(partition_index, ())| OffsetDeleteRequestPartition { partition_index })
                 .collect(),
         });
-        let request = OffsetDeleteRequest { group_id: group.to_owned(), topics: wanted.collect() };
-        let deleted = self.on_coordinator(api, group, async |node| {
-            let response = self.cluster.send_to(node, &request).await?;
+        let request = &OffsetDeleteRequest { group_id: group.to_owned(), topics: wanted.collect() };
+        let deleted = self.on_coordinator(api, group, |node| async move {
+            let response = self.cluster.send_to(node, request).await?;
             RequestError::check(api, group, response.error_code, None)?;
             Ok(response.topics)
         });

@@ -70,7 +70,7 @@ const STATES_FROM: i16 = 4;
 impl Admin {
     /// All groups of all brokers, in order; only those in one of `states`, where any are named.
     pub async fn list_groups(&self, states: &[String]) -> Result<Vec<GroupListing>, AdminError> {
-        let attempt = async || self.cluster.refresh(TopicSelection::None).await;
+        let attempt = || self.cluster.refresh(TopicSelection::None);
         let metadata = self.cluster.retrying("Metadata", "brokers", attempt).await?.metadata;
         let asked = metadata.brokers.keys().map(|node| self.list_groups_on(*node, states));
         let mut listings = Vec::new();
@@ -89,7 +89,7 @@ impl Admin {
     ) -> Result<Vec<GroupListing>, RequestError> {
         let api = ListGroupsRequest::NAME;
         let subject = format!("broker {node}");
-        let attempt = async || {
+        let attempt = || async {
             let connection = self.connection(node).await?;
             let version = connection.version::<ListGroupsRequest>()?;
             let mut request = ListGroupsRequest::default();
@@ -123,7 +123,7 @@ impl Admin {
 
     async fn describe_group(&self, group: &str) -> Result<GroupDescription, RequestError> {
         let api = DescribeGroupsRequest::NAME;
-        self.on_coordinator(api, group, async |node| {
+        self.on_coordinator(api, group, |node| async move {
             let request =
                 DescribeGroupsRequest { groups: vec![group.to_owned()], ..Default::default() };
             let response = self.cluster.send_to(node, &request).await?;
@@ -143,7 +143,7 @@ impl Admin {
         let api = DeleteGroupsRequest::NAME;
         let mut results = BTreeMap::new();
         for group in groups {
-            let deleted = self.on_coordinator(api, group, async |node| {
+            let deleted = self.on_coordinator(api, group, |node| async move {
                 let request = DeleteGroupsRequest { groups_names: vec![group.clone()] };
                 let response = self.cluster.send_to(node, &request).await?;
                 let result = response.results.into_iter().find(|r| r.group_id == *group);
@@ -164,16 +164,18 @@ impl Admin {
     }
 
     /// Runs `attempt` against a group's coordinator, looking for it again where it has moved.
-    pub(super) async fn on_coordinator<T, F>(
+    pub(super) async fn on_coordinator<T, F, Fut>(
         &self,
         api: &'static str,
         group: &str,
         attempt: F,
     ) -> Result<T, RequestError>
     where
-        F: AsyncFn(i32) -> Result<T, RequestError>,
+        T: Send,
+        F: Fn(i32) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, RequestError>> + Send,
     {
-        let attempt = async || {
+        let attempt = || async {
             let node = self.cluster.coordinator(CoordinatorKind::Group, group).await?;
             let result = attempt(node).await;
             if let Err(error) = &result

@@ -59,7 +59,7 @@ impl Admin {
         let request = DescribeLogDirsRequest { topics };
         let api = DescribeLogDirsRequest::NAME;
         let subject = format!("broker {node}");
-        let attempt = async || self.cluster.send_to(node, &request).await;
+        let attempt = || self.cluster.send_to(node, &request);
         let response = self.cluster.retrying(api, &subject, attempt).await?;
         RequestError::check(api, subject, response.error_code, None)?;
         let mut results = BTreeMap::new();
@@ -94,7 +94,7 @@ impl Admin {
         &self,
         before: &BTreeMap<TopicPartition, i64>,
     ) -> Result<PerItem<TopicPartition, i64>, AdminError> {
-        let ask = async |node: i32, asked: Vec<Asked<i64>>| self.delete_on(node, asked).await;
+        let ask = |node: i32, asked: Vec<Asked<i64>>| self.delete_on(node, asked);
         let api = DeleteRecordsRequest::NAME;
         let answers = self.cluster.ask_leaders(api, before.clone(), ask).await;
         Ok(answers.into_iter().map(|(key, result)| (key, result.map_err(Into::into))).collect())

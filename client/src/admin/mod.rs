@@ -63,9 +63,9 @@ impl Admin {
         &self,
         subject: &str,
         request: &R,
-        codes: impl Fn(&R::Response) -> Vec<ErrorCode>,
+        codes: impl Fn(&R::Response) -> Vec<ErrorCode> + Send + Sync,
     ) -> Result<R::Response, RequestError> {
-        let attempt = async || {
+        let attempt = || async {
             let response = self.cluster.send_controller(request).await?;
             let again = codes(&response).into_iter().find(|code| is_about_controller(*code));
             if let Some(code) = again {

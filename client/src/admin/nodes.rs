@@ -36,7 +36,7 @@ impl Admin {
     /// Describes the cluster.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription, AdminError> {
         let api = DescribeClusterRequest::NAME;
-        let described = self.cluster.retrying(api, "the cluster", async || {
+        let described = self.cluster.retrying(api, "the cluster", || async {
             let request = DescribeClusterRequest { endpoint_type: 1, ..Default::default() };
             let response = self.cluster.send_any(&request).await?;
             RequestError::check(api, "the cluster", response.error_code, response.error_message)?;
@@ -67,8 +67,7 @@ impl Admin {
 
     /// The APIs that a broker serves, in the order of their numbers.
     pub async fn broker_api_versions(&self, node: i32) -> Result<Vec<ApiRange>, AdminError> {
-        let connection =
-            self.cluster.retrying("ApiVersions", "a broker", async || self.connection(node).await);
+        let connection = self.cluster.retrying("ApiVersions", "a broker", || self.connection(node));
         let connection = connection.await?;
         let ranges = connection.versions().ranges().map(|(code, min, max)| ApiRange {
             code,

@@ -246,7 +246,7 @@ impl Admin {
     /// The names of all topics, in order.
     pub async fn list_topics(&self) -> Result<Vec<TopicListing>, AdminError> {
         let request = MetadataRequest { topics: None, ..no_creation() };
-        let attempt = async || self.cluster.send_any(&request).await;
+        let attempt = || self.cluster.send_any(&request);
         let response = self.cluster.retrying(MetadataRequest::NAME, "all topics", attempt).await?;
         let mut listings: Vec<TopicListing> = response
             .topics
@@ -270,8 +270,7 @@ impl Admin {
         }
         let subject = joined(topics.iter().map(String::as_str));
         let api = DescribeTopicPartitionsRequest::NAME;
-        let paged =
-            self.cluster.retrying(api, &subject, async || self.describe_paged(topics).await);
+        let paged = self.cluster.retrying(api, &subject, || self.describe_paged(topics));
         let mut results = match paged.await {
             Err(error) if error.is_unsupported() => self.describe_by_metadata(topics).await?,
             described => described?,
@@ -328,7 +327,7 @@ impl Admin {
             .map(|name| MetadataRequestTopic { name: Some(name.clone()), ..Default::default() });
         let request = MetadataRequest { topics: Some(named.collect()), ..no_creation() };
         let subject = joined(topics.iter().map(String::as_str));
-        let attempt = async || self.cluster.send_any(&request).await;
+        let attempt = || self.cluster.send_any(&request);
         let response = self.cluster.retrying(MetadataRequest::NAME, &subject, attempt).await?;
         let described = response.topics.into_iter().filter_map(|topic| {
             let name = topic.name.clone()?;

@@ -29,7 +29,7 @@ const UNKNOWN_TOPIC_GRACE: Duration = Duration::from_secs(3);
 impl Cluster {
     /// Asks each partition's leader with `ask`; partitions whose leader has moved or is unknown are
     /// asked again after a refresh, up to the default API timeout.
-    pub(crate) async fn ask_leaders<Q, A, F>(
+    pub(crate) async fn ask_leaders<Q, A, F, Fut>(
         &self,
         api: &'static str,
         questions: BTreeMap<TopicPartition, Q>,
@@ -37,7 +37,8 @@ impl Cluster {
     ) -> BTreeMap<TopicPartition, Result<A, RequestError>>
     where
         Q: Clone,
-        F: AsyncFn(i32, Vec<Asked<Q>>) -> Result<Answers<A>, RequestError>,
+        F: Fn(i32, Vec<Asked<Q>>) -> Fut + Send,
+        Fut: Future<Output = Result<Answers<A>, RequestError>> + Send,
     {
         let start = Instant::now();
         let deadline = start + self.config().default_api_timeout;

@@ -168,14 +168,15 @@ impl Cluster {
 
     /// Repeats `attempt` while it fails retriably, up to the default API timeout. What it returns
     /// after that carries the last failure.
-    pub(crate) async fn retrying<T, F>(
+    pub(crate) async fn retrying<T, F, Fut>(
         &self,
         api: &'static str,
         subject: &str,
         mut attempt: F,
     ) -> Result<T, RequestError>
     where
-        F: AsyncFnMut() -> Result<T, RequestError>,
+        F: FnMut() -> Fut + Send,
+        Fut: Future<Output = Result<T, RequestError>> + Send,
     {
         let after = self.inner.config.default_api_timeout;
         let deadline = Instant::now() + after;

@@ -75,9 +75,8 @@ impl Cluster {
         wanted: BTreeMap<TopicPartition, OffsetSpec>,
         isolation: IsolationLevel,
     ) -> BTreeMap<TopicPartition, Result<ListedOffset, RequestError>> {
-        let ask = async |node: i32, asked: Vec<Asked<OffsetSpec>>| {
-            self.list_offsets_on(node, asked, isolation).await
-        };
+        let ask =
+            |node: i32, asked: Vec<Asked<OffsetSpec>>| self.list_offsets_on(node, asked, isolation);
         self.ask_leaders("ListOffsets", wanted, ask).await
     }
 
