@@ -3,9 +3,16 @@
 //! A tool is one module with a `TOOL` constant. It gets its arguments as typed and answers with the
 //! exit status; what it prints is Kafka's text, which people's scripts read.
 
+mod configs;
+mod connection;
+mod console;
+mod delete_records;
+mod get_offsets;
 pub(crate) mod install;
 mod options;
+mod server_stop;
 mod storage;
+mod topics;
 
 use futures::future::BoxFuture;
 
@@ -19,7 +26,16 @@ pub(crate) struct Tool {
     pub(crate) run: fn(Vec<String>) -> BoxFuture<'static, i32>,
 }
 
-const TOOLS: &[Tool] = &[storage::KAFKA_STORAGE, storage::ZOOKEEPER_SERVER_START];
+const TOOLS: &[Tool] = &[
+    configs::TOOL,
+    console::producer::TOOL,
+    delete_records::TOOL,
+    get_offsets::TOOL,
+    server_stop::TOOL,
+    storage::KAFKA_STORAGE,
+    storage::ZOOKEEPER_SERVER_START,
+    topics::TOOL,
+];
 
 /// The tool of this name, with or without `.sh`.
 pub(crate) fn find(name: &str) -> Option<&'static Tool> {

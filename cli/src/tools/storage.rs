@@ -5,6 +5,7 @@
 use futures::FutureExt;
 
 use super::Tool;
+use super::connection::id_text;
 
 pub(crate) const KAFKA_STORAGE: Tool = Tool {
     name: "kafka-storage",
@@ -38,18 +39,11 @@ fn zookeeper() -> i32 {
     0
 }
 
-/// A random id as Kafka writes ids: 16 bytes in URL-safe base64 without padding, and never one
-/// that starts with a dash, which a command line would take for an option.
+/// A random id as Kafka writes ids, and never one that starts with a dash, which a command line
+/// would take for an option.
 fn random_uuid() -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     loop {
-        let bits = uuid::Uuid::new_v4().as_u128();
-        // 22 digits of 6 bits; the last digit holds the 2 bits that are left, on its high side.
-        let digits = (0..22).map(|at| match at {
-            21 => (bits << 4) & 0x3f,
-            _ => (bits >> (122 - 6 * at)) & 0x3f,
-        });
-        let text: String = digits.map(|digit| char::from(ALPHABET[digit as usize])).collect();
+        let text = id_text(uuid::Uuid::new_v4());
         if !text.starts_with('-') {
             return text;
         }

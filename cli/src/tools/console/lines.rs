@@ -1,0 +1,218 @@
+//! Lines of text to records, by the properties of Kafka's `LineMessageReader`: an optional head of
+//! headers, an optional key, and the value.
+
+use std::collections::BTreeMap;
+
+/// One record read from a line. What equals the null marker is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// How lines are taken apart.
+#[derive(Debug)]
+pub(crate) struct LineReader {
+    parse_key: bool,
+    key_separator: String,
+    parse_headers: bool,
+    headers_delimiter: String,
+    headers_separator: String,
+    headers_key_separator: String,
+    ignore_error: bool,
+    null_marker: Option<String>,
+    line_number: u64,
+}
+
+const PROPERTIES: &[&str] = &[
+    "parse.key",
+    "key.separator",
+    "parse.headers",
+    "headers.delimiter",
+    "headers.separator",
+    "headers.key.separator",
+    "ignore.error",
+    "null.marker",
+];
+
+impl LineReader {
+    /// A reader from the properties of the command line.
+    ///
+    /// # Errors
+    /// A property that does not exist, or two marks that could not be told apart.
+    pub(crate) fn new(properties: &BTreeMap<String, String>) -> Result<Self, String> {
+        if let Some(name) = properties.keys().find(|name| !PROPERTIES.contains(&name.as_str())) {
+            let known = PROPERTIES.join(", ");
+            return Err(format!("Unknown reader property {name}; the properties are {known}"));
+        }
+        let text = |name: &str, default: &str| {
+            properties.get(name).map_or_else(|| default.to_owned(), Clone::clone)
+        };
+        let is_true = |name: &str| text(name, "false").trim().eq_ignore_ascii_case("true");
+        let reader = Self {
+            parse_key: is_true("parse.key"),
+            key_separator: text("key.separator", "\t"),
+            parse_headers: is_true("parse.headers"),
+            headers_delimiter: text("headers.delimiter", "\t"),
+            headers_separator: text("headers.separator", ","),
+            headers_key_separator: text("headers.key.separator", ":"),
+            ignore_error: is_true("ignore.error"),
+            null_marker: properties.get("null.marker").cloned(),
+            line_number: 0,
+        };
+        reader.check_marks()?;
+        Ok(reader)
+    }
+
+    fn check_marks(&self) -> Result<(), String> {
+        let marks = [
+            ("headers.delimiter", &self.headers_delimiter),
+            ("headers.separator", &self.headers_separator),
+            ("headers.key.separator", &self.headers_key_separator),
+        ];
+        for (at, (name, mark)) in marks.iter().enumerate() {
+            if let Some((other, _)) = marks[at + 1..].iter().find(|(_, other)| other == mark) {
+                return Err(format!("{name} and {other} may not be equal"));
+            }
+        }
+        let Some(null_marker) = &self.null_marker else { return Ok(()) };
+        let used = [("key.separator", &self.key_separator)].into_iter().chain(marks);
+        match used.into_iter().find(|(_, mark)| *mark == null_marker) {
+            Some((name, _)) => Err(format!("null.marker and {name} may not be equal")),
+            None => Ok(()),
+        }
+    }
+
+    /// The next line, without its end, as a record.
+    ///
+    /// # Errors
+    /// A mark is missing, unless `ignore.error` is set.
+    pub(crate) fn read(&mut self, line: &str) -> Result<Line, String> {
+        self.line_number += 1;
+        let mut rest = line;
+        let mut headers = None;
+        if self.parse_headers {
+            headers = self.cut(line, &mut rest, &self.headers_delimiter, "headers delimiter")?;
+        }
+        let mut key = None;
+        if self.parse_key {
+            key = self.cut(line, &mut rest, &self.key_separator, "key separator")?;
+        }
+        let headers = match headers {
+            Some(text) if !self.is_null(text) => self.split_headers(text)?,
+            _ => Vec::new(),
+        };
+        let key = key.filter(|key| !self.is_null(key)).map(|key| key.as_bytes().to_vec());
+        let value = Some(rest).filter(|value| !self.is_null(value));
+        Ok(Line { key, value: value.map(|value| value.as_bytes().to_vec()), headers })
+    }
+
+    fn is_null(&self, text: &str) -> bool {
+        self.null_marker.as_deref() == Some(text)
+    }
+
+    /// What stands before the mark; `rest` is moved behind it.
+    fn cut<'line>(
+        &self,
+        line: &str,
+        rest: &mut &'line str,
+        mark: &str,
+        name: &str,
+    ) -> Result<Option<&'line str>, String> {
+        match rest.split_once(mark) {
+            Some((before, after)) => {
+                *rest = after;
+                Ok(Some(before))
+            }
+            None if self.ignore_error => Ok(None),
+            None => {
+                let number = self.line_number;
+                Err(format!("No {name} found on line number {number}: '{line}'"))
+            }
+        }
+    }
+
+    fn split_headers(&self, text: &str) -> Result<Vec<(String, Option<Vec<u8>>)>, String> {
+        let mut headers = Vec::new();
+        for pair in text.split(self.headers_separator.as_str()) {
+            let (key, value) = match pair.split_once(self.headers_key_separator.as_str()) {
+                Some((key, value)) => (key, Some(value)),
+                None if self.ignore_error => (pair, None),
+                None => {
+                    let number = self.line_number;
+                    return Err(format!(
+                        "No header key separator found in pair '{pair}' on line number {number}"
+                    ));
+                }
+            };
+            if self.is_null(key) {
+                return Err(format!(
+                    "Header keys should not be equal to the null marker '{key}' as they can't be null"
+                ));
+            }
+            let value = value.filter(|value| !self.is_null(value));
+            headers.push((key.to_owned(), value.map(|value| value.as_bytes().to_vec())));
+        }
+        Ok(headers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(properties: &[(&str, &str)]) -> Result<LineReader, String> {
+        let owned = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        LineReader::new(&owned)
+    }
+
+    fn read(properties: &[(&str, &str)], line: &str) -> Result<Line, String> {
+        reader(properties).expect("the properties are right").read(line)
+    }
+
+    fn bytes(text: &str) -> Option<Vec<u8>> {
+        Some(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_line_is_a_value_unless_told_otherwise() {
+        let line = read(&[], "a\tb").expect("reads");
+        assert_eq!(line, Line { key: None, value: bytes("a\tb"), headers: vec![] });
+    }
+
+    #[test]
+    fn headers_and_key_stand_before_the_value() {
+        let properties =
+            [("parse.key", "true"), ("parse.headers", "true"), ("null.marker", "NULL")];
+        let line = read(&properties, "h1:v1,h2:NULL\tk1\tNULL").expect("reads");
+        let headers = vec![("h1".to_owned(), bytes("v1")), ("h2".to_owned(), None)];
+        assert_eq!(line, Line { key: bytes("k1"), value: None, headers });
+    }
+
+    #[test]
+    fn a_missing_mark_is_named_with_its_line_or_ignored() {
+        let mut strict = reader(&[("parse.key", "true"), ("key.separator", ":")]).expect("right");
+        assert!(strict.read("a:1").is_ok());
+        assert_eq!(
+            strict.read("nokey"),
+            Err("No key separator found on line number 2: 'nokey'".to_owned())
+        );
+        let lenient = [("parse.key", "true"), ("ignore.error", "true")];
+        let line = read(&lenient, "nokey").expect("reads");
+        assert_eq!(line, Line { key: None, value: bytes("nokey"), headers: vec![] });
+    }
+
+    #[test]
+    fn marks_that_cannot_be_told_apart_are_refused() {
+        assert_eq!(
+            reader(&[("headers.separator", ":")]).unwrap_err(),
+            "headers.separator and headers.key.separator may not be equal"
+        );
+        assert_eq!(
+            reader(&[("null.marker", ",")]).unwrap_err(),
+            "null.marker and headers.separator may not be equal"
+        );
+        assert!(reader(&[("parse.keys", "true")]).unwrap_err().contains("parse.keys"));
+    }
+}
