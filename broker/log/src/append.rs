@@ -186,6 +186,7 @@ impl Log {
             .map_err(|problem| AppendError::CorruptBatch { position: 0, problem })?;
         match found {
             Some((index, _, timestamp)) => {
+                let index = i32::try_from(index).unwrap_or(i32::MAX);
                 Err(AppendError::InvalidTimestamp { index, timestamp, earliest, latest })
             }
             None => Ok(()),

@@ -67,7 +67,7 @@ pub enum AppendError {
         "record {index} has timestamp {timestamp}, outside of {earliest} to {latest} \
          (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"
     )]
-    InvalidTimestamp { index: usize, timestamp: i64, earliest: i64, latest: i64 },
+    InvalidTimestamp { index: i32, timestamp: i64, earliest: i64, latest: i64 },
     #[error(
         "producer {producer_id} epoch {epoch} sent sequence {sequence}; its last was {last_sequence}"
     )]
