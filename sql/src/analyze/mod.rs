@@ -1,0 +1,15 @@
+//! Statements with their names looked up and their types checked.
+
+mod arithmetic;
+pub(crate) mod coerce;
+mod compare;
+mod grouping;
+mod join;
+pub(crate) mod ddl;
+pub(crate) mod lower;
+mod projection;
+pub(crate) mod render;
+pub(crate) mod scope;
+pub(crate) mod select;
+pub(crate) mod with;
+mod structure;

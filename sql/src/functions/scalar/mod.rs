@@ -1,0 +1,81 @@
+//! The scalar functions, a file for each family.
+
+mod collections;
+mod dates;
+mod nulls;
+mod numbers;
+mod strings;
+mod times;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use formats::Value;
+
+use super::java_time::Pattern;
+use super::signature::ScalarFunction;
+
+/// Every scalar function.
+pub(crate) fn all() -> impl Iterator<Item = &'static ScalarFunction> {
+    strings::FUNCTIONS
+        .iter()
+        .chain(numbers::FUNCTIONS)
+        .chain(nulls::FUNCTIONS)
+        .chain(times::FUNCTIONS)
+        .chain(dates::FUNCTIONS)
+        .chain(collections::FUNCTIONS)
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| format!("expected a text, found {}", value.kind()))
+}
+
+fn int(value: &Value) -> Result<i32, String> {
+    match value {
+        Value::Int32(n) => Ok(*n),
+        other => Err(format!("expected an INT, found {}", other.kind())),
+    }
+}
+
+fn double(value: &Value) -> Result<f64, String> {
+    match value {
+        Value::Float64(n) => Ok(*n),
+        other => Err(format!("expected a DOUBLE, found {}", other.kind())),
+    }
+}
+
+/// How many compiled patterns a thread keeps.
+const MAX_PATTERNS: usize = 256;
+
+thread_local! {
+    static PATTERNS: RefCell<HashMap<String, Rc<Pattern>>> = RefCell::new(HashMap::new());
+    static REGEXES: RefCell<HashMap<String, Rc<regex::Regex>>> = RefCell::new(HashMap::new());
+}
+
+/// The compiled form of a time pattern, made once a thread.
+fn pattern(source: &str) -> Result<Rc<Pattern>, String> {
+    cached(&PATTERNS, source, Pattern::new)
+}
+
+fn regex(source: &str) -> Result<Rc<regex::Regex>, String> {
+    cached(&REGEXES, source, |s| regex::Regex::new(s).map_err(|e| e.to_string()))
+}
+
+fn cached<T>(
+    cache: &'static std::thread::LocalKey<RefCell<HashMap<String, Rc<T>>>>,
+    source: &str,
+    make: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Rc<T>, String> {
+    if let Some(found) = cache.with_borrow(|known| known.get(source).cloned()) {
+        return Ok(found);
+    }
+    let made = Rc::new(make(source)?);
+    cache.with_borrow_mut(|known| {
+        if known.len() >= MAX_PATTERNS {
+            known.clear();
+        }
+        known.insert(source.to_owned(), Rc::clone(&made));
+    });
+    Ok(made)
+}

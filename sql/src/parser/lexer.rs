@@ -1,0 +1,248 @@
+//! Text to tokens. Keywords are not told apart from names here: the parser decides by place.
+
+use crate::error::{Span, SqlError};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TokenKind {
+    /// An unquoted word, as written.
+    Word(String),
+    /// A name in back ticks or double quotes, unescaped.
+    Quoted(String),
+    Text(String),
+    Integer(String),
+    Decimal(String),
+    Float(String),
+    /// `${name}`, before substitution.
+    Variable(String),
+    Symbol(&'static str),
+    End,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    pub(crate) span: Span,
+}
+
+impl Token {
+    /// How an error names the token.
+    pub(crate) fn describe(&self) -> String {
+        match &self.kind {
+            TokenKind::Word(w) => w.clone(),
+            TokenKind::Quoted(q) => format!("`{q}`"),
+            TokenKind::Text(t) => format!("'{t}'"),
+            TokenKind::Integer(n) | TokenKind::Decimal(n) | TokenKind::Float(n) => n.clone(),
+            TokenKind::Variable(v) => format!("${{{v}}}"),
+            TokenKind::Symbol(s) => format!("'{s}'"),
+            TokenKind::End => "the end of the input".to_owned(),
+        }
+    }
+}
+
+/// Longest first, so that `<=` is not read as `<`.
+const SYMBOLS: [&str; 30] = [
+    "->", "=>", ":=", "<>", "!=", "<=", ">=", "||", "==", "(", ")", "[", "]", "{", "}", ",", ";",
+    ".", "+", "-", "*", "/", "%", "=", "<", ">", ":", "@", "?", "$",
+];
+
+/// All tokens of `text`, the last one being [`TokenKind::End`].
+pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, SqlError> {
+    let mut lexer = Lexer { text, at: 0 };
+    let mut found = Vec::new();
+    loop {
+        lexer.skip_blank()?;
+        let start = lexer.at;
+        let kind = lexer.next_kind()?;
+        let end = kind == TokenKind::End;
+        found.push(Token { kind, span: Span::new(start, lexer.at) });
+        if end {
+            return Ok(found);
+        }
+    }
+}
+
+/// Whether `text` holds at least one statement and ends with a `;` outside quotes and comments.
+/// Used by the shell to know when a multi-line statement is whole.
+pub(crate) fn is_complete(text: &str) -> bool {
+    let Ok(found) = tokens(text) else { return false };
+    matches!(found.as_slice(), [.., Token { kind: TokenKind::Symbol(";"), .. }, _])
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Lexer<'_> {
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn skip_blank(&mut self) -> Result<(), SqlError> {
+        loop {
+            let rest = &self.text[self.at..];
+            let trimmed = rest.trim_start();
+            self.at += rest.len() - trimmed.len();
+            if trimmed.starts_with("--") {
+                self.at += trimmed.find('\n').unwrap_or(trimmed.len());
+            } else if trimmed.starts_with("/*") {
+                let Some(end) = trimmed.find("*/") else {
+                    let span = Span::new(self.at, self.at + 2);
+                    return Err(SqlError::syntax("this comment has no end: add */", span));
+                };
+                self.at += end + 2;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn next_kind(&mut self) -> Result<TokenKind, SqlError> {
+        let Some(first) = self.rest().chars().next() else { return Ok(TokenKind::End) };
+        match first {
+            '\'' => self.quoted('\'').map(TokenKind::Text),
+            '`' | '"' => self.quoted(first).map(TokenKind::Quoted),
+            c if c.is_ascii_digit() => Ok(self.number_or_word()),
+            '.' if self.digit_at(1) => Ok(self.number_or_word()),
+            c if c.is_alphabetic() || c == '_' => Ok(TokenKind::Word(self.word())),
+            '$' if self.rest().starts_with("${") => self.variable(),
+            _ => self.symbol(),
+        }
+    }
+
+    fn digit_at(&self, ahead: usize) -> bool {
+        self.text.as_bytes().get(self.at + ahead).is_some_and(u8::is_ascii_digit)
+    }
+
+    fn quoted(&mut self, quote: char) -> Result<String, SqlError> {
+        let start = self.at;
+        let mut value = String::new();
+        self.at += 1;
+        loop {
+            let Some(c) = self.rest().chars().next() else {
+                let message = format!("this quote has no end: add a closing {quote}");
+                return Err(SqlError::syntax(message, Span::new(start, start + 1)));
+            };
+            self.at += c.len_utf8();
+            if c != quote {
+                value.push(c);
+            } else if self.rest().starts_with(quote) {
+                value.push(quote);
+                self.at += 1;
+            } else {
+                return Ok(value);
+            }
+        }
+    }
+
+    fn word(&mut self) -> String {
+        let rest = self.rest();
+        let end = rest
+            .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '@'))
+            .unwrap_or(rest.len());
+        let word = rest[..end].to_owned();
+        self.at += end;
+        word
+    }
+
+    fn number_or_word(&mut self) -> TokenKind {
+        let bytes = self.text.as_bytes();
+        let start = self.at;
+        let digits = |mut at: usize| {
+            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            at
+        };
+        let mut end = digits(start);
+        let mut point = false;
+        if bytes.get(end) == Some(&b'.') {
+            point = true;
+            end = digits(end + 1);
+        }
+        let mut exponent = false;
+        if matches!(bytes.get(end), Some(b'e' | b'E')) {
+            let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+            let after = digits(end + 1 + sign);
+            if after > end + 1 + sign {
+                exponent = true;
+                end = after;
+            }
+        }
+        let next = self.text[end..].chars().next();
+        if !point && !exponent && next.is_some_and(|c| c.is_alphabetic() || c == '_') {
+            return TokenKind::Word(self.word());
+        }
+        self.at = end;
+        let number = self.text[start..end].to_owned();
+        match (exponent, point) {
+            (true, _) => TokenKind::Float(number),
+            (false, true) => TokenKind::Decimal(number),
+            (false, false) => TokenKind::Integer(number),
+        }
+    }
+
+    fn variable(&mut self) -> Result<TokenKind, SqlError> {
+        let start = self.at;
+        let Some(end) = self.rest().find('}') else {
+            return Err(SqlError::syntax("this ${ has no }", Span::new(start, start + 2)));
+        };
+        let name = self.rest()[2..end].to_owned();
+        self.at += end + 1;
+        Ok(TokenKind::Variable(name))
+    }
+
+    fn symbol(&mut self) -> Result<TokenKind, SqlError> {
+        let rest = self.rest();
+        if let Some(symbol) = SYMBOLS.iter().find(|s| rest.starts_with(**s)) {
+            self.at += symbol.len();
+            return Ok(TokenKind::Symbol(symbol));
+        }
+        let c = rest.chars().next().unwrap_or(' ');
+        let span = Span::new(self.at, self.at + c.len_utf8());
+        Err(SqlError::syntax(format!("the character {c:?} has no meaning here"), span))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> Vec<TokenKind> {
+        tokens(text).unwrap().into_iter().map(|t| t.kind).collect()
+    }
+
+    #[test]
+    fn words_numbers_quotes_and_comments_are_told_apart() {
+        use TokenKind::*;
+        let text = "a.1b /* x */ `c``d` 'it''s' 1 2.5 1e3 .5 -- end\n<=";
+        let expected = vec![
+            Word("a".into()),
+            Decimal(".1".into()),
+            Word("b".into()),
+            Quoted("c`d".into()),
+            Text("it's".into()),
+            Integer("1".into()),
+            Decimal("2.5".into()),
+            Float("1e3".into()),
+            Decimal(".5".into()),
+            Symbol("<="),
+            End,
+        ];
+        assert_eq!(kinds(text), expected);
+    }
+
+    #[test]
+    fn an_open_quote_and_an_open_comment_are_refused_at_their_start() {
+        assert_eq!(tokens("ab 'c").unwrap_err().span, Some(Span::new(3, 4)));
+        assert_eq!(tokens("ab /* c").unwrap_err().span, Some(Span::new(3, 5)));
+    }
+
+    #[test]
+    fn a_statement_is_complete_at_a_semicolon_outside_quotes_and_comments() {
+        assert!(is_complete("SHOW TOPICS;  -- all"));
+        assert!(!is_complete("SHOW TOPICS -- ;"));
+        assert!(!is_complete("SELECT ';"));
+        assert!(!is_complete("SELECT /* ; "));
+    }
+}

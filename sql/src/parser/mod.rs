@@ -1,0 +1,108 @@
+//! The grammar of ksqlDB: text -> tokens -> statements with places.
+
+pub(crate) mod ast;
+mod cursor;
+mod expression;
+mod lexer;
+mod query;
+mod statement;
+mod type_name;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+pub(crate) use lexer::is_complete;
+pub(crate) use query::duration_text;
+
+use crate::error::{Span, SqlError};
+use ast::{Expr, Ident, Parsed};
+use cursor::Cursor;
+use lexer::TokenKind;
+
+/// The statements of a script, in order. The first one that does not follow the grammar refuses
+/// the whole text.
+pub(crate) fn parse(text: &str) -> Result<Vec<Parsed>, SqlError> {
+    let mut cursor = Cursor::new(text)?;
+    let mut statements = Vec::new();
+    while !cursor.at_end() {
+        if cursor.accept_symbol(";") {
+            continue;
+        }
+        statements.push(statement::statement(&mut cursor)?);
+    }
+    Ok(statements)
+}
+
+/// One expression on its own, as a WITH property or a test states it.
+pub(crate) fn parse_expression(text: &str) -> Result<Expr, SqlError> {
+    let mut cursor = Cursor::new(text)?;
+    let parsed = expression::expression(&mut cursor)?;
+    if cursor.at_end() { Ok(parsed) } else { Err(cursor.expected(&["the end"])) }
+}
+
+/// A name as a statement or a property would state it: upper case unless quoted.
+pub(crate) fn parse_name(text: &str) -> Result<Ident, SqlError> {
+    let mut cursor = Cursor::new(text)?;
+    let name = cursor.ident("a name")?;
+    if cursor.at_end() { Ok(name) } else { Err(cursor.expected(&["the end"])) }
+}
+
+/// A list of columns as `DESCRIBE` prints it: ``"`A` INT KEY, `B` STRING"``.
+pub(crate) fn parse_type(text: &str) -> Result<ast::TypeName, SqlError> {
+    let mut cursor = Cursor::new(text)?;
+    let parsed = type_name::type_name(&mut cursor)?;
+    if cursor.at_end() { Ok(parsed) } else { Err(cursor.expected(&["the end"])) }
+}
+
+/// The place of each statement in a script that may hold several, without parsing them: up to and
+/// with its `;`. What follows the last `;` is returned too, if it is more than blanks.
+pub(crate) fn split(text: &str) -> Result<Vec<Span>, SqlError> {
+    let mut parts = Vec::new();
+    let mut start = None;
+    for token in lexer::tokens(text)? {
+        match token.kind {
+            TokenKind::Symbol(";") => {
+                if let Some(start) = start.take() {
+                    parts.push(Span::new(start, token.span.end));
+                }
+            }
+            TokenKind::End => {
+                if let Some(start) = start {
+                    parts.push(Span::new(start, text.trim_end().len().max(start)));
+                }
+            }
+            _ => {
+                start.get_or_insert(token.span.start);
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// Puts the values of variables in the place of `${name}`, quoted texts included.
+pub(crate) fn substitute(
+    text: &str,
+    variables: &HashMap<String, String>,
+) -> Result<String, SqlError> {
+    let mut result = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(found) = text[at..].find("${") {
+        let start = at + found;
+        result.push_str(&text[at..start]);
+        let Some(length) = text[start..].find('}') else {
+            at = start;
+            break;
+        };
+        let name = &text[start + 2..start + length];
+        let value = variables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        match value {
+            Some((_, value)) => result.push_str(value),
+            None => result.push_str(&text[start..=start + length]),
+        }
+        at = start + length + 1;
+    }
+    result.push_str(&text[at..]);
+    Ok(result)
+}

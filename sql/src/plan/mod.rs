@@ -1,0 +1,3 @@
+//! From a checked statement to a topology.
+
+pub(crate) mod logical;
