@@ -39,6 +39,9 @@ pub use operator::{
 };
 pub use query::{QueryError, ROWTIME, StoreQuery, StoreReader};
 pub use record::{BadRecord, CodecError, Header, InputRecord, OutputRecord, RecordDecoder, RecordEncoder};
+pub use runtime::{
+    App, AppConfig, AppError, AppHandle, AppState, Position, ProcessingLog, TopicPartition,
+};
 pub use test_driver::{TestDriver, TestDriverError};
 pub use time::{DEFAULT_GRACE_MS, NO_TIME, TimeWindows, WindowError};
 pub use topology::{

@@ -15,6 +15,9 @@ pub(crate) const CHANGELOG_BATCH_BYTES: usize = 900 << 10;
 /// commits are one batch.
 pub(crate) const COMMIT_AFTER_BYTES: usize = 512 << 10;
 
+/// A task commits, and hands its output over, after this many rows at the latest.
+pub(crate) const COMMIT_AFTER_ROWS: usize = 5_000;
+
 /// Rows that an operator is given at once.
 pub(crate) const CHUNK_ROWS: usize = 1_000;
 

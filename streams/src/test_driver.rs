@@ -124,8 +124,8 @@ impl TestDriver {
         let engine = &mut self.engines[usize::from(self.topology.nodes[node].subtopology)];
         let input = engine.subtopology().sources.iter().position(|&source| source == node);
         let input = input.expect("a source is an input of its sub-topology") as u16;
-        let chunk = engine.decode(input, 0, &[record])?;
-        engine.process(input, chunk)?;
+        let decoded = engine.decode(input, 0, &[record])?;
+        engine.process(input, decoded)?;
         self.reports.append(&mut engine.reports);
         Ok(std::mem::take(&mut engine.outgoing))
     }

@@ -2,6 +2,7 @@
 //! and aggregate functions as closures or small traits.
 
 mod aggregate;
+mod channel;
 mod deltas;
 mod filter;
 mod join;
@@ -14,6 +15,7 @@ mod table;
 mod tests;
 
 pub use aggregate::{Aggregate, AggregateSpec, Aggregator};
+pub use channel::Channel;
 pub use deltas::Deltas;
 pub use filter::{Filter, Predicate};
 pub use join::{JoinKind, StreamTableJoin, StreamTableJoinSpec};

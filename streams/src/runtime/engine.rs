@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, ChunkError};
 use crate::metrics::Metrics;
 use crate::operator::{Operator, OperatorContext, OperatorError, Report, TaskId};
 use crate::record::{BadRecord, CodecError, InputRecord, OutputRecord};
@@ -14,7 +14,7 @@ use crate::state::{
     Checkpoint, StateBackend, StateError, Stores, TaskSpace,
 };
 use crate::time::NO_TIME;
-use crate::topology::{NodeKind, RepartitionWriter, SeenKey, SinkSpec, SubTopology, Topology};
+use crate::topology::{NodeKind, RepartitionWriter, RowOrigin, SeenKey, SinkSpec, SubTopology, Topology};
 
 /// Why a task cannot go on.
 #[derive(Debug, Error)]
@@ -37,6 +37,26 @@ pub(crate) enum EngineError {
 pub(crate) struct Outgoing {
     pub(crate) node: usize,
     pub(crate) record: OutputRecord,
+}
+
+/// Rows of an input, with their origins where they come over an internal topic.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) chunk: Chunk,
+    pub(crate) origins: Option<Vec<RowOrigin>>,
+}
+
+impl Decoded {
+    /// Takes the first `count` rows off.
+    pub(crate) fn split_front(&mut self, count: usize) -> Self {
+        let chunk = self.chunk.slice(0..count);
+        self.chunk = self.chunk.slice(count..self.chunk.len());
+        let origins = self.origins.as_mut().map(|origins| {
+            let rest = origins.split_off(count);
+            std::mem::replace(origins, rest)
+        });
+        Self { chunk, origins }
+    }
 }
 
 /// Sees the chunks that a node forwards (push queries).
@@ -129,34 +149,27 @@ impl Engine {
         &mut self.stores
     }
 
-    /// Decodes records of input `input`.
+    /// Decodes records of input `input`. Does not touch what is committed.
     pub(crate) fn decode(
         &mut self,
         input: u16,
         partition: i32,
         records: &[InputRecord],
-    ) -> Result<Chunk, EngineError> {
+    ) -> Result<Decoded, EngineError> {
         let index = self.subtopology().sources[usize::from(input)];
-        let topology = Arc::clone(&self.topology);
-        let node = &topology.nodes[index];
+        let node = &self.topology.nodes[index];
         let mut bad = Vec::new();
-        let mut duplicates = 0;
         let decoded = match &node.kind {
-            NodeKind::Source(spec) => spec.decoder.decode(partition, records, &mut bad),
-            NodeKind::RepartitionSource { reader, .. } => {
-                let is_new = |key, at: (i64, u32)| {
-                    let last = self.seen.entry((input, key)).or_insert((-1, 0));
-                    let is_new = at > *last;
-                    *last = at.max(*last);
-                    duplicates += usize::from(!is_new);
-                    is_new
-                };
-                reader.decode(partition, records, is_new, &mut bad)
-            }
+            NodeKind::Source(spec) => spec
+                .decoder
+                .decode(partition, records, &mut bad)
+                .map(|chunk| Decoded { chunk, origins: None }),
+            NodeKind::RepartitionSource { reader, .. } => reader
+                .decode(partition, records, &mut bad)
+                .map(|(chunk, origins)| Decoded { chunk, origins: Some(origins) }),
             _ => unreachable!("inputs are sources"),
         };
         self.metrics.add_records_in(records.len());
-        self.metrics.add_duplicates(duplicates);
         self.metrics.add_bad_records(bad.len());
         let report = |BadRecord { offset, message }| Report {
             node: node.name.clone(),
@@ -166,12 +179,14 @@ impl Engine {
         };
         self.reports.extend(bad.into_iter().map(report));
         let failed = |source| EngineError::Codec { node: node.name.clone(), source };
-        Ok(decoded.map_err(failed)?.with_input(input))
+        let Decoded { chunk, origins } = decoded.map_err(failed)?;
+        Ok(Decoded { chunk: chunk.with_input(input), origins })
     }
 
-    /// Runs a chunk of input `input` through the operators; output waits in `outgoing`.
-    pub(crate) fn process(&mut self, input: u16, chunk: Chunk) -> Result<(), EngineError> {
+    /// Runs rows of input `input` through the operators; output waits in `outgoing`.
+    pub(crate) fn process(&mut self, input: u16, decoded: Decoded) -> Result<(), EngineError> {
         let source = self.subtopology().sources[usize::from(input)];
+        let chunk = self.unseen(input, decoded)?;
         if self.subtopology().row_by_row {
             for row in 0..chunk.len() {
                 self.run(source, chunk.slice(row..row + 1))?;
@@ -179,6 +194,28 @@ impl Engine {
             return Ok(());
         }
         self.run(source, chunk)
+    }
+
+    /// Leaves out the rows of an internal topic that went into the state before.
+    fn unseen(&mut self, input: u16, decoded: Decoded) -> Result<Chunk, EngineError> {
+        let Decoded { chunk, origins: Some(origins) } = decoded else { return Ok(decoded.chunk) };
+        let mut kept = Vec::with_capacity(chunk.len());
+        for (row, (key, at)) in origins.into_iter().enumerate() {
+            let last = self.seen.entry((input, key)).or_insert((-1, 0));
+            if at > *last {
+                *last = at;
+                kept.push(row);
+            }
+        }
+        self.metrics.add_duplicates(chunk.len() - kept.len());
+        if kept.len() == chunk.len() {
+            return Ok(chunk);
+        }
+        let failed = |source: ChunkError| EngineError::Operator {
+            node: "internal topic".to_owned(),
+            source: source.into(),
+        };
+        chunk.take(&kept).map_err(failed)
     }
 
     fn run(&mut self, source: usize, chunk: Chunk) -> Result<(), EngineError> {

@@ -52,6 +52,10 @@ impl TaskSpace {
         Self(prefix)
     }
 
+    pub(crate) fn subtopology(&self) -> u16 {
+        u16::from_be_bytes([self.0[0], self.0[1]])
+    }
+
     pub(crate) fn prefix(&self) -> &[u8] {
         &self.0
     }

@@ -43,6 +43,15 @@ impl Stores {
         }
     }
 
+    /// Notes a key as changed to what it is: its changelog entry has been lost.
+    pub(crate) fn rewrite(&mut self, number: u16, key: &[u8]) -> Result<(), StateError> {
+        if let Some(store) = self.stores.iter_mut().find(|store| store.number == number) {
+            let value = store.get(key)?;
+            store.change(key, value);
+        }
+        Ok(())
+    }
+
     /// Bytes of keys and values changed since the last commit, about.
     pub(crate) fn changed_bytes(&self) -> usize {
         self.stores.iter().map(|store| store.changed_bytes).sum()

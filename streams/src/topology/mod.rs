@@ -19,7 +19,8 @@ use arrow::datatypes::SchemaRef;
 use thiserror::Error;
 
 pub use builder::TopologyBuilder;
-pub(crate) use repartition::{RepartitionReader, RepartitionWriter, SeenKey};
+pub(crate) use partitions::{PartitionPlan, resolve};
+pub(crate) use repartition::{RepartitionReader, RepartitionWriter, RowOrigin, SeenKey};
 
 use crate::operator::OperatorFactory;
 use crate::query::StoreReader;

@@ -32,6 +32,9 @@ pub(crate) struct SeenKey {
     pub(crate) input: u16,
 }
 
+/// Where a row of an internal topic descends from: what rises, and how far it is.
+pub(crate) type RowOrigin = (SeenKey, (i64, u32));
+
 /// The writing end of an internal topic.
 pub(crate) struct RepartitionWriter {
     keys: Option<std::sync::Arc<dyn PartitionKeys>>,
@@ -117,28 +120,23 @@ impl RepartitionReader {
         })
     }
 
-    pub(crate) fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    /// Decodes the records for which `is_new` says so of their origin.
+    /// Decodes records, with the origin of each row.
     pub(crate) fn decode(
         &self,
         partition: i32,
         records: &[InputRecord],
-        mut is_new: impl FnMut(SeenKey, (i64, u32)) -> bool,
         bad: &mut Vec<BadRecord>,
-    ) -> Result<Chunk, CodecError> {
+    ) -> Result<(Chunk, Vec<RowOrigin>), CodecError> {
         let mut rows: Vec<(&InputRecord, u8, &[u8])> = Vec::with_capacity(records.len());
+        let mut origins = Vec::with_capacity(records.len());
         for record in records {
             let origin = record.headers.iter().find(|header| header.key == ORIGIN_HEADER);
             let origin = origin.and_then(|header| read_origin(header.value.as_deref()?));
             let value = record.value.as_ref().and_then(|value| value.split_first());
             match (origin, value) {
-                (Some((key, at)), Some((flags, row))) => {
-                    if is_new(key, at) {
-                        rows.push((record, *flags, row));
-                    }
+                (Some(origin), Some((flags, row))) => {
+                    origins.push(origin);
+                    rows.push((record, *flags, row));
                 }
                 _ => bad.push(BadRecord {
                     offset: record.offset,
@@ -157,7 +155,8 @@ impl RepartitionReader {
         } else {
             Changes::Appends
         };
-        Chunk::new(batch, timestamps, Origin::new(partition, offsets), changes).map_err(failed)
+        let origin = Origin::new(partition, offsets);
+        Ok((Chunk::new(batch, timestamps, origin, changes).map_err(failed)?, origins))
     }
 }
 
@@ -175,7 +174,7 @@ fn origin_header(task: &TaskId, input: u16, (offset, index): (i64, u32)) -> Head
     Header { key: ORIGIN_HEADER.to_owned(), value: Some(value.freeze()) }
 }
 
-fn read_origin(bytes: &[u8]) -> Option<(SeenKey, (i64, u32))> {
+fn read_origin(bytes: &[u8]) -> Option<RowOrigin> {
     let bytes: &[u8; ORIGIN_BYTES] = bytes.try_into().ok()?;
     let (subtopology, rest) = bytes.split_first_chunk()?;
     let (partition, rest) = rest.split_first_chunk()?;

@@ -1,0 +1,352 @@
+//! [`App`]: a topology running against a cluster, from start to close.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::broker::{Broker, Fetched, Offsets};
+use super::config::AppConfig;
+use super::error::AppError;
+use super::handle::AppHandle;
+use super::progress::Progress;
+use super::pump::pump;
+use super::restore::{Restored, Sources, restore};
+use super::setup::{Layout, prepare};
+use super::task::{CommitRequest, Task, TaskEnvironment};
+use super::workers::Workers;
+use crate::chunk::Chunk;
+use crate::limits::SUBSCRIBER_CHUNKS;
+use crate::metrics::Metrics;
+use crate::state::{MemoryBackend, RocksDbBackend, StateBackend, StateError, TaskSpace};
+use crate::topology::Topology;
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+
+/// How an application is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppState {
+    Starting,
+    Running,
+    /// The cluster failed it; it starts again from its last commit after a pause.
+    Restarting {
+        reason: String,
+    },
+    /// It has stopped for good. State and positions are as of the last commit.
+    Failed {
+        reason: String,
+    },
+    Closed,
+}
+
+/// Connects to the cluster, each time the application starts.
+pub(crate) type Connect = Arc<dyn Fn() -> Result<Arc<dyn Broker>, AppError> + Send + Sync>;
+
+/// A topology and its settings, not running yet.
+pub struct App {
+    shared: Arc<Shared>,
+}
+
+/// What an application, its handle and its tasks share.
+pub(crate) struct Shared {
+    pub(crate) config: AppConfig,
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) backend: Arc<dyn StateBackend>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) taps: Arc<Taps>,
+    pub(crate) state: watch::Sender<AppState>,
+    pub(crate) stop: CancellationToken,
+    /// What belongs to the current run; a short lock, nothing awaits under it.
+    pub(crate) run: Mutex<RunInfo>,
+    connect: Connect,
+    workers: Workers,
+}
+
+/// The current run as others see it.
+#[derive(Default)]
+pub(crate) struct RunInfo {
+    pub(crate) broker: Option<Arc<dyn Broker>>,
+    pub(crate) tasks: Arc<[TaskSpace]>,
+    pub(crate) requests: Vec<mpsc::UnboundedSender<CommitRequest>>,
+}
+
+/// Subscriptions to what nodes forward.
+#[derive(Default)]
+pub(crate) struct Taps(RwLock<HashMap<usize, broadcast::Sender<Chunk>>>);
+
+impl Taps {
+    pub(crate) fn subscribe(&self, node: usize) -> broadcast::Receiver<Chunk> {
+        let mut taps = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let tap = taps.entry(node).or_insert_with(|| broadcast::Sender::new(SUBSCRIBER_CHUNKS));
+        tap.subscribe()
+    }
+
+    fn show(&self, node: usize, chunk: &Chunk) {
+        let taps = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tap) = taps.get(&node) {
+            let _nobody_listens = tap.send(chunk.clone());
+        }
+    }
+}
+
+impl App {
+    pub(crate) fn with_broker(
+        config: AppConfig,
+        topology: Topology,
+        connect: Connect,
+    ) -> Result<Self, AppError> {
+        config.validate().map_err(AppError::Config)?;
+        let has_state = !topology.stores.is_empty()
+            || topology.subtopologies.iter().any(|sub| topology.is_logged(sub));
+        let backend: Arc<dyn StateBackend> = match &config.state_dir {
+            Some(folder) if has_state && !config.transient => {
+                Arc::new(open(&folder.join(&config.application_id))?)
+            }
+            _ => Arc::new(MemoryBackend::default()),
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config,
+                topology: Arc::new(topology),
+                backend,
+                metrics: Arc::default(),
+                progress: Arc::new(Progress::new()),
+                taps: Arc::default(),
+                state: watch::Sender::new(AppState::Starting),
+                stop: CancellationToken::new(),
+                run: Mutex::default(),
+                connect,
+                workers: Workers::new(),
+            }),
+        })
+    }
+
+    /// Shows the chunks that a node forwards, from the first on.
+    pub fn subscribe(&self, node: &str) -> Result<broadcast::Receiver<Chunk>, AppError> {
+        self.shared.subscribe(node)
+    }
+
+    /// Creates internal topics, restores state and starts the tasks. When this returns, they
+    /// run. An error of the cluster that may pass is retried until `close`, after the first
+    /// start it is an error.
+    pub async fn run(self) -> Result<AppHandle, AppError> {
+        let shared = self.shared;
+        let running = Running::start(&shared).await?;
+        shared.state.send_replace(AppState::Running);
+        let supervisor = tokio::spawn(supervise(Arc::clone(&shared), running));
+        Ok(AppHandle::new(shared, supervisor))
+    }
+}
+
+/// Opens the state folder. An application that was just dropped may hold it for a moment more.
+fn open(path: &std::path::Path) -> Result<RocksDbBackend, StateError> {
+    let mut tries = 0;
+    loop {
+        match RocksDbBackend::open(path) {
+            Err(StateError::Open { message, .. }) if message.contains("lock") && tries < 50 => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            other => return other,
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn subscribe(&self, node: &str) -> Result<broadcast::Receiver<Chunk>, AppError> {
+        let found = self.topology.nodes.iter().position(|other| other.name == node);
+        let node = found.ok_or_else(|| AppError::UnknownNode(node.to_owned()))?;
+        Ok(self.taps.subscribe(node))
+    }
+
+    fn note(&self, run: RunInfo) {
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = run;
+    }
+}
+
+/// Runs until the application is closed, or fails for good.
+async fn supervise(shared: Arc<Shared>, mut running: Running) {
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        let ended = running.wait(&shared).await;
+        shared.note(RunInfo { tasks: shared.task_spaces(), ..RunInfo::default() });
+        let mut reason = match ended {
+            Ok(()) => {
+                shared.state.send_replace(AppState::Closed);
+                return;
+            }
+            Err(error) if error.is_retriable() => error.to_string(),
+            Err(error) => return shared.fail(error),
+        };
+        running = loop {
+            tracing::warn!(application = %shared.config.application_id, "restarting: {reason}");
+            shared.state.send_replace(AppState::Restarting { reason });
+            tokio::select! {
+                () = tokio::time::sleep(backoff) => {}
+                () = shared.stop.cancelled() => {
+                    shared.state.send_replace(AppState::Closed);
+                    return;
+                }
+            }
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+            match Running::start(&shared).await {
+                Ok(running) => break running,
+                Err(error) if error.is_retriable() => reason = error.to_string(),
+                Err(error) => return shared.fail(error),
+            }
+        };
+        backoff = FIRST_BACKOFF;
+        shared.state.send_replace(AppState::Running);
+    }
+}
+
+impl Shared {
+    fn fail(&self, error: AppError) {
+        tracing::error!(application = %self.config.application_id, "failed: {error}");
+        self.state.send_replace(AppState::Failed { reason: error.to_string() });
+    }
+
+    fn task_spaces(&self) -> Arc<[TaskSpace]> {
+        Arc::clone(&self.run.lock().unwrap_or_else(PoisonError::into_inner).tasks)
+    }
+}
+
+/// Tasks and pump of one run. Dropped, they end where they are, without a commit.
+struct Running {
+    tasks: JoinSet<Result<(), AppError>>,
+    pump: JoinHandle<Result<(), AppError>>,
+    broker: Arc<dyn Broker>,
+    internal_topics: Vec<String>,
+}
+
+impl Running {
+    async fn start(shared: &Arc<Shared>) -> Result<Self, AppError> {
+        let broker = (shared.connect)()?;
+        let config = &shared.config;
+        let topology = &shared.topology;
+        let id = &config.application_id;
+        let layout = prepare(topology, id, config.transient, broker.as_ref()).await?;
+        let restored = restore_all(shared, &layout, &broker).await?;
+        let environment = environment(shared, &layout, &broker);
+        shared.progress.clear();
+        let mut info = RunInfo {
+            broker: Some(Arc::clone(&broker)),
+            tasks: layout.tasks().map(|task| TaskSpace::new(&task)).collect(),
+            requests: Vec::new(),
+        };
+        let mut inboxes = HashMap::new();
+        let mut start: Offsets = HashMap::new();
+        let mut tasks = JoinSet::new();
+        for restored in restored {
+            for warning in &restored.warnings {
+                tracing::warn!(application = %id, "{warning}");
+            }
+            let positions: Vec<i64> =
+                restored.group.inputs.iter().map(|input| input.position).collect();
+            shared.progress.committed(&restored.inputs, &positions);
+            let (inbox, batches) = mpsc::unbounded_channel::<Fetched>();
+            for (input, position) in restored.inputs.iter().zip(positions) {
+                let Some(input) = input else { continue };
+                start.insert(input.clone(), position);
+                inboxes.insert(input.clone(), inbox.clone());
+            }
+            let (request, requests) = mpsc::unbounded_channel();
+            info.requests.push(request);
+            tasks.spawn(Task::new(restored, environment.clone(), batches, requests).run());
+        }
+        let reader = broker.reader(&start).await?;
+        let pump = tokio::spawn(pump(reader, inboxes, Arc::clone(&shared.progress)));
+        shared.note(info);
+        let internal_topics =
+            if config.transient { layout.internal_topics(topology) } else { Vec::new() };
+        Ok(Self { tasks, pump, broker, internal_topics })
+    }
+
+    /// Waits for the end: all tasks stopped and committed, or the first failure.
+    async fn wait(mut self, shared: &Shared) -> Result<(), AppError> {
+        let ended = loop {
+            tokio::select! {
+                task = self.tasks.join_next() => match task {
+                    None => break Ok(()),
+                    Some(Ok(Ok(()))) => {}
+                    Some(Ok(Err(error))) => break Err(error),
+                    Some(Err(error)) => break Err(AppError::Task {
+                        task: "?".to_owned(),
+                        message: error.to_string(),
+                    }),
+                },
+                pump = &mut self.pump, if !self.pump.is_finished() => {
+                    if let Ok(Err(error)) = pump {
+                        break Err(error);
+                    }
+                }
+            }
+        };
+        self.pump.abort();
+        self.tasks.shutdown().await;
+        shared.workers.settle().await;
+        if ended.is_ok() {
+            let backend = Arc::clone(&shared.backend);
+            let persisted = shared.workers.run(move || backend.persist()).await;
+            if let Err(error) = persisted.unwrap_or(Ok(())) {
+                tracing::warn!("{error}; the changelog has the state");
+            }
+            if !self.internal_topics.is_empty() {
+                let deleted = self.broker.delete_topics(&self.internal_topics).await;
+                deleted.unwrap_or_else(|error| tracing::warn!("{error}"));
+            }
+        }
+        self.broker.close().await;
+        ended
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.pump.abort();
+    }
+}
+
+async fn restore_all(
+    shared: &Arc<Shared>,
+    layout: &Layout,
+    broker: &Arc<dyn Broker>,
+) -> Result<Vec<Restored>, AppError> {
+    let sources = Sources {
+        topology: &shared.topology,
+        layout,
+        broker,
+        backend: &shared.backend,
+        metrics: &shared.metrics,
+        workers: &shared.workers,
+        transient: shared.config.transient,
+    };
+    let all = layout.tasks().map(|task| restore(&sources, task));
+    let mut all = futures::future::try_join_all(all).await?;
+    for restored in &mut all {
+        let taps = Arc::clone(&shared.taps);
+        restored.engine.tap = Some(Arc::new(move |node, chunk| taps.show(node, chunk)));
+    }
+    Ok(all)
+}
+
+fn environment(shared: &Shared, layout: &Layout, broker: &Arc<dyn Broker>) -> TaskEnvironment {
+    TaskEnvironment {
+        group_id: Arc::from(shared.config.application_id.as_str()),
+        broker: Arc::clone(broker),
+        backend: Arc::clone(&shared.backend),
+        metrics: Arc::clone(&shared.metrics),
+        progress: Arc::clone(&shared.progress),
+        topics: Arc::new(layout.topics.clone()),
+        processing_log: shared.config.processing_log.clone(),
+        commit_interval: shared.config.commit_interval,
+        transient: shared.config.transient,
+        workers: shared.workers.clone(),
+        stop: shared.stop.clone(),
+    }
+}
