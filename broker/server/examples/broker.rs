@@ -7,6 +7,9 @@ use broker_server::{Broker, BrokerConfig};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
@@ -25,9 +28,6 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         layer.insert(key.to_owned(), value.to_owned());
     }
     let config = BrokerConfig::from_layer(layer)?;
-    for note in &config.notes {
-        eprintln!("{note}");
-    }
     let broker = Broker::start(config).await?;
     println!("listening on {}", broker.address());
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

@@ -1,0 +1,52 @@
+//! Several log dirs, what is told of them, and folders that belong to another broker.
+
+use broker_server::Broker;
+use protocol::messages::DescribeLogDirsRequest;
+
+use crate::support::{TestBroker, batch, config_in};
+
+#[tokio::test]
+async fn partitions_are_spread_over_the_log_dirs_and_their_sizes_told() {
+    let second = tempfile::tempdir().unwrap();
+    let first = tempfile::tempdir().unwrap();
+    let dirs = format!("{},{}", first.path().display(), second.path().display());
+    let test = TestBroker::with(&[("log.dirs", &dirs)]).await;
+    let mut wire = test.connect().await;
+    wire.create_topic("t", 4, &[]).await;
+    wire.produce("t", 3, batch(&["a"])).await;
+    let described = wire.call(4, &DescribeLogDirsRequest { topics: None }).await;
+    let mut sizes = Vec::new();
+    for dir in &described.results {
+        assert!(dir.total_bytes > 0 && dir.usable_bytes >= 0, "{dir:?}");
+        let partitions = &dir.topics[0].partitions;
+        assert_eq!(partitions.len(), 2, "{dir:?}");
+        sizes.extend(partitions.iter().map(|p| (p.partition_index, p.partition_size > 0)));
+    }
+    sizes.sort_unstable();
+    assert_eq!(sizes, [(0, false), (1, false), (2, false), (3, true)]);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_folder_of_another_node_or_in_use_starts_no_broker() {
+    let test = TestBroker::start().await;
+    let dir = test.dir.path();
+    let in_use = Broker::start(config_in(dir, &[])).await.err().unwrap().to_string();
+    assert!(in_use.contains("in use"), "{in_use}");
+    let TestBroker { broker, dir } = test;
+    broker.shutdown().await.unwrap();
+    let other = Broker::start(config_in(dir.path(), &[("node.id", "5")])).await;
+    let other = other.err().unwrap().to_string();
+    assert!(other.contains("node 1") && other.contains("node.id"), "{other}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let test = TestBroker::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let listeners = format!("PLAINTEXT://{}", test.bootstrap());
+    let refused = Broker::start(config_in(dir.path(), &[("listeners", &listeners)])).await;
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains(&test.bootstrap()), "{refused}");
+    test.stop().await;
+}

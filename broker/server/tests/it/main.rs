@@ -1,0 +1,11 @@
+//! A broker as its clients see it: over sockets, with an independent client and with raw requests.
+
+mod connections;
+mod crash;
+mod fetch;
+mod independent_client;
+mod log_dirs;
+mod produce;
+mod support;
+mod topics;
+mod versions;

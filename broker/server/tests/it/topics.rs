@@ -1,0 +1,177 @@
+//! Topics are made, described, grown and deleted.
+
+use protocol::ErrorCode;
+use protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use protocol::messages::delete_topics_request::DeleteTopicState;
+use protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use protocol::messages::metadata_request::MetadataRequestTopic;
+use protocol::messages::{
+    CreatePartitionsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeTopicPartitionsRequest, MetadataRequest, MetadataResponse,
+};
+use uuid::Uuid;
+
+use crate::support::{TestBroker, Wire, batch, create, records_of};
+
+async fn metadata(wire: &mut Wire, name: &str, create: bool) -> MetadataResponse {
+    let topic = MetadataRequestTopic { name: Some(name.to_owned()), ..Default::default() };
+    let request = MetadataRequest {
+        topics: Some(vec![topic]),
+        allow_auto_topic_creation: create,
+        ..Default::default()
+    };
+    wire.call(12, &request).await
+}
+
+#[tokio::test]
+async fn a_topic_and_its_records_survive_a_restart() {
+    let test = TestBroker::start().await;
+    let mut wire = test.connect().await;
+    wire.create_topic("t", 3, &[("retention.ms", "1000000000000")]).await;
+    wire.produce("t", 2, batch(&["a", "b"])).await;
+    let before = metadata(&mut wire, "t", false).await;
+    let test = test.restart().await;
+    let mut wire = test.connect().await;
+    let after = metadata(&mut wire, "t", false).await;
+    assert_eq!(after.topics, before.topics);
+    assert_eq!(after.cluster_id, before.cluster_id);
+    assert_eq!(after.topics[0].partitions.len(), 3);
+    let fetched = wire.fetch("t", 2, 0, 0).await;
+    assert_eq!(records_of(&fetched), [(0, "a".to_owned()), (1, "b".to_owned())]);
+    assert_eq!(wire.produce("t", 2, batch(&["c"])).await.base_offset, 2);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_topic_is_created_by_asking_for_it_if_both_sides_allow_it() {
+    let test = TestBroker::with(&[("num.partitions", "2")]).await;
+    let mut wire = test.connect().await;
+    let refused = metadata(&mut wire, "born", false).await;
+    assert_eq!(refused.topics[0].error_code, ErrorCode::UnknownTopicOrPartition);
+    let born = metadata(&mut wire, "born", true).await;
+    assert_eq!(born.topics[0].error_code, ErrorCode::None);
+    assert_eq!(born.topics[0].partitions.len(), 2);
+    assert_eq!(born.topics[0].partitions[0].leader_id, 1);
+    let bad = metadata(&mut wire, "no/good", true).await;
+    assert_eq!(bad.topics[0].error_code, ErrorCode::InvalidTopicException);
+    test.stop().await;
+
+    let test = TestBroker::with(&[("auto.create.topics.enable", "false")]).await;
+    let mut wire = test.connect().await;
+    let refused = metadata(&mut wire, "born", true).await;
+    assert_eq!(refused.topics[0].error_code, ErrorCode::UnknownTopicOrPartition);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn topics_that_can_not_be_are_refused_with_kafkas_codes() {
+    let test = TestBroker::start().await;
+    let mut wire = test.connect().await;
+    wire.create_topic("a.b", 1, &[]).await;
+    for (request, code) in [
+        (create("a.b", 1, &[]), ErrorCode::TopicAlreadyExists),
+        (create("a_b", 1, &[]), ErrorCode::InvalidTopicException),
+        (create("x", 0, &[]), ErrorCode::InvalidPartitions),
+        (create("x", 20_000, &[]), ErrorCode::PolicyViolation),
+        (create("x", 1, &[("no.such", "1")]), ErrorCode::InvalidConfig),
+        (create("x", 1, &[("retention.ms", "soon")]), ErrorCode::InvalidConfig),
+        (
+            create("x", 1, &[("min.compaction.lag.ms", "9"), ("max.compaction.lag.ms", "8")]),
+            ErrorCode::InvalidConfig,
+        ),
+    ] {
+        let result = wire.call(7, &request).await.topics.remove(0);
+        assert_eq!(result.error_code, code, "{request:?}");
+        assert!(result.error_message.is_some_and(|text| !text.is_empty()), "{request:?}");
+    }
+    let checked = protocol::messages::CreateTopicsRequest {
+        validate_only: true,
+        ..create("only-checked", 1, &[])
+    };
+    assert_eq!(wire.call(7, &checked).await.topics[0].error_code, ErrorCode::None);
+    let missing = metadata(&mut wire, "only-checked", false).await;
+    assert_eq!(missing.topics[0].error_code, ErrorCode::UnknownTopicOrPartition);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_topic_grows_and_goes_and_its_name_is_free_again() {
+    let test = TestBroker::with(&[("log.segment.delete.delay.ms", "0")]).await;
+    let mut wire = test.connect().await;
+    wire.create_topic("t", 1, &[]).await;
+    wire.produce("t", 0, batch(&["old"])).await;
+    let grow = |count| CreatePartitionsRequest {
+        topics: vec![CreatePartitionsTopic { name: "t".to_owned(), count, assignments: None }],
+        ..Default::default()
+    };
+    assert_eq!(wire.call(3, &grow(3)).await.results[0].error_code, ErrorCode::None);
+    assert_eq!(wire.call(3, &grow(2)).await.results[0].error_code, ErrorCode::InvalidPartitions);
+    assert_eq!(wire.produce("t", 2, batch(&["new"])).await.error_code, ErrorCode::None);
+
+    let id = metadata(&mut wire, "t", false).await.topics[0].topic_id;
+    let by_id = |topic_id| DeleteTopicsRequest {
+        topics: vec![DeleteTopicState { name: None, topic_id }],
+        ..Default::default()
+    };
+    let unknown = wire.call(6, &by_id(Uuid::from_u128(5))).await;
+    assert_eq!(unknown.responses[0].error_code, ErrorCode::UnknownTopicId);
+    let gone = wire.call(6, &by_id(id)).await.responses.remove(0);
+    assert_eq!((gone.error_code, gone.name.as_deref()), (ErrorCode::None, Some("t")));
+    assert!(!test.dir.path().join("t-0").exists());
+    wire.create_topic("t", 1, &[]).await;
+    assert_ne!(metadata(&mut wire, "t", false).await.topics[0].topic_id, id);
+    assert_eq!(records_of(&wire.fetch("t", 0, 0, 0).await), []);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn partitions_are_described_in_pages() {
+    let test = TestBroker::start().await;
+    let mut wire = test.connect().await;
+    wire.create_topic("b", 3, &[]).await;
+    wire.create_topic("a", 1, &[]).await;
+    let mut cursor = None;
+    let mut pages = Vec::new();
+    loop {
+        let request = DescribeTopicPartitionsRequest {
+            topics: ["b", "a"].map(|name| TopicRequest { name: name.to_owned() }).into(),
+            response_partition_limit: 2,
+            cursor: cursor.take(),
+        };
+        let response = wire.call(0, &request).await;
+        let page = response.topics.iter().map(|topic| {
+            let indexes: Vec<i32> =
+                topic.partitions.iter().map(|partition| partition.partition_index).collect();
+            (topic.name.clone().unwrap(), indexes)
+        });
+        pages.push(page.collect::<Vec<_>>());
+        match response.next_cursor {
+            None => break,
+            Some(next) => {
+                cursor = Some(Cursor {
+                    topic_name: next.topic_name,
+                    partition_index: next.partition_index,
+                });
+            }
+        }
+    }
+    let (a, b) = ("a".to_owned(), "b".to_owned());
+    assert_eq!(pages, [vec![(a, vec![0]), (b.clone(), vec![0])], vec![(b, vec![1, 2])]]);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn the_cluster_is_described_with_addresses_that_clients_can_use() {
+    let test = TestBroker::start().await;
+    let mut wire = test.connect().await;
+    let cluster = wire.call(1, &DescribeClusterRequest::default()).await;
+    assert_eq!(cluster.cluster_id, test.broker.cluster_id());
+    assert_eq!(cluster.cluster_id.len(), 22);
+    let broker = &cluster.brokers[0];
+    assert_eq!(broker.host, "127.0.0.1");
+    assert_eq!(broker.port, i32::from(test.broker.address().port()));
+    let controllers = DescribeClusterRequest { endpoint_type: 2, ..Default::default() };
+    let refused = wire.call(1, &controllers).await;
+    assert_eq!(refused.error_code, ErrorCode::MismatchedEndpointType);
+    test.stop().await;
+}
