@@ -12,3 +12,6 @@ pub(crate) const BATCH_BYTES: usize = 512 * 1024;
 
 /// What a batch of the log may grow to when it is decompressed.
 pub(crate) const DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
+
+/// After a record that only notes that a group is empty could not be written, the wait for another try.
+pub(crate) const APPEND_RETRY_MS: i64 = 5_000;

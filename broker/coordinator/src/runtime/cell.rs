@@ -173,7 +173,7 @@ impl ShardCell {
             Ok(commits) => commits,
             Err(failed) => {
                 error!(partition = self.partition, error = %failed, "cannot write a group's record");
-                state.shard.append_failed(&records);
+                state.shard.append_failed(&records, now_ms);
                 let unavailable = Unavailable::Append(failed);
                 for reply in &replies {
                     state.refuse(ticket_of(reply), &unavailable);

@@ -6,7 +6,17 @@
 
 mod commit;
 mod delete;
+#[cfg(test)]
+mod invariants;
 mod membership;
+#[cfg(test)]
+mod offset_scenarios;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod testing;
 
 use std::collections::HashMap;
 
@@ -17,6 +27,7 @@ pub use commit::{CommitPartition, CommitRequest, CommitTopic};
 
 use crate::Settings;
 use crate::group::{Group, Step};
+use crate::limits::APPEND_RETRY_MS;
 use crate::offsets::{Committed, Offsets};
 use crate::outcome::{Effects, Outcome};
 use crate::record::Record;
@@ -101,12 +112,17 @@ impl Shard {
     }
 
     /// Reports that records of an outcome did not come into the log. Members try again; a group that
-    /// nobody joined is as if it had never been.
-    pub fn append_failed(&mut self, records: &[Record]) {
+    /// everybody left does by itself after a while; one that nobody joined is as if it had never been.
+    pub fn append_failed(&mut self, records: &[Record], now_ms: i64) {
         for record in records {
             let Record::Group { group: id, .. } = record else { continue };
             let Some(group) = self.groups.get(id) else { continue };
-            if !group.recorded && group.members.is_empty() && group.pending_joins.is_empty() {
+            if !group.members.is_empty() {
+                continue;
+            }
+            if group.is_preparing() {
+                self.timers.set(Timer::join(id), now_ms + APPEND_RETRY_MS);
+            } else if !group.recorded && group.pending_joins.is_empty() {
                 self.groups.remove(id);
             }
         }
