@@ -56,8 +56,12 @@ async fn send(producer: &FutureProducer, topic: &str, partition: i32, value: &st
 /// Polls until `count` records are there; blocks the thread, so it runs on one of its own.
 fn poll(consumer: &BaseConsumer, count: usize) -> Vec<(i32, i64, String)> {
     let mut found = Vec::new();
+    let begun = std::time::Instant::now();
     while found.len() < count {
-        let message = consumer.poll(LONG).expect("records in time").unwrap();
+        assert!(begun.elapsed() < LONG, "{count} records in time, not only {found:?}");
+        // It may come back early, when the group is at work.
+        let Some(message) = consumer.poll(LONG) else { continue };
+        let message = message.unwrap();
         let value = String::from_utf8(message.payload().unwrap().to_vec()).unwrap();
         found.push((message.partition(), message.offset(), value));
     }

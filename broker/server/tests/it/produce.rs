@@ -40,7 +40,7 @@ async fn broken_batches_are_refused_with_kafkas_codes_and_leave_nothing() {
     };
     let two = Bytes::from([&good[..], &good[..]].concat());
     for (name, records, code) in [
-        ("CRC", changed(70, b'b'), ErrorCode::CorruptMessage),
+        ("CRC", changed(66, b'b'), ErrorCode::CorruptMessage),
         ("magic", changed(16, 1), ErrorCode::InvalidRecord),
         ("length", changed(11, 1), ErrorCode::CorruptMessage),
         ("cut", good.slice(..good.len() - 1), ErrorCode::CorruptMessage),
@@ -146,7 +146,13 @@ async fn producer_id(wire: &mut Wire) -> i64 {
 fn sequenced(producer_id: i64, producer_epoch: i16, base_sequence: i32, values: &[&str]) -> Bytes {
     let options =
         BatchOptions { producer_id, producer_epoch, base_sequence, ..BatchOptions::default() };
-    batch_of(options, values)
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut builder = BatchBuilder::new(options);
+    for value in values {
+        // Producers are remembered by the time of their records.
+        builder.append(now.as_millis() as i64, None, Some(value.as_bytes()), &[]);
+    }
+    builder.finish()
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use protocol::messages::*;
 use protocol::{ApiKey, ErrorCode, Request};
+use tokio::io::AsyncWriteExt;
 
 use crate::support::{TestBroker, Wire, batch, create, fetch, produce};
 
@@ -87,8 +88,9 @@ async fn clients_are_told_what_is_served_and_newer_ones_in_the_oldest_form() {
     assert_eq!(told, served);
     assert!(told.contains(&(0, 0, 13)), "Produce begins at 0, though 0 to 2 are refused");
 
-    // Version 5 is a request that this broker does not know; its answer has the form of version 0.
-    wire.send(5, &ApiVersionsRequest::default()).await;
+    // A request of version 99 from "c" has an answer in the form of version 0.
+    let request = b"\0\0\0\x0d\0\x12\0\x63\0\0\0\x07\0\x01c\0\x01";
+    wire.stream.write_all(request).await.unwrap();
     let response = wire.receive::<ApiVersionsRequest>(0).await;
     assert_eq!(response.error_code, ErrorCode::UnsupportedVersion);
     assert_eq!(response.api_keys[0].api_key, ApiKey::ApiVersions.code());
