@@ -14,6 +14,8 @@ mod read;
 mod schema;
 #[path = "build/sizes.rs"]
 mod sizes;
+#[path = "build/tree.rs"]
+mod tree;
 #[path = "build/write.rs"]
 mod write;
 

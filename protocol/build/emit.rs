@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::names::{field as field_name, snake};
 use crate::schema::{Field, Kind, Message, Schema, Struct, Type, Versions};
-use crate::{read, write};
+use crate::{read, tree, write};
 
 /// A struct with the versions in which it can occur: conditions on others need not be written.
 pub(crate) struct Context<'a> {
@@ -165,6 +165,9 @@ fn emit_message(out: &mut String, schema: &Schema, message: &Message) -> std::fm
         emit_struct(out, context)?;
         read::emit(out, context)?;
         write::emit(out, context)?;
+        if message.kind == Kind::Record {
+            tree::emit(out, context)?;
+        }
     }
     emit_traits(out, schema, message)?;
     writeln!(out, "}}\npub use {module}::{name};\n")
@@ -269,6 +272,14 @@ fn emit_traits(out: &mut String, schema: &Schema, message: &Message) -> std::fmt
     }}
 }}"
     )?;
+    if message.kind == Kind::Record {
+        writeln!(
+            out,
+            "impl crate::AsTree for {name} {{
+    fn as_tree(&self, v: i16) -> crate::Tree {{ self.tree(v) }}
+}}"
+        )?;
+    }
     match (message.kind, message.key) {
         (Kind::Request, Some(key)) => {
             let api = schema.apis.iter().find(|api| api.key == key).expect("it precedes it");

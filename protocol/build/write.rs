@@ -51,7 +51,7 @@ fn lacks(context: &Context, field: &Field) -> String {
 }
 
 /// The test that a field differs from its default.
-fn is_set(field: &Field) -> String {
+pub(crate) fn is_set(field: &Field) -> String {
     let place = format!("self.{}", field_name(&field.name));
     let default = default_value(field);
     match default.as_str() {

@@ -7,6 +7,7 @@
 //! - [`messages`]: one module per message, generated from the tables in `schema/`
 //! - [`Message`], [`Request`]: what all of them have in common
 //! - [`ApiKey`], [`ErrorCode`]: Kafka's two number spaces, by name
+//! - [`AsTree`]: a record's fields by name, for tools
 //! - [`Reader`], [`Writer`]: the primitive types, in classic and flexible encoding
 //! - [`frame`]: a request or response with its length and header
 //! - [`record`]: record batches, read as views and built for appending
@@ -20,10 +21,12 @@ pub mod limits;
 mod message;
 pub mod messages;
 pub mod record;
+mod tree;
 mod wire;
 
 pub use api_key::ApiKey;
 pub use error::{DecodeError, EncodeError};
 pub use error_code::ErrorCode;
 pub use message::{Message, NumberedRecord, Request};
+pub use tree::{AsTree, Tree};
 pub use wire::{Gap, Reader, TagCount, TagStart, Writer};

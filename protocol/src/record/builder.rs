@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::record::header::{BATCH_OVERHEAD, LOG_OVERHEAD, attributes};
-use crate::record::{BatchHeader, Codec, Header, Record, TimestampType, patch, varint};
+use crate::record::{BatchHeader, Codec, Header, Headers, Record, TimestampType, patch, varint};
 
 /// What a batch says about all of its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,14 +82,8 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: &[Header<'_>],
     ) {
-        let mut encoded = Vec::new();
-        for header in headers {
-            put_bytes(&mut encoded, Some(header.key));
-            put_bytes(&mut encoded, header.value);
-        }
-        let headers = EncodedHeaders { bytes: &encoded, count: headers.len() };
         let delta = self.last_delta.checked_add(1).expect(SPAN);
-        self.put(delta, timestamp, key, value, headers);
+        self.put(delta, timestamp, key, value, NewHeaders::Listed(headers));
     }
 
     /// Appends a record of another batch at its own offset, which may leave out some.
@@ -99,7 +93,7 @@ impl BatchBuilder {
     pub fn append_record(&mut self, record: &Record<'_>) {
         let delta = self.delta(record.offset);
         assert!(delta > self.last_delta, "offsets go up");
-        let headers = EncodedHeaders { bytes: record.headers.bytes(), count: record.headers.len() };
+        let headers = NewHeaders::Encoded(record.headers);
         self.put(delta, record.timestamp, record.key, record.value, headers);
     }
 
@@ -127,7 +121,7 @@ impl BatchBuilder {
         timestamp: i64,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        headers: EncodedHeaders<'_>,
+        headers: NewHeaders<'_>,
     ) {
         let base_timestamp = *self.base_timestamp.get_or_insert(timestamp);
         let timestamp_delta = timestamp.wrapping_sub(base_timestamp);
@@ -144,8 +138,7 @@ impl BatchBuilder {
         varint::write_i32(buffer, offset_delta);
         put_bytes(buffer, key);
         put_bytes(buffer, value);
-        varint::write_i64(buffer, headers.count as i64);
-        buffer.extend_from_slice(headers.bytes);
+        headers.write(buffer);
         self.count += 1;
         self.last_delta = offset_delta;
         self.max_timestamp = self.max_timestamp.max(timestamp);
@@ -164,8 +157,7 @@ impl BatchBuilder {
     /// The most bytes that a record adds to [`size`](Self::size).
     pub fn most_bytes(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header<'_>]) -> usize {
         const LENGTH_ATTRIBUTES_DELTAS_COUNT: usize = 5 + 1 + 10 + 5 + 5;
-        let header = |h: &Header<'_>| bytes_size(Some(h.key)) + bytes_size(h.value);
-        let headers: usize = headers.iter().map(header).sum();
+        let headers: usize = headers.iter().map(header_size).sum();
         LENGTH_ATTRIBUTES_DELTAS_COUNT + bytes_size(key) + bytes_size(value) + headers
     }
 
@@ -226,16 +218,45 @@ impl BatchBuilder {
     }
 }
 
+/// Headers to be appended: those of a caller, or another record's as they are.
 #[derive(Clone, Copy)]
-struct EncodedHeaders<'a> {
-    bytes: &'a [u8],
-    count: usize,
+enum NewHeaders<'a> {
+    Listed(&'a [Header<'a>]),
+    Encoded(Headers<'a>),
 }
 
-impl EncodedHeaders<'_> {
-    fn size(self) -> usize {
-        varint::size(self.count as i64) + self.bytes.len()
+impl NewHeaders<'_> {
+    fn count(self) -> i64 {
+        match self {
+            NewHeaders::Listed(headers) => headers.len() as i64,
+            NewHeaders::Encoded(headers) => headers.len() as i64,
+        }
     }
+
+    fn size(self) -> usize {
+        let content = match self {
+            NewHeaders::Listed(headers) => headers.iter().map(header_size).sum(),
+            NewHeaders::Encoded(headers) => headers.bytes().len(),
+        };
+        varint::size(self.count()) + content
+    }
+
+    fn write(self, out: &mut Vec<u8>) {
+        varint::write_i64(out, self.count());
+        match self {
+            NewHeaders::Listed(headers) => {
+                for header in headers {
+                    put_bytes(out, Some(header.key));
+                    put_bytes(out, header.value);
+                }
+            }
+            NewHeaders::Encoded(headers) => out.extend_from_slice(headers.bytes()),
+        }
+    }
+}
+
+fn header_size(header: &Header<'_>) -> usize {
+    bytes_size(Some(header.key)) + bytes_size(header.value)
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {

@@ -153,8 +153,7 @@ fn compaction_keeps_offsets_leaves_some_out_and_sets_the_delete_horizon() {
     let options = BatchOptions { base_offset: 100, ..BatchOptions::default() };
     let source = parse(batch_of(options.clone(), 5));
     let payload = source.payload(LIMIT).expect("it is read");
-    let mut builder =
-        BatchBuilder::new(BatchOptions { delete_horizon: Some(5_000), ..options.clone() });
+    let mut builder = BatchBuilder::new(BatchOptions { delete_horizon: Some(5_000), ..options });
     for record in payload.records().map(|r| r.expect("whole")).filter(|r| r.offset % 2 == 1) {
         builder.append_record(&record);
     }
@@ -213,7 +212,7 @@ fn sequence_numbers_wrap_to_zero() {
 
 #[test]
 fn levels_are_checked_and_matter() {
-    let value: Vec<u8> = (0..50_000_u32).map(|i| (i * i >> 9) as u8).collect();
+    let value: Vec<u8> = (0..50_000_u32).map(|i| ((i * i) >> 9) as u8).collect();
     let size = |codec: Codec| {
         let mut builder = BatchBuilder::new(BatchOptions { codec, ..BatchOptions::default() });
         builder.append(0, None, Some(&value), &[]);

@@ -122,8 +122,8 @@ proptest! {
             item
         }).collect();
         let options = BatchOptions { base_offset, codec: compression.into(), ..Default::default() };
-        let bytes = build(options, &given);
-        let set = theirs::RecordBatchDecoder::decode(&mut bytes.clone()).expect("they read it");
+        let mut bytes = build(options, &given);
+        let set = theirs::RecordBatchDecoder::decode(&mut bytes).expect("they read it");
         let read: Vec<Item> = set.records.iter().map(|record| Item {
             timestamp: record.timestamp,
             key: record.key.as_ref().map(|b| b.to_vec()),

@@ -58,3 +58,28 @@ fn every_api_has_the_versions_and_headers_of_its_messages() {
         }
     }
 }
+
+/// The rows of the table in `docs/protocol.md`: key, name, versions.
+#[test]
+fn the_documented_versions_are_those_of_the_schema() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let rows = page.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.strip_prefix("| ")?.split(" | ").collect();
+        Some((cells[0].parse::<i16>().ok()?, cells[1].to_string(), cells[2].to_string()))
+    });
+    let expected = SCHEMA.apis.iter().map(|api| {
+        let versions = match (&api.versions, api.unstable) {
+            (None, _) => "none: retired".to_string(),
+            (Some(v), _) if v.start() == v.end() => v.start().to_string(),
+            (Some(v), false) => format!("{}-{}", v.start(), v.end()),
+            (Some(v), true) => {
+                format!("{}-{} ({} in development)", v.start(), v.end() - 1, v.end())
+            }
+        };
+        (api.key, api.name.clone(), versions)
+    });
+    let mut expected: Vec<_> = expected.collect();
+    expected.sort();
+    assert_eq!(rows.collect::<Vec<_>>(), expected);
+}

@@ -11,7 +11,11 @@ use crate::tables::SCHEMA;
 use crate::walker::{self, Unfit};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_message_keeps_its_bytes_in_every_version(seed in any::<u64>()) {

@@ -1,0 +1,67 @@
+//! Writes what turns a record into a tree of names and values.
+
+use std::fmt::Write;
+
+use crate::emit::{Context, When, is_option};
+use crate::names::field as field_name;
+use crate::schema::{Field, Type};
+use crate::write::is_set;
+
+pub(crate) fn emit(out: &mut String, context: &Context) -> std::fmt::Result {
+    let item = context.item;
+    let mut body = String::new();
+    for field in &item.fields {
+        let versions = match &field.tag {
+            Some((_, versions)) => versions,
+            None => &field.versions,
+        };
+        let mut tests = Vec::new();
+        match context.when(versions) {
+            When::Never => continue,
+            When::Always => {}
+            When::If(test) => tests.push(test),
+        }
+        if field.tag.is_some() {
+            tests.push(is_set(field));
+        }
+        let push = format!("    fields.push(({:?}, {}));", field.name, whole(field));
+        match tests.is_empty() {
+            true => writeln!(body, "{push}")?,
+            false => writeln!(body, "    if {} {{\n{push}\n    }}", tests.join(" && "))?,
+        }
+    }
+    let version = if body.contains("(v)") || body.contains("if v ") { "v" } else { "_v" };
+    let fields = match body.is_empty() {
+        true => "    let fields = Vec::new();",
+        false => "    let mut fields = Vec::new();",
+    };
+    writeln!(out, "impl {} {{", item.name)?;
+    writeln!(out, "fn tree(&self, {version}: i16) -> crate::Tree {{")?;
+    writeln!(out, "{fields}\n{body}    crate::Tree::Struct(fields)\n}}\n}}")
+}
+
+fn whole(field: &Field) -> String {
+    let place = format!("self.{}", field_name(&field.name));
+    let value = |place: &str| match field.array {
+        true => format!(
+            "crate::Tree::Array({place}.iter().map(|x| {}).collect())",
+            one(&field.element, "x")
+        ),
+        false => one(&field.element, place),
+    };
+    match is_option(field) {
+        true => {
+            format!("match &{place} {{ None => crate::Tree::Null, Some(x) => {} }}", value("x"))
+        }
+        false if field.array => value(&place),
+        false => one(&field.element, &format!("(&{place})")),
+    }
+}
+
+/// The tree of what a reference refers to.
+fn one(ty: &Type, reference: &str) -> String {
+    match ty {
+        Type::Struct(_) => format!("{reference}.tree(v)"),
+        _ => format!("crate::Tree::from({reference})"),
+    }
+}
