@@ -103,7 +103,8 @@ fn expression(context: &Context, field: &Field) -> String {
         }
         Type::Records => format!("r.records({f})?"),
         Type::Struct(name) if is_option(field) => {
-            format!("if r.is_present()? {{ Some({name}::read(r, v)?) }} else {{ None }}")
+            let present = if field.tag.is_some() { "is_present_in_tag" } else { "is_present" };
+            format!("if r.{present}()? {{ Some({name}::read(r, v)?) }} else {{ None }}")
         }
         ty => format!("{}?", element(ty, f)),
     }

@@ -54,7 +54,10 @@ fn whole(field: &Field) -> String {
             format!("match &{place} {{ None => crate::Tree::Null, Some(x) => {} }}", value("x"))
         }
         false if field.array => value(&place),
-        false => one(&field.element, &format!("(&{place})")),
+        false => match &field.element {
+            Type::Struct(_) => format!("{place}.tree(v)"),
+            ty => one(ty, &format!("&{place}")),
+        },
     }
 }
 

@@ -110,8 +110,9 @@ fn expression(field: &Field, place: &str) -> String {
         Type::Bytes if is_option(field) => format!("w.nullable_bytes({place}.as_deref(), {f})?"),
         Type::Records => format!("w.records({place}.as_ref(), {f})?"),
         Type::Struct(_) if is_option(field) => {
+            let presence = if field.tag.is_some() { "presence_in_tag" } else { "presence" };
             format!(
-                "w.presence({place}.is_some());\n    if let Some(x) = &{place} {{ x.write(w, v)? }}"
+                "w.{presence}({place}.is_some());\n    if let Some(x) = &{place} {{ x.write(w, v)? }}"
             )
         }
         Type::Struct(_) => format!("{place}.write(w, v)?"),
