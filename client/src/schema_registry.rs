@@ -100,7 +100,7 @@ impl SchemaRegistryError {
 
     /// Whether the same call may succeed later.
     pub fn is_retriable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Refused { code: 500.. , .. })
+        matches!(self, Self::Unreachable { .. } | Self::Refused { code: 500.., .. })
             && !matches!(self, Self::Refused { code: 40000..=49999, .. })
     }
 }

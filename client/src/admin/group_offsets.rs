@@ -7,9 +7,9 @@ use protocol::messages::offset_delete_request::{
 };
 use protocol::{ErrorCode, Message as _};
 
-use super::groups::is_about_coordinator;
 use super::{Admin, PerItem, complete, item};
 use crate::TopicPartition;
+use crate::cluster::is_about_coordinator;
 use crate::consumer::offsets as requests;
 pub use crate::consumer::offsets::{CommittedOffset, OffsetToCommit};
 use crate::error::{AdminError, RequestError};
@@ -23,7 +23,7 @@ impl Admin {
         group: &str,
         partitions: Option<&[TopicPartition]>,
     ) -> Result<PerItem<TopicPartition, CommittedOffset>, AdminError> {
-        let fetched = self.on_coordinator("OffsetFetch", group, |node| async move {
+        let fetched = self.cluster.on_group_coordinator("OffsetFetch", group, |node| async move {
             requests::fetch(&self.cluster, node, group, partitions, false).await
         });
         let mut results = BTreeMap::new();
@@ -51,12 +51,14 @@ impl Admin {
         offsets: &BTreeMap<TopicPartition, OffsetToCommit>,
     ) -> Result<PerItem<TopicPartition, ()>, AdminError> {
         let outsider = &requests::Committer::outside_of(group);
-        let committed = self.on_coordinator("OffsetCommit", group, |node| async move {
-            let answers = requests::commit(&self.cluster, node, outsider, offsets).await?;
-            let moved = answers.iter().map(|(_, code)| *code).find(|c| is_about_coordinator(*c));
-            RequestError::check("OffsetCommit", group, moved.unwrap_or(ErrorCode::None), None)?;
-            Ok(answers)
-        });
+        let committed =
+            self.cluster.on_group_coordinator("OffsetCommit", group, |node| async move {
+                let answers = requests::commit(&self.cluster, node, outsider, offsets).await?;
+                let moved =
+                    answers.iter().map(|(_, code)| *code).find(|c| is_about_coordinator(*c));
+                RequestError::check("OffsetCommit", group, moved.unwrap_or(ErrorCode::None), None)?;
+                Ok(answers)
+            });
         let mut results = BTreeMap::new();
         for (partition, code) in committed.await? {
             let result = item("OffsetCommit", &partition.to_string(), code, None, ());
@@ -82,7 +84,7 @@ impl Admin {
                 .collect(),
         });
         let request = &OffsetDeleteRequest { group_id: group.to_owned(), topics: wanted.collect() };
-        let deleted = self.on_coordinator(api, group, |node| async move {
+        let deleted = self.cluster.on_group_coordinator(api, group, |node| async move {
             let response = self.cluster.send_to(node, request).await?;
             RequestError::check(api, group, response.error_code, None)?;
             Ok(response.topics)

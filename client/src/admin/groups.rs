@@ -12,7 +12,7 @@ use protocol::{ErrorCode, Message as _};
 
 use super::{Admin, PerItem, item};
 use crate::TopicPartition;
-use crate::cluster::{CoordinatorKind, TopicSelection};
+use crate::cluster::{TopicSelection, is_about_coordinator};
 use crate::consumer::embedded;
 use crate::error::{AdminError, RequestError};
 use crate::metadata::Node;
@@ -123,16 +123,17 @@ impl Admin {
 
     async fn describe_group(&self, group: &str) -> Result<GroupDescription, RequestError> {
         let api = DescribeGroupsRequest::NAME;
-        self.on_coordinator(api, group, |node| async move {
-            let request =
-                DescribeGroupsRequest { groups: vec![group.to_owned()], ..Default::default() };
-            let response = self.cluster.send_to(node, &request).await?;
-            let described = response.groups.into_iter().next().unwrap_or_default();
-            let message = described.error_message.clone();
-            RequestError::check(api, group, described.error_code, message)?;
-            Ok(to_description(described, self.cluster.metadata().brokers.get(&node).cloned()))
-        })
-        .await
+        self.cluster
+            .on_group_coordinator(api, group, |node| async move {
+                let request =
+                    DescribeGroupsRequest { groups: vec![group.to_owned()], ..Default::default() };
+                let response = self.cluster.send_to(node, &request).await?;
+                let described = response.groups.into_iter().next().unwrap_or_default();
+                let message = described.error_message.clone();
+                RequestError::check(api, group, described.error_code, message)?;
+                Ok(to_description(described, self.cluster.metadata().brokers.get(&node).cloned()))
+            })
+            .await
     }
 
     /// Deletes groups without members, and their offsets.
@@ -143,7 +144,7 @@ impl Admin {
         let api = DeleteGroupsRequest::NAME;
         let mut results = BTreeMap::new();
         for group in groups {
-            let deleted = self.on_coordinator(api, group, |node| async move {
+            let deleted = self.cluster.on_group_coordinator(api, group, |node| async move {
                 let request = DeleteGroupsRequest { groups_names: vec![group.clone()] };
                 let response = self.cluster.send_to(node, &request).await?;
                 let result = response.results.into_iter().find(|r| r.group_id == *group);
@@ -162,40 +163,6 @@ impl Admin {
         }
         Ok(results)
     }
-
-    /// Runs `attempt` against a group's coordinator, looking for it again where it has moved.
-    pub(super) async fn on_coordinator<T, F, Fut>(
-        &self,
-        api: &'static str,
-        group: &str,
-        attempt: F,
-    ) -> Result<T, RequestError>
-    where
-        T: Send,
-        F: Fn(i32) -> Fut + Send + Sync,
-        Fut: Future<Output = Result<T, RequestError>> + Send,
-    {
-        let attempt = || async {
-            let node = self.cluster.coordinator(CoordinatorKind::Group, group).await?;
-            let result = attempt(node).await;
-            if let Err(error) = &result
-                && error.code().is_none_or(is_about_coordinator)
-            {
-                self.cluster.forget_coordinator(CoordinatorKind::Group, group);
-            }
-            result
-        };
-        self.cluster.retrying(api, group, attempt).await
-    }
-}
-
-pub(super) fn is_about_coordinator(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::NotCoordinator
-            | ErrorCode::CoordinatorNotAvailable
-            | ErrorCode::CoordinatorLoadInProgress
-    )
 }
 
 fn to_description(group: DescribedGroup, coordinator: Option<Node>) -> GroupDescription {

@@ -26,6 +26,16 @@ pub(super) struct Coordinators {
     known: Mutex<HashMap<(CoordinatorKind, String), i32>>,
 }
 
+/// Whether a code asks to find the coordinator again, or to give it time.
+pub(crate) fn is_about_coordinator(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::NotCoordinator
+            | ErrorCode::CoordinatorNotAvailable
+            | ErrorCode::CoordinatorLoadInProgress
+    )
+}
+
 /// The first version of FindCoordinator that asks for several keys at once.
 const BATCHED_FROM: i16 = 4;
 
@@ -50,6 +60,32 @@ impl Cluster {
         let mut known =
             self.inner.coordinators.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.remove(&(kind, key.to_owned()));
+    }
+
+    /// Runs `attempt` against a group's coordinator, looking for it again where it has moved, up to
+    /// the default API timeout.
+    pub(crate) async fn on_group_coordinator<T, F, Fut>(
+        &self,
+        api: &'static str,
+        group: &str,
+        attempt: F,
+    ) -> Result<T, RequestError>
+    where
+        F: Fn(i32) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, RequestError>> + Send,
+        T: Send,
+    {
+        let attempt = async || {
+            let node = self.coordinator(CoordinatorKind::Group, group).await?;
+            let result = attempt(node).await;
+            if let Err(error) = &result
+                && error.code().is_none_or(is_about_coordinator)
+            {
+                self.forget_coordinator(CoordinatorKind::Group, group);
+            }
+            result
+        };
+        self.retrying(api, group, attempt).await
     }
 
     async fn find_coordinator(

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::by_leader::{Answers, Asked};
 pub use self::coordinators::CoordinatorKind;
 use self::coordinators::Coordinators;
+pub(crate) use self::coordinators::is_about_coordinator;
 pub use self::offsets::{ListedOffset, OffsetSpec};
 pub use self::pool::Lane;
 use self::pool::Pool;

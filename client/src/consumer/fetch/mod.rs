@@ -1,0 +1,9 @@
+//! Fetching: what to ask of whom, and what an answer means.
+
+mod decode;
+mod fetcher;
+mod lookup;
+mod session;
+
+pub(super) use self::decode::Chunk;
+pub(super) use self::fetcher::run;
