@@ -169,6 +169,11 @@ impl Reader {
         Ok(self.i8()? >= 0)
     }
 
+    /// Like [`is_present`](Self::is_present) in a tagged field, where Kafka has another encoding.
+    pub fn is_present_in_tag(&mut self) -> Result<bool, DecodeError> {
+        Ok(self.varint()? > 0)
+    }
+
     /// An array whose elements take `least` bytes each or more.
     pub fn nullable_array<T>(
         &mut self,

@@ -229,6 +229,11 @@ impl Writer {
         self.i8(if present { 1 } else { -1 });
     }
 
+    /// Like [`presence`](Self::presence) in a tagged field, where Kafka has another encoding.
+    pub fn presence_in_tag(&mut self, present: bool) {
+        self.varint(u32::from(present));
+    }
+
     pub fn nullable_array<T>(
         &mut self,
         values: Option<&[T]>,

@@ -196,7 +196,7 @@ fn write_field(
     let is_struct = !field.array && matches!(field.element, Type::Struct(_));
     match value {
         Value::Null if is_struct => {
-            out.push(0xff);
+            out.push(if field.tag.is_some() { 0 } else { 0xff });
             Ok(())
         }
         Value::Null if flexible => {
