@@ -211,7 +211,8 @@ impl Chunk {
         }
         let kept = |row: &usize| keep.is_valid(*row) && keep.value(*row);
         let indices: Vec<usize> = (0..self.len()).filter(kept).collect();
-        let changes = self.changes.map(|bits| pick(bits, &indices), |r| filter_record_batch(r, keep))?;
+        let changes =
+            self.changes.map(|bits| pick(bits, &indices), |r| filter_record_batch(r, keep))?;
         Ok(Self {
             rows: filter_record_batch(&self.rows, keep)?,
             timestamps: indices.iter().map(|&i| self.timestamps[i]).collect(),

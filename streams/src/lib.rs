@@ -34,17 +34,17 @@ mod topology;
 
 pub use chunk::{Changes, Chunk, ChunkError, OldRows, Origin};
 pub use metrics::{Metrics, MetricsSnapshot};
-pub use operator::{
-    Operator, OperatorContext, OperatorError, OperatorFactory, Report, TaskId,
-};
+pub use operator::{Operator, OperatorContext, OperatorError, OperatorFactory, Report, TaskId};
 pub use query::{QueryError, ROWTIME, StoreQuery, StoreReader};
-pub use record::{BadRecord, CodecError, Header, InputRecord, OutputRecord, RecordDecoder, RecordEncoder};
+pub use record::{
+    BadRecord, CodecError, Header, InputRecord, OutputRecord, RecordDecoder, RecordEncoder,
+};
 pub use runtime::{
     App, AppConfig, AppError, AppHandle, AppState, Position, ProcessingLog, TopicPartition,
 };
 pub use test_driver::{TestDriver, TestDriverError};
 pub use time::{DEFAULT_GRACE_MS, NO_TIME, TimeWindows, WindowError};
 pub use topology::{
-    NodeId, PartitionKeys, RepartitionSpec, SinkSpec, SourceRole, SourceSpec, StartFrom,
-    StoreSpec, Topology, TopologyBuilder, TopologyError,
+    NodeId, PartitionKeys, RepartitionSpec, SinkSpec, SourceRole, SourceSpec, StartFrom, StoreSpec,
+    Topology, TopologyBuilder, TopologyError,
 };

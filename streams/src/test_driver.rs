@@ -108,9 +108,10 @@ impl TestDriver {
     }
 
     fn source(&self, topic: &str) -> Option<usize> {
-        self.topology.nodes.iter().position(
-            |node| matches!(&node.kind, NodeKind::Source(spec) if spec.topic == topic),
-        )
+        self.topology
+            .nodes
+            .iter()
+            .position(|node| matches!(&node.kind, NodeKind::Source(spec) if spec.topic == topic))
     }
 
     fn process(

@@ -13,7 +13,9 @@ pub const DEFAULT_GRACE_MS: i64 = 24 * 60 * 60 * 1000;
 pub enum WindowError {
     #[error("window size must be at least 1 ms, not {0} ms")]
     Size(i64),
-    #[error("a hopping window must advance by 1 ms up to its size {size_ms} ms, not {advance_ms} ms")]
+    #[error(
+        "a hopping window must advance by 1 ms up to its size {size_ms} ms, not {advance_ms} ms"
+    )]
     Advance { size_ms: i64, advance_ms: i64 },
     #[error("grace must not be negative: {0} ms")]
     Grace(i64),
@@ -128,8 +130,7 @@ mod tests {
         let windows = TimeWindows::hopping(10, 7).unwrap();
         for t in 0..100 {
             let starts: Vec<i64> = windows.starts(t).collect();
-            let model: Vec<i64> =
-                (0..=t).filter(|s| s % 7 == 0 && *s <= t && t < s + 10).collect();
+            let model: Vec<i64> = (0..=t).filter(|s| s % 7 == 0 && *s <= t && t < s + 10).collect();
             assert_eq!(starts, model, "timestamp {t}");
         }
     }

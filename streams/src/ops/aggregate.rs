@@ -95,7 +95,8 @@ impl<A: Aggregator> Aggregate<A> {
     /// `input` is the schema of the chunks that will come.
     pub fn new(aggregator: A, input: &Fields, spec: AggregateSpec) -> Result<Self, OperatorError> {
         if spec.group_columns > input.len() {
-            let message = format!("{} group columns, but only {} columns", spec.group_columns, input.len());
+            let message =
+                format!("{} group columns, but only {} columns", spec.group_columns, input.len());
             return Err(OperatorError::Failed(message));
         }
         let fields = input[..spec.group_columns].iter().cloned().collect();
@@ -290,8 +291,9 @@ impl<A: Aggregator> Operator for Aggregate<A> {
             self.aggregator.write(&group.state, &mut value)?;
             let key = &key[..key.len() - size_of::<i64>()];
             match self.spec.windows {
-                Some(windows) => WindowStore::new(store, windows.retention_ms())
-                    .put(key, group.start, &value)?,
+                Some(windows) => {
+                    WindowStore::new(store, windows.retention_ms()).put(key, group.start, &value)?
+                }
                 None => store.put(key, &value)?,
             }
             group.changed = false;

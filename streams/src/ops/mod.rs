@@ -12,7 +12,7 @@ mod suppress;
 mod table;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use aggregate::{Aggregate, AggregateSpec, Aggregator};
 pub use channel::Channel;

@@ -96,9 +96,8 @@ impl Operator for Suppress {
     ) -> Result<(), OperatorError> {
         let columns = chunk.rows().columns();
         let ends = columns[self.key_columns - 1].as_any().downcast_ref::<Int64Array>();
-        let ends = ends.ok_or_else(|| {
-            OperatorError::Failed("window ends must be of type Int64".to_owned())
-        })?;
+        let ends = ends
+            .ok_or_else(|| OperatorError::Failed("window ends must be of type Int64".to_owned()))?;
         let keys = self.keys.writer(&columns[..self.key_columns])?;
         let values = self.values.writer(&columns[self.key_columns..])?;
         let (mut key, mut value) = (Vec::new(), Vec::new());

@@ -64,7 +64,7 @@ pub(crate) struct Shared {
     /// What belongs to the current run; a short lock, nothing awaits under it.
     pub(crate) run: Mutex<RunInfo>,
     connect: Connect,
-    workers: Workers,
+    pub(crate) workers: Workers,
 }
 
 /// The current run as others see it.
@@ -257,7 +257,8 @@ impl Running {
             }
             let (request, requests) = mpsc::unbounded_channel();
             info.requests.push(request);
-            tasks.spawn(Task::new(restored, environment.clone(), batches, requests).run());
+            let task = Task::new(restored, environment.clone(), batches, requests);
+            tasks.spawn(shared.workers.track(task.run()));
         }
         let reader = broker.reader(&start).await?;
         let pump = tokio::spawn(pump(reader, inboxes, Arc::clone(&shared.progress)));

@@ -10,11 +10,11 @@ use crate::chunk::{Chunk, ChunkError};
 use crate::metrics::Metrics;
 use crate::operator::{Operator, OperatorContext, OperatorError, Report, TaskId};
 use crate::record::{BadRecord, CodecError, InputRecord, OutputRecord};
-use crate::state::{
-    Checkpoint, StateBackend, StateError, Stores, TaskSpace,
-};
+use crate::state::{Checkpoint, StateBackend, StateError, Stores, TaskSpace};
 use crate::time::NO_TIME;
-use crate::topology::{NodeKind, RepartitionWriter, RowOrigin, SeenKey, SinkSpec, SubTopology, Topology};
+use crate::topology::{
+    NodeKind, RepartitionWriter, RowOrigin, SeenKey, SinkSpec, SubTopology, Topology,
+};
 
 /// Why a task cannot go on.
 #[derive(Debug, Error)]
@@ -139,6 +139,12 @@ impl Engine {
 
     pub(crate) fn subtopology(&self) -> &SubTopology {
         &self.topology.subtopologies[usize::from(self.task.subtopology)]
+    }
+
+    /// Whether an input is an internal topic.
+    pub(crate) fn is_internal(&self, input: u16) -> bool {
+        let node = self.subtopology().sources[usize::from(input)];
+        matches!(self.topology.nodes[node].kind, NodeKind::RepartitionSource { .. })
     }
 
     pub(crate) fn stores(&self) -> &Stores {

@@ -69,7 +69,8 @@ impl AppHandle {
 
     /// Commits what all tasks have processed; queries see it afterwards.
     pub async fn commit(&self) -> Result<(), AppError> {
-        let requests = self.shared.run.lock().unwrap_or_else(PoisonError::into_inner).requests.clone();
+        let requests =
+            self.shared.run.lock().unwrap_or_else(PoisonError::into_inner).requests.clone();
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
             let (sender, answer) = oneshot::channel();
@@ -141,6 +142,13 @@ impl AppHandle {
             AppState::Failed { reason } => Err(AppError::NotRunning(reason)),
             _ => Ok(()),
         }
+    }
+
+    /// Ends it where it is, as a crash would, and waits until nothing of it runs any more.
+    pub async fn kill(mut self) {
+        self.supervisor.abort();
+        let _aborted = (&mut self.supervisor).await;
+        self.shared.workers.settle().await;
     }
 
     fn broker(&self) -> Result<Arc<dyn Broker>, AppError> {

@@ -23,7 +23,6 @@ pub(crate) struct Input {
     /// Reading up to here comes before streams.
     pub(crate) read_first_until: Option<i64>,
     waiting: VecDeque<Waiting>,
-    waiting_rows: usize,
 }
 
 #[derive(Debug)]
@@ -47,7 +46,6 @@ impl Input {
             end,
             read_first_until,
             waiting: VecDeque::new(),
-            waiting_rows: 0,
         }
     }
 
@@ -73,7 +71,6 @@ impl Input {
     fn take(&mut self, count: usize) -> Option<Decoded> {
         let front = self.waiting.front_mut()?;
         let taken = front.rows.split_front(count.min(front.rows.chunk.len()));
-        self.waiting_rows -= taken.chunk.len();
         if let Some(next) = front.rows.chunk.origin().offsets.first() {
             self.position = *next;
         }
@@ -98,13 +95,8 @@ impl PartitionGroup {
         let input = &mut self.inputs[input];
         input.fetched_to = next_offset;
         input.end = input.end.max(end);
-        input.waiting_rows += rows.chunk.len();
         input.waiting.push_back(Waiting { rows, next_offset });
         input.settle();
-    }
-
-    pub(crate) fn waiting_rows(&self, input: usize) -> usize {
-        self.inputs[input].waiting_rows
     }
 
     /// The next rows to process, at most `limit`, with the number of their input.
@@ -120,12 +112,10 @@ impl PartitionGroup {
         if self.inputs.iter().any(|input| eligible(input) && input.is_behind()) {
             return None;
         }
-        let order = |number: usize, input: &Input| {
-            Some((input.head_time()?, !input.is_table, number))
-        };
+        let order =
+            |number: usize, input: &Input| Some((input.head_time()?, !input.is_table, number));
         let heads = self.inputs.iter().enumerate().filter(|(_, input)| eligible(input));
-        let mut heads: Vec<_> =
-            heads.filter_map(|(number, input)| order(number, input)).collect();
+        let mut heads: Vec<_> = heads.filter_map(|(number, input)| order(number, input)).collect();
         heads.sort_unstable();
         let &(_, is_stream, number) = heads.first()?;
         let input = &mut self.inputs[number];
@@ -169,15 +159,19 @@ mod tests {
 
     #[test]
     fn rows_are_taken_by_time_tables_first_and_in_runs() {
-        let mut group = PartitionGroup::new(vec![
-            Input::new(false, 0, 4, None),
-            Input::new(true, 0, 3, None),
-        ]);
+        let mut group =
+            PartitionGroup::new(vec![Input::new(false, 0, 4, None), Input::new(true, 0, 3, None)]);
         group.push(0, rows(0, &[10, 20, 20, 40]), 4, 4);
         assert_eq!(drain(&mut group), [], "the table's records are known to exist");
         group.push(1, rows(0, &[20, 30, 50]), 3, 3);
-        let expected =
-            [(0, vec![10]), (1, vec![20]), (0, vec![20, 20]), (1, vec![30]), (0, vec![40]), (1, vec![50])];
+        let expected = [
+            (0, vec![10]),
+            (1, vec![20]),
+            (0, vec![20, 20]),
+            (1, vec![30]),
+            (0, vec![40]),
+            (1, vec![50]),
+        ];
         assert_eq!(drain(&mut group), expected);
         assert_eq!((group.inputs[0].position, group.inputs[1].position), (4, 3));
     }
@@ -203,7 +197,6 @@ mod tests {
         group.push(0, rows(9, &[1, 1, 1]), 15, 20);
         let (_, taken) = group.next(2).unwrap();
         assert_eq!((taken.chunk.len(), group.inputs[0].position), (2, 11));
-        assert_eq!(group.waiting_rows(0), 1);
         group.next(2).unwrap();
         assert_eq!(group.inputs[0].position, 15);
     }

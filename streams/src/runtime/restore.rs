@@ -13,7 +13,7 @@ use super::workers::Workers;
 use crate::metrics::Metrics;
 use crate::operator::TaskId;
 use crate::state::{
-    Checkpoint, KeyRange, Replay, StateBackend, StateError, StateView, TaskSpace, checkpoint_key,
+    Checkpoint, KeyRange, Replay, StateBackend, StateError, TaskSpace, checkpoint_key,
 };
 use crate::topology::{NodeKind, SourceRole, StartFrom, Topology};
 
@@ -192,7 +192,7 @@ async fn replay(
             let metrics = Arc::clone(metrics);
             let applied = workers.run(move || -> Result<Replay, StateError> {
                 for record in fetched.records.iter().filter(|record| record.offset < end) {
-                    if let Some((writes, _)) = replay.take(record)? {
+                    if let Some(writes) = replay.take(record)? {
                         metrics.add_restored(writes.len());
                         backend.write(&writes)?;
                     }

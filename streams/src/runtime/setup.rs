@@ -108,11 +108,9 @@ async fn create(
     let found = broker.partitions(std::slice::from_ref(&topic.name)).await?;
     match found.get(name) {
         Some(&found) if found == partitions => Ok(()),
-        Some(&found) => Err(AppError::InternalTopic {
-            topic: topic.name,
-            found,
-            expected: partitions,
-        }),
+        Some(&found) => {
+            Err(AppError::InternalTopic { topic: topic.name, found, expected: partitions })
+        }
         None => Err(AppError::from(BrokerError {
             action: format!("cannot create internal topic {name}"),
             message: "the cluster does not show it".to_owned(),

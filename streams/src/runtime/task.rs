@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::broker::{Broker, Fetched, Receipt, TopicPartition};
+use super::broker::{Broker, Fetched, Offsets, Receipt, TopicPartition};
 use super::engine::{Engine, EngineError, Outgoing};
 use super::error::AppError;
 use super::partition_group::{Input, PartitionGroup};
@@ -34,6 +34,9 @@ use crate::operator::TaskId;
 use crate::state::{
     ChangelogBatches, Checkpoint, InputPosition, StateBackend, TaskSpace, checkpoint_key,
 };
+
+/// Pause between deletions of processed records from internal topics.
+const PURGE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Asks a task to commit now; answered when it has.
 pub(crate) type CommitRequest = oneshot::Sender<()>;
@@ -69,7 +72,7 @@ pub(crate) struct Task {
     committed: Vec<i64>,
     rows_since_commit: usize,
     next_commit: Instant,
-    commits: CommitNumbers,
+    next_purge: Instant,
 }
 
 /// What moves to a worker thread and back.
@@ -99,7 +102,7 @@ impl Task {
             receipts: Vec::new(),
             committed,
             rows_since_commit: 0,
-            commits: CommitNumbers::new(),
+            next_purge: Instant::now() + PURGE_INTERVAL,
         }
     }
 
@@ -148,7 +151,8 @@ impl Task {
     async fn step(&mut self, fetched: Vec<Fetched>) -> Result<bool, AppError> {
         let mut batches = Vec::with_capacity(fetched.len());
         for batch in fetched {
-            let input = self.inputs.iter().position(|input| *input == Some(batch.partition.clone()));
+            let input =
+                self.inputs.iter().position(|input| *input == Some(batch.partition.clone()));
             batches.extend(input.map(|input| (input, batch)));
         }
         let step = self.on_worker(move |work| {
@@ -195,10 +199,9 @@ impl Task {
         let mut checkpoint = self.work().engine.checkpoint();
         checkpoint.inputs = self.input_positions();
         if let Some(changelog) = &self.changelog {
-            let stamp = (self.commits.next(), now_ms());
             let stores = self.work().engine.stores();
             let ChangelogBatches(batches) =
-                ChangelogBatches::new(&self.id, stores, checkpoint.clone(), stamp);
+                ChangelogBatches::new(&self.id, stores, &checkpoint, now_ms());
             for batch in batches {
                 let count = batch.len() as i64;
                 let base = self.environment.broker.append(changelog, batch).await?;
@@ -210,7 +213,28 @@ impl Task {
         self.committed = self.positions();
         self.environment.progress.committed(&self.inputs, &self.committed);
         self.environment.metrics.add_commit();
+        self.purge().await;
         Ok(())
+    }
+
+    /// Now and then deletes what it has committed from internal topics: nobody else reads them.
+    async fn purge(&mut self) {
+        if Instant::now() < self.next_purge {
+            return;
+        }
+        self.next_purge = Instant::now() + PURGE_INTERVAL;
+        let pairs = self.inputs.iter().zip(&self.committed).enumerate();
+        let internal = pairs.filter_map(|(number, (input, offset))| {
+            let internal = self.work().engine.is_internal(number as u16);
+            Some((input.clone().filter(|_| internal)?, *offset))
+        });
+        let before: Offsets = internal.collect();
+        if before.is_empty() {
+            return;
+        }
+        if let Err(error) = self.environment.broker.delete_records(&before).await {
+            tracing::warn!(task = %self.id, "{error}; trying again later");
+        }
     }
 
     async fn commit_locally(&mut self, checkpoint: Checkpoint) -> Result<(), AppError> {
@@ -231,7 +255,7 @@ impl Task {
         write.await
     }
 
-    async fn commit_to_group(&self) -> Result<(), AppError> {
+    async fn commit_to_group(&mut self) -> Result<(), AppError> {
         if self.environment.transient {
             return Ok(());
         }
@@ -271,9 +295,12 @@ impl Task {
             let result = job(&mut work);
             (work, result)
         };
-        let (work, result) = self.environment.workers.run(run).await.map_err(|message| {
-            AppError::Task { task: self.id.to_string(), message }
-        })?;
+        let (work, result) = self
+            .environment
+            .workers
+            .run(run)
+            .await
+            .map_err(|message| AppError::Task { task: self.id.to_string(), message })?;
         self.work = Some(work);
         result.map_err(|error| AppError::task(&self.id, error))
     }
@@ -305,23 +332,7 @@ impl Work {
     }
 }
 
-/// Numbers for commits that no earlier run of the task has used.
-struct CommitNumbers(u64);
-
-impl CommitNumbers {
-    fn new() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(since.as_nanos() as u64)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(1);
-        self.0
-    }
-}
-
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
-

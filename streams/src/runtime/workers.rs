@@ -38,7 +38,12 @@ impl Workers {
         }
     }
 
-    /// Waits for jobs that nobody waits for. No job may be started meanwhile.
+    /// Makes [`Workers::settle`] wait for a task, too.
+    pub(crate) fn track<F: Future>(&self, task: F) -> impl Future<Output = F::Output> + use<F> {
+        self.tracker.track_future(task)
+    }
+
+    /// Waits for tasks to end or be dropped, and for jobs that nobody waits for.
     pub(crate) async fn settle(&self) {
         self.tracker.close();
         self.tracker.wait().await;

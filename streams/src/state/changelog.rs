@@ -8,10 +8,10 @@
 //!   a large one: [entry entry ..] [entry ..] .. [.. checkpoint]       several batches
 //! ```
 //!
-//! Entries of a commit in several batches carry its number in a header. They count only once the
-//! checkpoint with the same number follows: a crash between two batches leaves entries that
-//! restoring drops. Their keys may have hidden older, committed entries from a compaction, so
-//! that the task writes those keys again with its next commit ([`Replay::dropped`]).
+//! Entries count once a checkpoint follows them. A crash between two batches leaves entries at the
+//! end that were never committed: restoring leaves them out, and gives their keys back
+//! ([`Replay::finish`]), so that the task writes what these keys really hold with its first
+//! commit. Behind that commit the torn entries are harmless: each is followed by the true one.
 
 use std::collections::BTreeMap;
 
@@ -21,9 +21,8 @@ use serde::{Deserialize, Serialize};
 use super::{StateError, Stores, TaskSpace, Write, checkpoint_key, store_prefix};
 use crate::limits::CHANGELOG_BATCH_BYTES;
 use crate::operator::TaskId;
-use crate::record::{Header, InputRecord, OutputRecord};
+use crate::record::{InputRecord, OutputRecord};
 
-const COMMIT_HEADER: &str = "commit";
 const CHECKPOINT: u16 = u16::MAX;
 /// What a record costs beside its key and value, generously.
 const RECORD_OVERHEAD: usize = 40;
@@ -63,9 +62,6 @@ pub(crate) struct Checkpoint {
     pub(crate) stream_time: i64,
     /// Notes of operators, by node.
     pub(crate) operators: BTreeMap<String, serde_json::Value>,
-    /// Number of the commit, where it took several batches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) commit: Option<u64>,
     /// Local copy only: the changelog offset behind this commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) changelog: Option<i64>,
@@ -88,40 +84,21 @@ impl Checkpoint {
 pub(crate) struct ChangelogBatches(pub(crate) Vec<Vec<OutputRecord>>);
 
 impl ChangelogBatches {
-    /// The changed entries of `stores`, then `checkpoint`. `number` must never have been used
-    /// by this task before; it is noted if there is more than one batch.
+    /// The changed entries of `stores`, then `checkpoint`.
     pub(crate) fn new(
         task: &TaskId,
         stores: &Stores,
-        mut checkpoint: Checkpoint,
-        (number, timestamp): (u64, i64),
+        checkpoint: &Checkpoint,
+        timestamp: i64,
     ) -> Self {
         let mut batches = vec![Vec::new()];
         let mut room = CHANGELOG_BATCH_BYTES;
-        let entries = stores.changed().filter(|change| change.logged).map(|change| {
-            record(key(task, change.store, change.key), change.value.cloned(), timestamp)
-        });
-        for entry in entries {
-            push(&mut batches, &mut room, entry);
+        for change in stores.changed().filter(|change| change.logged) {
+            let key = key(task, change.store, change.key);
+            push(&mut batches, &mut room, record(key, change.value.cloned(), timestamp));
         }
-        let mut several = batches.len() > 1;
-        loop {
-            checkpoint.commit = several.then_some(number);
-            let value = Some(checkpoint.to_bytes());
-            let last = record(key(task, CHECKPOINT, &[]), value, timestamp);
-            if several || size(&last) <= room {
-                push(&mut batches, &mut room, last);
-                break;
-            }
-            several = true;
-        }
-        if batches.len() > 1 {
-            let header =
-                Header { key: COMMIT_HEADER.to_owned(), value: Some(number_bytes(number)) };
-            for entry in batches.iter_mut().flatten() {
-                entry.headers.push(header.clone());
-            }
-        }
+        let value = Some(checkpoint.to_bytes());
+        push(&mut batches, &mut room, record(key(task, CHECKPOINT, &[]), value, timestamp));
         Self(batches)
     }
 }
@@ -155,14 +132,10 @@ fn key(task: &TaskId, store: u16, key: &[u8]) -> Bytes {
     out.freeze()
 }
 
-fn number_bytes(number: u64) -> Bytes {
-    Bytes::copy_from_slice(&number.to_be_bytes())
-}
-
 /// A record of the changelog that concerns a task.
 #[derive(Debug, PartialEq)]
 pub(crate) enum ChangelogEntry {
-    Change { store: u16, key: Bytes, value: Option<Bytes>, commit: Option<u64> },
+    Change { store: u16, key: Bytes, value: Option<Bytes> },
     Checkpoint(Box<Checkpoint>),
 }
 
@@ -184,14 +157,7 @@ impl ChangelogEntry {
             let checkpoint = Checkpoint::from_bytes(task, value)?;
             return Ok(Some(Self::Checkpoint(Box::new(checkpoint))));
         }
-        let commit = match record.headers.iter().find(|header| header.key == COMMIT_HEADER) {
-            None => None,
-            Some(header) => {
-                let bytes = header.value.as_deref().and_then(|value| value.try_into().ok());
-                Some(u64::from_be_bytes(bytes.ok_or_else(|| damaged("bad commit number"))?))
-            }
-        };
-        Ok(Some(Self::Change { store, key: key.slice(4..), value: record.value.clone(), commit }))
+        Ok(Some(Self::Change { store, key: key.slice(4..), value: record.value.clone() }))
     }
 }
 
@@ -199,47 +165,37 @@ impl ChangelogEntry {
 pub(crate) struct Replay {
     task: TaskId,
     space: TaskSpace,
-    pending: Vec<(u16, Bytes, Option<Bytes>, Option<u64>)>,
-    /// (store, key) of entries whose commit never came.
-    pub(crate) dropped: Vec<(u16, Bytes)>,
+    pending: Vec<(u16, Bytes, Option<Bytes>)>,
 }
 
 impl Replay {
     pub(crate) fn new(task: TaskId) -> Self {
         let space = TaskSpace::new(&task);
-        Self { task, space, pending: Vec::new(), dropped: Vec::new() }
+        Self { task, space, pending: Vec::new() }
     }
 
     /// Takes the next record. A checkpoint gives the writes of its commit, itself included.
-    pub(crate) fn take(
-        &mut self,
-        record: &InputRecord,
-    ) -> Result<Option<(Vec<Write>, Checkpoint)>, StateError> {
+    pub(crate) fn take(&mut self, record: &InputRecord) -> Result<Option<Vec<Write>>, StateError> {
         let mut checkpoint = match ChangelogEntry::read(&self.task, record)? {
             None => return Ok(None),
-            Some(ChangelogEntry::Change { store, key, value, commit }) => {
-                self.pending.push((store, key, value, commit));
+            Some(ChangelogEntry::Change { store, key, value }) => {
+                self.pending.push((store, key, value));
                 return Ok(None);
             }
             Some(ChangelogEntry::Checkpoint(checkpoint)) => *checkpoint,
         };
         checkpoint.changelog = Some(record.offset + 1);
-        let mut writes = Vec::with_capacity(self.pending.len() + 1);
-        for (store, key, value, commit) in self.pending.drain(..) {
-            if commit.is_some() && commit != checkpoint.commit {
-                self.dropped.push((store, key));
-            } else {
-                writes.push(([&store_prefix(&self.space, store)[..], &key].concat(), value));
-            }
-        }
+        let write = |(store, key, value): (u16, Bytes, Option<Bytes>)| {
+            ([&store_prefix(&self.space, store)[..], &key].concat(), value)
+        };
+        let mut writes: Vec<Write> = self.pending.drain(..).map(write).collect();
         writes.push((checkpoint_key(&self.space), Some(checkpoint.to_bytes())));
-        Ok(Some((writes, checkpoint)))
+        Ok(Some(writes))
     }
 
-    /// To be called behind the last record.
-    pub(crate) fn finish(mut self) -> Vec<(u16, Bytes)> {
-        self.dropped.extend(self.pending.drain(..).map(|(store, key, ..)| (store, key)));
-        self.dropped
+    /// To be called behind the last record: (store, key) of entries that were never committed.
+    pub(crate) fn finish(self) -> Vec<(u16, Bytes)> {
+        self.pending.into_iter().map(|(store, key, _)| (store, key)).collect()
     }
 }
 
@@ -272,7 +228,7 @@ mod tests {
         for (offset, record) in (0..).zip(records) {
             let OutputRecord { key, value, headers, timestamp, .. } = record;
             let input = InputRecord { key, value, headers, timestamp, offset };
-            commits.extend(replay.take(&input).unwrap().map(|(writes, _)| writes));
+            commits.extend(replay.take(&input).unwrap());
         }
         (commits, replay.finish().len())
     }
@@ -280,32 +236,31 @@ mod tests {
     #[test]
     fn a_usual_commit_is_one_batch_and_comes_back_whole() {
         let ChangelogBatches(batches) =
-            ChangelogBatches::new(&task(), &stores(3, 10), Checkpoint::default(), (1, 0));
+            ChangelogBatches::new(&task(), &stores(3, 10), &Checkpoint::default(), 0);
         assert_eq!(batches.len(), 1);
         let (commits, dropped) = replay(batches.into_iter().flatten());
         assert_eq!((commits.len(), commits[0].len(), dropped), (1, 4, 0));
     }
 
     #[test]
-    fn a_large_commit_without_its_checkpoint_is_dropped_even_if_another_commit_follows() {
-        let large =
-            ChangelogBatches::new(&task(), &stores(30, 100_000), Checkpoint::default(), (1, 0));
+    fn a_large_commit_counts_only_with_its_checkpoint_and_names_its_keys_without() {
+        let large = ChangelogBatches::new(&task(), &stores(30, 100_000), &Checkpoint::default(), 0);
         assert!(large.0.len() > 2, "{} batches", large.0.len());
-        let (commits, dropped) = replay(large.0.iter().flatten().cloned());
-        assert_eq!((commits.len(), commits[0].len(), dropped), (1, 31, 0));
+        let size = |batch: &Vec<OutputRecord>| batch.iter().map(super::size).sum::<usize>();
+        assert!(large.0.iter().all(|batch| size(batch) <= CHANGELOG_BATCH_BYTES));
+        let (commits, torn) = replay(large.0.iter().flatten().cloned());
+        assert_eq!((commits.len(), commits[0].len(), torn), (1, 31, 0));
 
-        let torn = large.0[..2].iter().flatten().cloned();
-        let entries = torn.clone().count();
-        let next = ChangelogBatches::new(&task(), &stores(1, 5), Checkpoint::default(), (2, 0));
-        let (commits, dropped) = replay(torn.chain(next.0.into_iter().flatten()));
-        assert_eq!((commits.len(), commits[0].len(), dropped), (1, 2, entries));
+        let entries = large.0[..2].iter().flatten().cloned();
+        let count = entries.clone().count();
+        assert_eq!(replay(entries), (Vec::new(), count));
     }
 
     #[test]
     fn records_of_other_subtopologies_are_passed_over_and_damaged_ones_named() {
         let other = TaskId { subtopology: 4, partition: 1 };
         let ChangelogBatches(batches) =
-            ChangelogBatches::new(&other, &stores(3, 10), Checkpoint::default(), (1, 0));
+            ChangelogBatches::new(&other, &stores(3, 10), &Checkpoint::default(), 0);
         assert_eq!(replay(batches.into_iter().flatten()), (Vec::new(), 0));
         let short = InputRecord { offset: 9, ..InputRecord::default() };
         let error = ChangelogEntry::read(&task(), &short).unwrap_err().to_string();

@@ -28,7 +28,8 @@ impl RocksDbBackend {
     /// Opens the database in `path`, or makes it. RocksDB locks the folder: a second process,
     /// or a second open in this one, is an error.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let failed = |message: String| StateError::Open { path: path.display().to_string(), message };
+        let failed =
+            |message: String| StateError::Open { path: path.display().to_string(), message };
         std::fs::create_dir_all(path).map_err(|error| failed(error.to_string()))?;
         let db = DB::open(&options(), path).map_err(|error| failed(error.into_string()))?;
         Ok(Self { db })

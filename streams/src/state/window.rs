@@ -66,8 +66,11 @@ impl<'a> WindowStore<'a> {
     pub fn expire(&mut self, oldest_kept: i64) -> Result<usize, StateError> {
         let first_kept = oldest_kept.max(0) / self.segment_ms;
         let range = KeyRange::between([], (first_kept as u64).to_be_bytes());
-        let expired: Vec<Bytes> =
-            self.store.range(&range).map(|entry| Ok(entry?.0)).collect::<Result<_, StateError>>()?;
+        let expired: Vec<Bytes> = self
+            .store
+            .range(&range)
+            .map(|entry| Ok(entry?.0))
+            .collect::<Result<_, StateError>>()?;
         for key in &expired {
             self.store.delete(key)?;
         }

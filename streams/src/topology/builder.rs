@@ -176,8 +176,9 @@ impl TopologyBuilder {
             node.inputs.iter().for_each(|&input| join(index, input));
         }
         for store in &self.stores {
-            let users: Vec<usize> =
-                (0..self.nodes.len()).filter(|&node| uses(&self.nodes[node], &store.name)).collect();
+            let users: Vec<usize> = (0..self.nodes.len())
+                .filter(|&node| uses(&self.nodes[node], &store.name))
+                .collect();
             users.windows(2).for_each(|pair| join(pair[0], pair[1]));
         }
         first

@@ -96,10 +96,7 @@ impl StoreSpec {
 /// Keys by which rows are spread over partitions: those of the topic that the rows are to meet.
 pub trait PartitionKeys: Send + Sync {
     /// One key a row, as a producer of that topic would write it; `None`: any partition.
-    fn keys(
-        &self,
-        chunk: &crate::Chunk,
-    ) -> Result<Vec<Option<bytes::Bytes>>, CodecError>;
+    fn keys(&self, chunk: &crate::Chunk) -> Result<Vec<Option<bytes::Bytes>>, CodecError>;
 }
 
 /// An internal topic between two sub-topologies. Rows travel in an internal format, and a
@@ -184,7 +181,10 @@ pub(crate) enum NodeKind {
     Sink(SinkSpec),
     RepartitionSink(Arc<RepartitionWriter>),
     /// The reading end; `writer` is the node of the writing end.
-    RepartitionSource { reader: Arc<RepartitionReader>, writer: usize },
+    RepartitionSource {
+        reader: Arc<RepartitionReader>,
+        writer: usize,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -248,9 +248,7 @@ impl Topology {
 
     /// The reading end of the internal topic that `writer` writes.
     pub(crate) fn repartition_reader(&self, writer: usize) -> Option<usize> {
-        let reads = |node: &Node| {
-            matches!(node.kind, NodeKind::RepartitionSource { writer: w, .. } if w == writer)
-        };
+        let reads = |node: &Node| matches!(node.kind, NodeKind::RepartitionSource { writer: w, .. } if w == writer);
         self.nodes.iter().position(reads)
     }
 }

@@ -84,7 +84,8 @@ impl RecordEncoder for Joined {
     fn encode(&self, chunk: &Chunk) -> Result<Vec<OutputRecord>, CodecError> {
         let record = |row: usize| OutputRecord {
             key: Some(line(&chunk.rows().columns()[..self.keys], row)),
-            value: (!chunk.is_deleted(row)).then(|| line(&chunk.rows().columns()[self.keys..], row)),
+            value: (!chunk.is_deleted(row))
+                .then(|| line(&chunk.rows().columns()[self.keys..], row)),
             timestamp: chunk.timestamps()[row],
             ..OutputRecord::default()
         };
@@ -209,8 +210,7 @@ pub(crate) fn count_sum(windows: Option<TimeWindows>, old_rows: bool) -> Operato
             windows,
             old_rows,
         };
-        let aggregate =
-            Aggregate::new(CountSum::default(), grouped_schema().fields(), spec)?;
+        let aggregate = Aggregate::new(CountSum::default(), grouped_schema().fields(), spec)?;
         Ok(Box::new(aggregate))
     })
 }
@@ -236,8 +236,7 @@ pub(crate) fn counting(windows: Option<TimeWindows>) -> Topology {
         RepartitionSpec { schema: grouped_schema(), key_columns: 1, keys: None, partitions: None };
     let grouped = topology.repartition("by-g", grouped, spec).unwrap();
     topology.store(StoreSpec::new("groups"));
-    let counted =
-        topology.operator("count", &[grouped], &["groups"], count_sum(windows, false));
+    let counted = topology.operator("count", &[grouped], &["groups"], count_sum(windows, false));
     topology.store(StoreSpec::new("RESULT").with_reader(layout.clone()));
     let kept = topology.operator("keep", &[counted], &["RESULT"], materialize("RESULT", &layout));
     topology.sink("out", kept, sink("OUT", keys));
@@ -272,4 +271,3 @@ pub(crate) fn rows_of(batches: &[RecordBatch]) -> Vec<String> {
     };
     batches.iter().flat_map(rows).collect()
 }
-

@@ -64,7 +64,12 @@ fn table_count() -> Topology {
         RepartitionSpec { schema: grouped_schema(), key_columns: 1, keys: None, partitions: None };
     let deltas = topology.repartition("by-g", deltas, spec).unwrap();
     let counted = topology.operator("count", &[deltas], &["groups"], count_sum(None, true));
-    let having = topology.operator("having", &[counted], &[], Arc::new(|_| Ok(Box::new(Filter(sum_at_least_3)))));
+    let having = topology.operator(
+        "having",
+        &[counted],
+        &[],
+        Arc::new(|_| Ok(Box::new(Filter(sum_at_least_3)))),
+    );
     topology.sink("all", counted, sink("ALL", 1));
     topology.sink("some", having, sink("SOME", 1));
     topology.build().unwrap()
@@ -100,8 +105,12 @@ fn a_filter_on_a_table_removes_rows_that_stop_to_match_and_no_others() {
 fn a_filter_on_a_table_without_old_rows_removes_whatever_does_not_match() {
     let mut topology = TopologyBuilder::new();
     let input = topology.source("t", source("T", true));
-    let filtered =
-        topology.operator("where", &[input], &[], Arc::new(|_| Ok(Box::new(Filter(sum_at_least_3)))));
+    let filtered = topology.operator(
+        "where",
+        &[input],
+        &[],
+        Arc::new(|_| Ok(Box::new(Filter(sum_at_least_3)))),
+    );
     topology.sink("out", filtered, sink("OUT", 1));
     let mut driver = TestDriver::new(topology.build().unwrap()).unwrap();
     for (key, value) in [("1", Some("a,2")), ("2", Some("a,3")), ("2", None)] {

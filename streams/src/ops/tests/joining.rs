@@ -7,7 +7,7 @@ use crate::ops::{JoinKind, StreamTableJoin, StreamTableJoinSpec, TableLayout};
 use crate::*;
 
 /// Stream S joined with table T where S.g = T.k.
-fn join(kind: JoinKind) -> Topology {
+pub(super) fn join(kind: JoinKind) -> Topology {
     let table = Arc::new(TableLayout::new(schema(), 1).unwrap());
     let fields: Vec<_> =
         schema().fields().iter().chain(schema().fields().iter()).cloned().collect();
@@ -69,7 +69,10 @@ fn a_left_join_fills_what_is_not_found_with_nulls() {
 fn a_topology_describes_itself() {
     let topology = join(JoinKind::Inner);
     let text = topology.to_string();
-    assert!(text.contains("    Processor: join (stores: [T])\n      --> out\n      <-- s, keep"), "{text}");
+    assert!(
+        text.contains("    Processor: join (stores: [T])\n      --> out\n      <-- s, keep"),
+        "{text}"
+    );
     assert_eq!(topology.source_topics().collect::<Vec<_>>(), ["S", "T"]);
     assert_eq!(topology.sink_topics().collect::<Vec<_>>(), ["OUT"]);
 }

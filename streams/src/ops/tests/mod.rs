@@ -1,6 +1,10 @@
 //! Operators in the test driver, record by record.
 
-mod fixture;
+pub(crate) mod fixture;
 mod grouping;
 mod joining;
 mod windows;
+
+pub(crate) fn inner_join() -> crate::Topology {
+    joining::join(crate::ops::JoinKind::Inner)
+}

@@ -79,8 +79,7 @@ fn final_rows_come_once_when_stream_time_passes_end_and_grace() {
         driver.pipe("IN", record("x", Some(value), timestamp)).unwrap();
         outputs.push(lines(driver.read("OUT")).join(" "));
     }
-    let expected =
-        ["", "", "", "", "a,0,10:1,2@5 b,0,10:2,5@9", "", "a,10,20:2,8@12"];
+    let expected = ["", "", "", "", "a,0,10:1,2@5 b,0,10:2,5@9", "", "a,10,20:2,8@12"];
     assert_eq!(outputs, expected);
 }
 
@@ -93,8 +92,7 @@ fn windowed_counts_equal_those_of_a_simple_model() {
         (seed >> 33) % below
     };
     for (size, advance, grace) in [(10, 10, 0), (10, 3, 7), (25, 5, 1), (7, 7, 40)] {
-        let mut driver =
-            TestDriver::new(counting(Some(windows(size, advance, grace)))).unwrap();
+        let mut driver = TestDriver::new(counting(Some(windows(size, advance, grace)))).unwrap();
         let mut model: BTreeMap<(String, i64), (i64, i64)> = BTreeMap::new();
         let (mut expected, mut stream_time, mut late) = (Vec::new(), -1, 0);
         for step in 0..600 {

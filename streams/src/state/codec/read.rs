@@ -35,7 +35,8 @@ fn column(data_type: &DataType, rows: &mut [Cursor<'_>]) -> Result<ArrayRef, Cod
         D::Boolean => {
             let mut values = BooleanBuilder::with_capacity(rows.len());
             for row in rows {
-                let value = if tag(data_type, row)? { Some(take(data_type, row, 1)?[0]) } else { None };
+                let value =
+                    if tag(data_type, row)? { Some(take(data_type, row, 1)?[0]) } else { None };
                 values.append_option(value.map(|byte| byte == 1));
             }
             Ok(Arc::new(values.finish()))
@@ -156,11 +157,14 @@ fn structs(
 
 /// One entry of a map: key and value, without the tag of a struct.
 fn entry(fields: &Fields, row: &mut [Cursor<'_>]) -> Result<ArrayRef, CodecFailure> {
-    let columns = fields
-        .iter()
-        .map(|field| column(field.data_type(), row))
-        .collect::<Result<Vec<_>, _>>()?;
-    struct_array(&DataType::Struct(fields.clone()), fields, columns, NullBuffer::new_valid(row.len()))
+    let columns =
+        fields.iter().map(|field| column(field.data_type(), row)).collect::<Result<Vec<_>, _>>()?;
+    struct_array(
+        &DataType::Struct(fields.clone()),
+        fields,
+        columns,
+        NullBuffer::new_valid(row.len()),
+    )
 }
 
 fn struct_array(

@@ -19,19 +19,31 @@ fn columns() -> Vec<(&'static str, ArrayRef)> {
         ("float", Arc::new(Float64Array::from_iter(floats.map(Some)))),
         ("small", Arc::new(Int8Array::from(vec![-128, -1, 0, 1, 5, 100, 127]))),
         ("flag", Arc::new(BooleanArray::from(vec![false, true, false, true, true, false, true]))),
-        ("bytes", Arc::new(BinaryArray::from_iter_values([
-            &b""[..], b"\0", b"\0\0", b"\0\x01", b"\x01", b"\xff", b"\xff\xff",
-        ]))),
+        (
+            "bytes",
+            Arc::new(BinaryArray::from_iter_values([
+                &b""[..],
+                b"\0",
+                b"\0\0",
+                b"\0\x01",
+                b"\x01",
+                b"\xff",
+                b"\xff\xff",
+            ])),
+        ),
         ("time", Arc::new(TimestampMillisecondArray::from(vec![-5, 0, 1, 2, 3, 4, 5]))),
-        ("list", items(vec![
-            None,
-            Some(vec![]),
-            Some(vec![None]),
-            Some(vec![Some(-1)]),
-            Some(vec![Some(-1), Some(3)]),
-            Some(vec![Some(0)]),
-            Some(vec![Some(7), None]),
-        ])),
+        (
+            "list",
+            items(vec![
+                None,
+                Some(vec![]),
+                Some(vec![None]),
+                Some(vec![Some(-1)]),
+                Some(vec![Some(-1), Some(3)]),
+                Some(vec![Some(0)]),
+                Some(vec![Some(7), None]),
+            ]),
+        ),
     ]
 }
 

@@ -1,0 +1,5 @@
+//! Applications on a cluster in memory: what they give, and what they remember.
+
+mod fixture;
+mod lifecycle;
+mod recovery;
