@@ -4,10 +4,11 @@ use bytes::Bytes;
 use protocol::frame::{
     decode_request_header, decode_response, encode_request, encode_response, encode_response_into,
 };
+use protocol::messages::consumer_group_member_metadata_value::ClassicMemberMetadata;
 use protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, FetchRequest, FetchResponse, HeartbeatRequest,
-    HeartbeatResponse, RequestHeader,
+    ApiVersionsRequest, ApiVersionsResponse, ConsumerGroupMemberMetadataValue, FetchRequest,
+    FetchResponse, HeartbeatRequest, HeartbeatResponse, RequestHeader,
 };
 use protocol::record::Records;
 use protocol::{ApiKey, DecodeError, EncodeError, ErrorCode, Message, Reader, Writer};
@@ -121,6 +122,35 @@ fn tagged_fields_that_nobody_knows_are_skipped_and_known_ones_must_fill_their_si
         body.extend([0; 9]);
         let error = ApiVersionsResponse::decode(&mut Reader::new(body.into()), 3);
         assert_eq!(error, Err(expected));
+    }
+}
+
+/// Elsewhere the byte before a struct that may be null is negative for null and 0 for one that is
+/// there; in a tagged field 0 is null. The bytes are those of Kafka's own coordinator.
+#[test]
+fn a_null_struct_in_a_tagged_field_is_a_zero() {
+    let common = [1, 1, 1, 1, 1, 1, 0xff, 0xff, 0xff, 0xff, 1];
+    let member = ConsumerGroupMemberMetadataValue {
+        classic_member_metadata: Some(ClassicMemberMetadata {
+            session_timeout_ms: 5,
+            ..ClassicMemberMetadata::default()
+        }),
+        ..ConsumerGroupMemberMetadataValue::default()
+    };
+    let none = ConsumerGroupMemberMetadataValue {
+        classic_member_metadata: None,
+        ..ConsumerGroupMemberMetadataValue::default()
+    };
+    for (value, tags) in [
+        (member, &[1, 0, 7, 1, 0, 0, 0, 5, 1, 0][..]),
+        (none, &[1, 0, 1, 0][..]),
+        (ConsumerGroupMemberMetadataValue::default(), &[0][..]),
+    ] {
+        let mut writer = Writer::new();
+        value.encode(&mut writer, 0).expect("it fits");
+        let bytes = writer.into_bytes();
+        assert_eq!(&bytes[..], [&common[..], tags].concat());
+        assert_eq!(ConsumerGroupMemberMetadataValue::decode(&mut Reader::new(bytes), 0), Ok(value));
     }
 }
 
