@@ -49,8 +49,8 @@ pub enum StartError {
     #[error("the broker can't register itself: {0}")]
     Registration(String),
     #[error(
-        "{first} and {other} are of different clusters; a broker's log.dirs belong together, so name \
-         only those of one"
+        "{first} and {other} are of different clusters; a broker's log.dirs belong together, so \
+         name only those of one"
     )]
     MixedClusters { first: String, other: String },
     #[error("the start was cut short: {0}")]
@@ -215,7 +215,7 @@ fn identity(config: &BrokerConfig, bound: &[Bound], log_dirs: &[Uuid]) -> Identi
     let endpoints = bound.iter().map(|bound| BrokerEndpoint {
         name: bound.listener.name.clone(),
         host: bound.listener.advertised_host.clone(),
-        port: bound.listener.advertised_port.unwrap_or(bound.address.port()),
+        port: bound.listener.advertised_port.unwrap_or_else(|| bound.address.port()),
         security_protocol: 0,
     });
     Identity {

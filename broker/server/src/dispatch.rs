@@ -106,8 +106,8 @@ fn unknown_api_versions(header: &RequestHeader) -> Running {
     Box::pin(std::future::ready(answer))
 }
 
-/// Encodes a response; each gap in it, where records are sent from their files, takes one of `files`
-/// in turn.
+/// Encodes a response; each gap in it, where records are sent from their files, takes one of
+/// `files` in turn.
 pub(crate) fn encode<R: Request>(
     response: &R::Response,
     version: i16,

@@ -3,8 +3,10 @@
 //! `broker-coordinator`.
 //!
 //! - `broker`: start and shutdown · `config`: what it is told
-//! - `listener`, `connection`: bytes · `dispatch`: bytes to requests and back · `api`: one family a file
-//! - `offsets_log`: where the group coordinator writes · `partition`: the partitions on this node · `controller`: how the metadata changes
+//! - `listener`, `connection`: bytes · `dispatch`: bytes to requests and back · `api`: one family a
+//!   file
+//! - `offsets_log`: where the group coordinator writes · `partition`: the partitions on this node ·
+//!   `controller`: how the metadata changes
 //! - `upkeep`: work beside requests · `clock`, `limits`, `metrics`, `services`
 
 mod api;

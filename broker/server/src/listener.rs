@@ -22,8 +22,8 @@ pub enum BindError {
     #[error("listener {name}: no address is known for host '{host}': {source}")]
     Host { name: String, host: String, source: std::io::Error },
     #[error(
-        "listener {name} can't listen on {address}: {source}; another process may have the port, or the \
-         address is not of this machine"
+        "listener {name} can't listen on {address}: {source}; another process may have the port, \
+         or the address is not of this machine"
     )]
     Bind { name: String, address: SocketAddr, source: std::io::Error },
 }

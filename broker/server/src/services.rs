@@ -36,7 +36,8 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// The cluster as it is now; hold it for one request, so that its answers agree with each other.
+    /// The cluster as it is now; hold it for one request, so that its answers agree with each
+    /// other.
     pub(crate) fn image(&self) -> Arc<Image> {
         self.controller.image()
     }

@@ -1,8 +1,9 @@
 //! ApiVersions 0-4.
 //!
-//! - A client whose name or version is not made of letters, digits, `-` and `.` gets INVALID_REQUEST.
-//! - A version that is not served is answered in version 0, with UNSUPPORTED_VERSION and the versions
-//!   of ApiVersions itself.
+//! - A client whose name or version is not made of letters, digits, `-` and `.` gets
+//!   INVALID_REQUEST.
+//! - A version that is not served is answered in version 0, with UNSUPPORTED_VERSION and the
+//!   versions of ApiVersions itself.
 //! - v3: features (KIP-584) · v4: features whose lowest version is 0 too (KIP-1022)
 
 use protocol::messages::api_versions_response::{

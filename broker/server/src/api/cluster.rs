@@ -1,7 +1,7 @@
 //! DescribeCluster 0-2.
 //!
-//! - v1: brokers or controllers (KIP-919); controllers have no listener of their own here, so asking for
-//!   them is MISMATCHED_ENDPOINT_TYPE · v2: fenced brokers too (KIP-1073)
+//! - v1: brokers or controllers (KIP-919); controllers have no listener of their own here, so
+//!   asking for them is MISMATCHED_ENDPOINT_TYPE · v2: fenced brokers too (KIP-1073)
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
 use crate::dispatch::RequestContext;
 use crate::services::Services;
 
-/// The operations on a cluster, a bit each, that everybody has while there is no authoriser: create,
-/// alter, describe, cluster action, and those on configs and on idempotent writes.
+/// The operations on a cluster, a bit each, that everybody has while there is no authoriser:
+/// create, alter, describe, cluster action, and those on configs and on idempotent writes.
 pub(super) const CLUSTER_OPERATIONS: i32 =
     1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
 

@@ -1,7 +1,7 @@
 //! DescribeConfigs 1-4, ListConfigResources 0-1.
 //!
-//! - A resource of a type that does not exist fails the whole request, as in Kafka; one that is merely not
-//!   there fails by itself.
+//! - A resource of a type that does not exist fails the whole request, as in Kafka; one that is
+//!   merely not there fails by itself.
 //! - DescribeConfigs v3: types and documentation
 //! - ListConfigResources v0: client metrics, of which there are none · v1: any type (KIP-1142)
 

@@ -1,8 +1,9 @@
 //! AlterConfigs 0-2, IncrementalAlterConfigs 0-1.
 //!
-//! - Changes are in the metadata log, and the logs of this broker follow them, before they are answered.
-//! - AlterConfigs replaces all settings of a resource; IncrementalAlterConfigs sets, deletes, appends to and
-//!   subtracts from single ones (KIP-339).
+//! - Changes are in the metadata log, and the logs of this broker follow them, before they are
+//!   answered.
+//! - AlterConfigs replaces all settings of a resource; IncrementalAlterConfigs sets, deletes,
+//!   appends to and subtracts from single ones (KIP-339).
 
 use protocol::ErrorCode;
 use protocol::messages::alter_configs_response::AlterConfigsResourceResponse as Replaced;

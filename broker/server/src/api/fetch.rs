@@ -1,9 +1,10 @@
 //! Fetch 4-18.
 //!
-//! - A fetch that finds less than `min_bytes` is parked until one of its partitions moves, its time is up
-//!   or the broker stops, and then looks again. Nothing polls.
+//! - A fetch that finds less than `min_bytes` is parked until one of its partitions moves, its time
+//!   is up or the broker stops, and then looks again. Nothing polls.
 //! - The first batch of the first partition that has one comes whole, whatever the limits.
-//! - v7: sessions (KIP-227) · v9: leader epochs · v12: diverging epochs (KIP-595) · v13: topics by id
+//! - v7: sessions (KIP-227) · v9: leader epochs · v12: diverging epochs (KIP-595) · v13: topics by
+//!   id
 //! - A request in the name of a replica is INVALID_REQUEST: there is no replication yet.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,7 +81,8 @@ struct Limits {
     max_wait: Duration,
 }
 
-/// What a request is about: its partitions in the order of their turn, and the session that it belongs to.
+/// What a request is about: its partitions in the order of their turn, and the session that it
+/// belongs to.
 struct Scope {
     partitions: Vec<(FetchKey, Asked)>,
     session_id: i32,

@@ -1,8 +1,8 @@
-//! Fetch sessions (KIP-227): what a consumer fetches is remembered, so that it need only name changes and
-//! is only told what is new.
+//! Fetch sessions (KIP-227): what a consumer fetches is remembered, so that it need only name
+//! changes and is only told what is new.
 //!
-//! A session is a list of partitions in the order in which they get their turn: one that gave records
-//! goes to the end, so that no partition starves the others of a small response.
+//! A session is a list of partitions in the order in which they get their turn: one that gave
+//! records goes to the end, so that no partition starves the others of a small response.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -186,8 +186,8 @@ impl FetchSessions {
         Some((id, session))
     }
 
-    /// Finds the session of a request and takes its changes in. `None` when nothing is left in it: then
-    /// it is closed.
+    /// Finds the session of a request and takes its changes in. `None` when nothing is left in it:
+    /// then it is closed.
     pub(crate) fn resume(
         &self,
         id: i32,

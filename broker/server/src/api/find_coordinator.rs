@@ -1,8 +1,8 @@
 //! FindCoordinator 0-6.
 //!
 //! - Makes `__consumer_offsets` when the first group asks for its coordinator.
-//! - Groups only: transactions (key type 1) and share groups (2) have no coordinator here, and are refused
-//!   with a code that clients do not try again on.
+//! - Groups only: transactions (key type 1) and share groups (2) have no coordinator here, and are
+//!   refused with a code that clients do not try again on.
 //! - v1: key types · v4: many keys (KIP-699) · v6: share groups (KIP-932)
 
 use broker_metadata::names::CONSUMER_OFFSETS;
@@ -86,8 +86,8 @@ async fn find(context: &RequestContext, services: &Services, key_type: i8, key: 
     }
 }
 
-/// Creates the topic of committed offsets where it is missing. Whoever else asks at the same time finds it
-/// created, or creates it and lets this one find it.
+/// Creates the topic of committed offsets where it is missing. Whoever else asks at the same time
+/// finds it created, or creates it and lets this one find it.
 async fn ensure_offsets_topic(services: &Services) -> Result<(), ErrorCode> {
     if services.image().topic(CONSUMER_OFFSETS).is_some() {
         return Ok(());

@@ -1,9 +1,9 @@
 //! JoinGroup 0-9, SyncGroup 0-5, Heartbeat 0-4, LeaveGroup 0-5.
 //!
-//! - A join is answered when all members have joined or the time for it is over; a sync, when the leader's
-//!   assignment is in the log. Neither holds a thread meanwhile.
-//! - JoinGroup v4: required member ids (KIP-394) · v5: static members (KIP-345) · v7: the protocol type
-//!   (KIP-559) · v8: reasons (KIP-800) · v9: a leader that need not assign (KIP-814)
+//! - A join is answered when all members have joined or the time for it is over; a sync, when the
+//!   leader's assignment is in the log. Neither holds a thread meanwhile.
+//! - JoinGroup v4: required member ids (KIP-394) · v5: static members (KIP-345) · v7: the protocol
+//!   type (KIP-559) · v8: reasons (KIP-800) · v9: a leader that need not assign (KIP-814)
 //! - LeaveGroup v3: many members, by instance id too
 
 use broker_coordinator::Caller;

@@ -1,7 +1,8 @@
 //! DescribeGroups 0-6, ListGroups 0-5, DeleteGroups 0-2.
 //!
 //! - DescribeGroups v6: a group that is not there is an error (KIP-1043); before, it is a Dead one
-//! - ListGroups v4: filter by state (KIP-518) · v5: by type (KIP-848); the groups here are classic ones
+//! - ListGroups v4: filter by state (KIP-518) · v5: by type (KIP-848); the groups here are classic
+//!   ones
 
 use protocol::ErrorCode;
 use protocol::messages::describe_groups_response::DescribedGroup;
@@ -13,8 +14,8 @@ use protocol::messages::{
 use crate::dispatch::RequestContext;
 use crate::services::Services;
 
-/// The operations on a group, a bit each, that everybody has while there is no authoriser: read, delete,
-/// describe, and those on its configs.
+/// The operations on a group, a bit each, that everybody has while there is no authoriser: read,
+/// delete, describe, and those on its configs.
 const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 /// The first version in which an absent group is an error.

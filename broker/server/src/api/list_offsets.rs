@@ -1,9 +1,10 @@
 //! ListOffsets 1-11.
 //!
-//! - Times below zero ask for places: -1 the end (high watermark or last stable offset), -2 the start,
-//!   -3 the record with the greatest time (v7, KIP-734), -4 the start of the local log (v8, KIP-405), -5
-//!   the end of the tiered log (v9, KIP-1005), -6 the first offset not yet tiered (v11). Nothing is tiered
-//!   here: -4 is -2, -5 and -6 are unknown. In a version before its own a place is UNSUPPORTED_VERSION.
+//! - Times below zero ask for places: -1 the end (high watermark or last stable offset), -2 the
+//!   start, -3 the record with the greatest time (v7, KIP-734), -4 the start of the local log (v8,
+//!   KIP-405), -5 the end of the tiered log (v9, KIP-1005), -6 the first offset not yet tiered
+//!   (v11). Nothing is tiered here: -4 is -2, -5 and -6 are unknown. In a version before its own a
+//!   place is UNSUPPORTED_VERSION.
 //! - Any other time asks for the first record at or after it; -1 as offset where there is none.
 
 use std::collections::HashMap;
@@ -134,7 +135,7 @@ fn start(partition: &Partition, marks: Marks) -> Result<Place, ErrorCode> {
     let offset = marks.log_start_offset;
     let epoch = partition.with_log(|log| log.epoch_at(offset).or_else(|| log.latest_epoch()));
     let epoch = epoch.map_err(|error| code_of_leadership_error(&error))?;
-    Ok(Place { offset, leader_epoch: epoch.unwrap_or(partition.leader_epoch()), ..NOWHERE })
+    Ok(Place { offset, leader_epoch: epoch.unwrap_or_else(|| partition.leader_epoch()), ..NOWHERE })
 }
 
 fn by_time(partition: &Partition, time: i64, upper_bound: i64) -> Result<Place, ErrorCode> {

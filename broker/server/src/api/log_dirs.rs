@@ -1,7 +1,8 @@
 //! DescribeLogDirs 1-5.
 //!
 //! - No topics (null) means all. Each log dir is answered, with those of the topics that lie in it.
-//! - v4: size and free room of the volume (KIP-827) · v5: whether the dir is cordoned, which none is
+//! - v4: size and free room of the volume (KIP-827) · v5: whether the dir is cordoned, which none
+//!   is
 
 use std::collections::BTreeMap;
 

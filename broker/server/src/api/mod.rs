@@ -1,7 +1,7 @@
 //! The APIs that this broker serves: one table says which, in which versions, and who answers.
 //!
-//! A handler is `async fn(RequestContext, &Services, Request) -> Response`. Handlers live in one file a
-//! family; `error` alone knows which error is which code.
+//! A handler is `async fn(RequestContext, &Services, Request) -> Response`. Handlers live in one
+//! file a family; `error` alone knows which error is which code.
 
 pub(crate) mod api_versions;
 mod cluster;
@@ -92,8 +92,9 @@ macro_rules! api_with_reply {
     };
 }
 
-/// All that is served, by key. Produce is advertised from version 0, as Kafka does, because librdkafka
-/// reads the range to find out what a broker can do (KAFKA-18659); versions below 3 are refused.
+/// All that is served, by key. Produce is advertised from version 0, as Kafka does, because
+/// librdkafka reads the range to find out what a broker can do (KAFKA-18659); versions below 3 are
+/// refused.
 static TABLE: &[Api] = &[
     api_with_reply!(ProduceRequest, 0..=13, 3..=13, produce::handle),
     api_with_reply!(FetchRequest, 4..=18, 4..=18, fetch::handle),

@@ -1,9 +1,9 @@
 //! OffsetCommit 2-10, OffsetDelete 0.
 //!
-//! - A commit is answered when it is in the log; offsets of partitions that are not there are refused one by
-//!   one.
-//! - OffsetCommit v5: no retention of its own · v6: leader epochs (KIP-320) · v7: static members · v10: topic
-//!   ids (KIP-848)
+//! - A commit is answered when it is in the log; offsets of partitions that are not there are
+//!   refused one by one.
+//! - OffsetCommit v5: no retention of its own · v6: leader epochs (KIP-320) · v7: static members ·
+//!   v10: topic ids (KIP-848)
 
 use broker_coordinator::{CommitPartition, CommitRequest, CommitTopic};
 use broker_metadata::{Image, TopicImage};

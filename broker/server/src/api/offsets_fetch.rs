@@ -1,7 +1,8 @@
 //! OffsetFetch 1-10.
 //!
-//! - v2: all topics of a group · v7: stable offsets only; without transactions all are · v8: many groups
-//!   (KIP-709) · v9: member id and epoch, which matter to groups of the new protocol alone · v10: topic ids
+//! - v2: all topics of a group · v7: stable offsets only; without transactions all are · v8: many
+//!   groups (KIP-709) · v9: member id and epoch, which matter to groups of the new protocol alone ·
+//!   v10: topic ids
 
 use broker_coordinator::{Committed, FetchedTopic};
 use broker_metadata::Image;

@@ -1,9 +1,11 @@
 //! Produce 3-13.
 //!
-//! - Each partition's records are one batch of format 2. It is checked (sizes, CRC, counts; keys where the
-//!   topic is compacted) and appended on the task that read it; then acks=-1 waits for the replicas.
+//! - Each partition's records are one batch of format 2. It is checked (sizes, CRC, counts; keys
+//!   where the topic is compacted) and appended on the task that read it; then acks=-1 waits for
+//!   the replicas.
 //! - acks=0 is answered by nothing, and where something failed by the end of the connection.
-//! - Null records are not answered at all, as Kafka leaves them: the connection ends when it has idled.
+//! - Null records are not answered at all, as Kafka leaves them: the connection ends when it has
+//!   idled.
 //! - Transactions are not there yet: a transactional batch is INVALID_TXN_STATE.
 //! - v5: log start offset · v8: errors of single records (KIP-467) · v13: topics by id (KIP-516)
 
@@ -181,6 +183,9 @@ struct Append<'a> {
     now_ms: i64,
 }
 
+/// Why a partition was refused, with the partition if there is one.
+type Refused = (Option<Arc<Partition>>, ProduceRefusal);
+
 /// An appended partition and the offset that its high watermark must reach.
 type Reached = (Arc<Partition>, i64);
 
@@ -211,7 +216,7 @@ impl Append<'_> {
         &self,
         topic: Result<&Arc<TopicImage>, ErrorCode>,
         data: PartitionProduceData,
-    ) -> Result<(Arc<Partition>, Appended), (Option<Arc<Partition>>, ProduceRefusal)> {
+    ) -> Result<(Arc<Partition>, Appended), Refused> {
         if !matches!(self.acks, -1..=1) {
             return Err((None, ProduceRefusal::Acks { acks: self.acks }));
         }
@@ -300,8 +305,8 @@ fn check_keys(batch: &RecordBatch, partition: &Partition) -> Result<(), ProduceR
     }
 }
 
-/// Kafka tells the log's start with the errors of a batch that came as far as the log, and a text with
-/// those of single records.
+/// Kafka tells the log's start with the errors of a batch that came as far as the log, and a text
+/// with those of single records.
 fn refused(
     index: i32,
     partition: Option<&Partition>,

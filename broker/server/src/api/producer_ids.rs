@@ -1,9 +1,10 @@
 //! InitProducerId 0-5, DescribeProducers 0.
 //!
-//! - A producer without a transactional id gets a fresh id at epoch 0; ids are never given twice, also
-//!   after a crash.
-//! - A transactional id is refused with UNSUPPORTED_VERSION: there are no transactions yet. What Kafka
-//!   refuses before it (an empty id, an impossible timeout, an id without an epoch) is refused alike.
+//! - A producer without a transactional id gets a fresh id at epoch 0; ids are never given twice,
+//!   also after a crash.
+//! - A transactional id is refused with UNSUPPORTED_VERSION: there are no transactions yet. What
+//!   Kafka refuses before it (an empty id, an impossible timeout, an id without an epoch) is
+//!   refused alike.
 
 use protocol::ErrorCode;
 use protocol::messages::describe_producers_response::{

@@ -1,9 +1,9 @@
 //! DeleteRecords 0-2, OffsetForLeaderEpoch 2-4.
 //!
-//! - DeleteRecords moves a log's start; -1 as offset is the high watermark. A topic that is only compacted
-//!   gives POLICY_VIOLATION, a topic of the brokers' own INVALID_TOPIC_EXCEPTION.
-//! - OffsetForLeaderEpoch tells where an epoch ended, so that a client sees whether its records are still
-//!   there (KIP-320).
+//! - DeleteRecords moves a log's start; -1 as offset is the high watermark. A topic that is only
+//!   compacted gives POLICY_VIOLATION, a topic of the brokers' own INVALID_TOPIC_EXCEPTION.
+//! - OffsetForLeaderEpoch tells where an epoch ended, so that a client sees whether its records are
+//!   still there (KIP-320).
 
 use broker_log::TrimError;
 use broker_metadata::names;

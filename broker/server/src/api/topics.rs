@@ -1,6 +1,7 @@
 //! CreateTopics 2-7, DeleteTopics 1-6, CreatePartitions 0-3.
 //!
-//! - A topic is answered when its partitions can be written to; the time-out of the request is not needed.
+//! - A topic is answered when its partitions can be written to; the time-out of the request is not
+//!   needed.
 //! - CreateTopics v5: the settings of the new topic (KIP-525) · v7: its id
 //! - DeleteTopics v5: error texts · v6: topics by name or by id (KIP-516)
 
@@ -24,8 +25,8 @@ use crate::controller::{CommitError, TopicError};
 use crate::dispatch::RequestContext;
 use crate::services::Services;
 
-/// The operations on a topic, a bit each, that everybody has while there is no authoriser: read, write,
-/// create, delete, alter, describe, and those on its configs.
+/// The operations on a topic, a bit each, that everybody has while there is no authoriser: read,
+/// write, create, delete, alter, describe, and those on its configs.
 pub(super) const TOPIC_OPERATIONS: i32 =
     1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 
@@ -65,8 +66,8 @@ pub(super) async fn create(
     CreateTopicsResponse { topics: topics.collect(), ..CreateTopicsResponse::default() }
 }
 
-/// Creates topics that were only mentioned, with the broker's defaults; `__consumer_offsets` and its like
-/// with the settings that they need.
+/// Creates topics that were only mentioned, with the broker's defaults; `__consumer_offsets` and
+/// its like with the settings that they need.
 pub(crate) async fn create_automatically(
     services: &Services,
     names: Vec<String>,
@@ -216,7 +217,8 @@ pub(super) async fn delete(
     DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() }
 }
 
-/// What groups committed for topics that are gone is removed; without its own topic nothing of them is left.
+/// What groups committed for topics that are gone is removed; without its own topic nothing of them
+/// is left.
 async fn forget_offsets(services: &Services, gone: Vec<String>) {
     if gone.iter().any(|name| name == names::CONSUMER_OFFSETS) {
         services.groups.unload();

@@ -27,8 +27,9 @@ pub enum ListenerError {
     #[error("listeners names {name} twice; give each listener its own name")]
     Twice { name: String },
     #[error(
-        "listener {name} has the security protocol {protocol}; only PLAINTEXT is there as yet: remove \
-         the listener from listeners, or map its name to PLAINTEXT in listener.security.protocol.map"
+        "listener {name} has the security protocol {protocol}; only PLAINTEXT is there as yet: \
+         remove the listener from listeners, or map its name to PLAINTEXT in \
+         listener.security.protocol.map"
     )]
     Protocol { name: String, protocol: String },
     #[error("listener {name} has no security protocol: name it in listener.security.protocol.map")]
@@ -46,7 +47,8 @@ pub enum ListenerError {
     InterBroker { name: String },
 }
 
-/// Reads the addresses of a node. A listener of the controllers is left out: this process is its own.
+/// Reads the addresses of a node. A listener of the controllers is left out: this process is its
+/// own.
 pub(super) fn resolve(
     node: &NodeConfig,
     notes: &mut Vec<String>,

@@ -1,7 +1,8 @@
-//! What a broker is told at its start: a `server.properties` file or the same keys by hand, read and
-//! checked into typed settings, with addresses parsed.
+//! What a broker is told at its start: a `server.properties` file or the same keys by hand, read
+//! and checked into typed settings, with addresses parsed.
 //!
-//! - `listeners`: addresses to listen on and to tell clients · `log`: a topic's settings for its logs
+//! - `listeners`: addresses to listen on and to tell clients · `log`: a topic's settings for its
+//!   logs
 
 mod listeners;
 mod log;
@@ -49,7 +50,8 @@ pub struct BrokerConfig {
     pub log_dirs: Vec<PathBuf>,
     pub recovery_threads: usize,
     pub transaction_max_timeout_ms: i64,
-    /// What the user should know about the file, a sentence each; the broker logs them at its start.
+    /// What the user should know about the file, a sentence each; the broker logs them at its
+    /// start.
     pub notes: Vec<String>,
     pub environment: Environment,
 }
@@ -168,8 +170,8 @@ fn notes(file: &Layer) -> Result<Vec<String>, ConfigError> {
     Ok(notes)
 }
 
-/// The settings of a broker on a free port of the loopback, with its data below `dir`; for tests and
-/// for programs that hold a broker. Further keys replace these.
+/// The settings of a broker on a free port of the loopback, with its data below `dir`; for tests
+/// and for programs that hold a broker. Further keys replace these.
 pub fn local(dir: &std::path::Path, more: &[(&str, &str)]) -> Result<BrokerConfig, ConfigError> {
     let mut pairs = BTreeMap::from([
         ("listeners".to_owned(), "PLAINTEXT://127.0.0.1:0".to_owned()),

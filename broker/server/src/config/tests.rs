@@ -44,7 +44,8 @@ fn a_file_as_books_print_it_is_taken_with_a_word_on_what_does_nothing() {
         config.notes,
         [
             "my.own.key is not a configuration key of a broker; it does nothing",
-            "zookeeper.connect, zookeeper.connection.timeout.ms: no ZooKeeper is needed, none is used",
+            "zookeeper.connect, zookeeper.connection.timeout.ms: no ZooKeeper is needed, \
+             none is used",
         ]
     );
 }

@@ -17,8 +17,8 @@ pub(crate) enum FrameError {
     Io(#[from] std::io::Error),
 }
 
-/// Cuts the stream into frames. One buffer serves all of them: a frame is a slice of it, and its room
-/// is used again as soon as the request that held it is gone.
+/// Cuts the stream into frames. One buffer serves all of them: a frame is a slice of it, and its
+/// room is used again as soon as the request that held it is gone.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
     buffer: BytesMut,
@@ -30,7 +30,8 @@ impl FrameReader {
         Self { buffer: BytesMut::new(), max }
     }
 
-    /// The next frame without its length, `None` at an orderly end. Dropping the future loses no byte.
+    /// The next frame without its length, `None` at an orderly end. Dropping the future loses no
+    /// byte.
     pub(crate) async fn next(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, FrameError> {
         loop {
             let missing = match self.size()? {

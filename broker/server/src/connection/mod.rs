@@ -1,6 +1,7 @@
 //! One client's connection, from the first byte to the last.
 //!
-//! One task reads frames, starts their requests and writes the answers, in the order of the requests.
+//! One task reads frames, starts their requests and writes the answers, in the order of the
+//! requests.
 //!
 //! ```text
 //!   socket -> frame -> dispatch::start -> [ running | running | done ] -> answers -> socket
@@ -8,9 +9,10 @@
 //!                          +- held back while something before it must end first
 //! ```
 //!
-//! Requests that may run beside each other (Produce, Fetch) are started as they come, up to a limit;
-//! all others wait until everything before them is answered, as Kafka handles a connection. A request
-//! runs up to its first wait on this task at once: that is the append of a produce request.
+//! Requests that may run beside each other (Produce, Fetch) are started as they come, up to a
+//! limit; all others wait until everything before them is answered, as Kafka handles a connection.
+//! A request runs up to its first wait on this task at once: that is the append of a produce
+//! request.
 
 mod answer;
 mod frame;
@@ -141,7 +143,8 @@ impl Connection {
             Slot::Running { beside, .. } => *beside,
             Slot::Done(_) => true,
         });
-        if !self.queue.is_empty() && !(beside && all_beside) {
+        let may_start = self.queue.is_empty() || (beside && all_beside);
+        if !may_start {
             self.held = Some(frame);
             return None;
         }

@@ -50,7 +50,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Sends a range of a file without copying it through this process. Only for TCP and real files.
+    /// Sends a range of a file without copying it through this process. Only for TCP and real
+    /// files.
     pub(crate) async fn send_file(
         socket: &TcpStream,
         file: RawFd,

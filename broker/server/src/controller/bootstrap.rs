@@ -1,4 +1,5 @@
-//! The records that a node writes at its start: what a new cluster begins with, and the node itself.
+//! The records that a node writes at its start: what a new cluster begins with, and the node
+//! itself.
 
 use broker_metadata::{ConfigResource, Image, MetadataRecord};
 use protocol::messages::register_broker_record::{BrokerEndpoint, BrokerFeature};
@@ -27,8 +28,9 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// What is to be committed at a start. A new cluster gets its features, and its `min.insync.replicas`
-    /// as a setting of the whole cluster, where it can be changed while brokers run.
+    /// What is to be committed at a start. A new cluster gets its features, and its
+    /// `min.insync.replicas` as a setting of the whole cluster, where it can be changed while
+    /// brokers run.
     pub(crate) fn records(&self, image: &Image, min_insync_replicas: &str) -> Vec<MetadataRecord> {
         let mut records = Vec::new();
         if image.end_offset() == 0 {

@@ -1,7 +1,7 @@
 //! What becomes of requests to change configurations: pure decisions on an image.
 //!
-//! A request changes many resources; each is changed as a whole or refused as a whole, whatever becomes of
-//! the others.
+//! A request changes many resources; each is changed as a whole or refused as a whole, whatever
+//! becomes of the others.
 
 use std::collections::{HashMap, HashSet};
 
@@ -42,7 +42,8 @@ pub(crate) enum ConfigError {
     #[error("The levels of loggers are set when the broker starts, by RUST_LOG.")]
     Loggers,
     #[error(
-        "{0} takes effect when the broker starts: set it in the broker's file and start the broker anew."
+        "{0} takes effect when the broker starts: set it in the broker's file and start the broker \
+         anew."
     )]
     OnlyAtStart(String),
     #[error(transparent)]
@@ -237,8 +238,8 @@ fn check_broker(node_id: i32, name: &str, changes: &[(String, Change)]) -> Resul
     Ok(())
 }
 
-/// Whether a running broker acts on a change of its key: topics do on those that they fall back to, and
-/// where nothing has to be done, nothing is left undone.
+/// Whether a running broker acts on a change of its key: topics do on those that they fall back to,
+/// and where nothing has to be done, nothing is left undone.
 fn follows_changes(name: &str) -> bool {
     let Some(key) = broker_table().get(name) else { return true };
     let of_topics = || topic_table().keys().any(|topic| topic.broker_key == Some(name));

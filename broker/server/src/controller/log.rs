@@ -1,7 +1,7 @@
 //! The log of metadata records, `__cluster_metadata-0`, in Kafka's format.
 //!
-//! A commit is one record batch, so that a crash leaves all of it or nothing. Each record's value is a
-//! framed metadata record, its key null.
+//! A commit is one record batch, so that a crash leaves all of it or nothing. Each record's value
+//! is a framed metadata record, its key null.
 
 use std::sync::Arc;
 

@@ -1,12 +1,12 @@
-//! How the cluster's metadata changes: a decision on the current image gives records, the records are
-//! written to the metadata log and synced, and only then make the next image.
+//! How the cluster's metadata changes: a decision on the current image gives records, the records
+//! are written to the metadata log and synced, and only then make the next image.
 //!
 //! ```text
 //!   commit(decide) -> decide(image) -> records -> log, synced -> partitions follow -> next image
 //! ```
 //!
-//! One commit runs at a time. On one node the log is committed as soon as it is written; a quorum of nodes
-//! puts its agreement between the write and what follows.
+//! One commit runs at a time. On one node the log is committed as soon as it is written; a quorum
+//! of nodes puts its agreement between the write and what follows.
 
 mod bootstrap;
 pub(crate) mod configs;
@@ -51,8 +51,8 @@ pub(crate) struct Controller {
 }
 
 struct Shared {
-    /// A std mutex: held while a commit is written and followed, on a thread that may block. `None` once
-    /// the broker has stopped.
+    /// A std mutex: held while a commit is written and followed, on a thread that may block. `None`
+    /// once the broker has stopped.
     log: Mutex<Option<MetadataLog>>,
     /// A std lock: held to copy the pointer out or in.
     image: RwLock<Arc<Image>>,
@@ -84,9 +84,9 @@ impl Controller {
         self.shared.image.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has `decide` look at the current image and commits the records that it gives. When this returns,
-    /// they survive a loss of power, the partitions have followed, and every reader sees them. Dropping
-    /// the future does not stop a commit that has begun.
+    /// Has `decide` look at the current image and commits the records that it gives. When this
+    /// returns, they survive a loss of power, the partitions have followed, and every reader sees
+    /// them. Dropping the future does not stop a commit that has begun.
     pub(crate) async fn commit<T: Send + 'static>(
         &self,
         decide: impl FnOnce(&Image) -> (Vec<MetadataRecord>, T) + Send + 'static,

@@ -7,12 +7,12 @@ use tokio::sync::Mutex;
 use super::{CommitError, Controller};
 use crate::limits::PRODUCER_ID_BLOCK;
 
-/// Gives ids out of a block; the metadata log holds where the next block begins, so that after a crash
-/// the rest of a block is skipped and not given again.
+/// Gives ids out of a block; the metadata log holds where the next block begins, so that after a
+/// crash the rest of a block is skipped and not given again.
 #[derive(Debug, Default)]
 pub(crate) struct ProducerIds {
-    /// An async mutex: held across the commit that takes a new block, so that one request takes it and
-    /// the others wait for it.
+    /// An async mutex: held across the commit that takes a new block, so that one request takes it
+    /// and the others wait for it.
     block: Mutex<Block>,
 }
 

@@ -1,7 +1,7 @@
 //! What becomes of requests to create, grow and delete topics: pure decisions on an image.
 //!
-//! Each takes one request, all its topics at once, and gives the records to commit and a result a topic,
-//! in the order of the request. Refused topics leave no record.
+//! Each takes one request, all its topics at once, and gives the records to commit and a result a
+//! topic, in the order of the request. Refused topics leave no record.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -85,8 +85,8 @@ pub(crate) struct Outcome<T> {
 
 pub(crate) type CreateResult = (String, Result<Created, TopicError>);
 
-/// CreateTopics. A name that the request holds twice has one result, a refusal. `fit` says whether settings
-/// that are right each by itself go together.
+/// CreateTopics. A name that the request holds twice has one result, a refusal. `fit` says whether
+/// settings that are right each by itself go together.
 pub(crate) fn create(
     image: &Image,
     topics: &[CreatableTopic],

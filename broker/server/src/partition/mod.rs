@@ -137,8 +137,8 @@ pub(crate) struct Partition {
     leader_epoch: AtomicI32,
     /// A std lock: held to copy the rules out or in.
     rules: RwLock<ProduceRules>,
-    /// A std mutex: under it files of the page cache are written and read, but nothing awaits. `None`
-    /// once the partition was taken off this broker.
+    /// A std mutex: under it files of the page cache are written and read, but nothing awaits.
+    /// `None` once the partition was taken off this broker.
     log: Mutex<Option<Log>>,
     waiters: Arc<Waiters>,
 }
@@ -191,8 +191,8 @@ impl Partition {
         })
     }
 
-    /// Appends validated batches and wakes whoever waits for them. The caller waits with [`Self::wait_for_high_watermark`] if the client wants
-    /// all replicas to have them.
+    /// Appends validated batches and wakes whoever waits for them. The caller waits with
+    /// [`Self::wait_for_high_watermark`] if the client wants all replicas to have them.
     pub(crate) fn append(
         &self,
         records: &Bytes,

@@ -26,6 +26,9 @@ pub(crate) enum RegistryError {
     Open(#[from] OpenError),
 }
 
+/// The partitions of a topic by number; those on other brokers, or broken, are missing.
+type Places = Vec<Option<Arc<Partition>>>;
+
 /// The partitions that have their log open here, and the log dirs that they lie in.
 #[derive(Debug)]
 pub(crate) struct Partitions {
@@ -33,7 +36,7 @@ pub(crate) struct Partitions {
     dirs: Vec<LogDir>,
     configs: LogConfigs,
     /// By topic, then partition number. A std lock: held for a look-up or a change of the map.
-    topics: RwLock<HashMap<Arc<str>, Vec<Option<Arc<Partition>>>>>,
+    topics: RwLock<HashMap<Arc<str>, Places>>,
 }
 
 impl Partitions {
@@ -57,8 +60,8 @@ impl Partitions {
         topics.values().flatten().flatten().cloned().collect()
     }
 
-    /// Opens what lies in the log dirs, creates what the image has and they have not, and sets aside
-    /// folders of topics that the image does not know. Blocks; for the start of the broker.
+    /// Opens what lies in the log dirs, creates what the image has and they have not, and sets
+    /// aside folders of topics that the image does not know. Blocks; for the start of the broker.
     pub(crate) fn load(
         &self,
         image: &Image,
@@ -98,8 +101,8 @@ impl Partitions {
         Ok(())
     }
 
-    /// Follows a change of the image: opens new partitions, moves leader epochs, hands new settings to
-    /// the logs, and closes what was deleted, whose files are returned to be removed later. What
+    /// Follows a change of the image: opens new partitions, moves leader epochs, hands new settings
+    /// to the logs, and closes what was deleted, whose files are returned to be removed later. What
     /// fails for one partition is logged and leaves that partition out. Blocks.
     pub(crate) fn follow(
         &self,
@@ -268,7 +271,8 @@ impl Partitions {
         removed
     }
 
-    /// Renames the folder of a partition that no topic has, so that a topic of that name can be made.
+    /// Renames the folder of a partition that no topic has, so that a topic of that name can be
+    /// made.
     fn set_aside(
         &self,
         dir: &LogDir,

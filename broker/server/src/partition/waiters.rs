@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Who waits for a partition: fetches for records, produces for the high watermark. Whoever moves the
-/// partition calls [`Waiters::wake`]; the woken look again and decide themselves.
+/// Who waits for a partition: fetches for records, produces for the high watermark. Whoever moves
+/// the partition calls [`Waiters::wake`]; the woken look again and decide themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     /// Lets `wake` pass without the lock while nobody waits: it is called for every append.
@@ -23,8 +23,8 @@ struct Parked {
 }
 
 impl Waiters {
-    /// Parks `notify` until the guard is dropped. Look at the partition again after this returns and
-    /// before waiting: what moved earlier woke nobody.
+    /// Parks `notify` until the guard is dropped. Look at the partition again after this returns
+    /// and before waiting: what moved earlier woke nobody.
     pub(crate) fn park(self: &Arc<Self>, notify: &Arc<Notify>) -> ParkGuard {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = parked.next;

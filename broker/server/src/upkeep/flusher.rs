@@ -9,8 +9,8 @@ use tracing::error;
 
 use crate::partition::Partition;
 
-/// The partitions that wait to be synced. Each stands here once, so there are never more than the broker
-/// has partitions.
+/// The partitions that wait to be synced. Each stands here once, so there are never more than the
+/// broker has partitions.
 #[derive(Debug, Default)]
 pub(crate) struct Flusher {
     /// A std mutex: held for a change of the set.

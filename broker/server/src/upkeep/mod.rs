@@ -1,7 +1,7 @@
 //! Work beside requests: retention, rolling quiet segments, syncing, checkpoints, removing files.
 //!
-//! Each kind is one task that ticks or is told; what blocks runs on threads that may. The broker waits for
-//! all of them when it stops.
+//! Each kind is one task that ticks or is told; what blocks runs on threads that may. The broker
+//! waits for all of them when it stops.
 
 mod flusher;
 mod janitor;

@@ -11,8 +11,8 @@ use super::janitor::Janitor;
 use crate::partition::Partition;
 use crate::services::Services;
 
-/// A tick of the flush round where `log.flush.scheduler.interval.ms` says "never": `flush.ms` of a topic
-/// holds all the same.
+/// A tick of the flush round where `log.flush.scheduler.interval.ms` says "never": `flush.ms` of a
+/// topic holds all the same.
 const FLUSH_CHECK: Duration = Duration::from_secs(1);
 /// How often idle producers are looked for.
 const PRODUCER_CHECK: Duration = Duration::from_secs(600);

@@ -139,7 +139,6 @@ async fn a_stopping_broker_answers_parked_fetches() {
             &ApiVersionsRequest {
                 client_software_name: "a".to_owned(),
                 client_software_version: "1".to_owned(),
-                ..Default::default()
             },
         )
         .await;

@@ -1,6 +1,7 @@
 //! A broker that is killed in the middle of its work.
 //!
-//! The broker to be killed is this very test program, started again with its work in the environment.
+//! The broker to be killed is this very test program, started again with its work in the
+//! environment.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};

@@ -1,4 +1,5 @@
-//! Fetch: limits, waiting, sessions, epochs; ListOffsets, OffsetForLeaderEpoch and DeleteRecords beside it.
+//! Fetch: limits, waiting, sessions, epochs; ListOffsets, OffsetForLeaderEpoch and DeleteRecords
+//! beside it.
 
 use protocol::ErrorCode;
 use protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};

@@ -1,11 +1,14 @@
 //! A broker as its clients see it: over sockets, with an independent client and with raw requests.
 
+#![allow(clippy::unwrap_used)]
+
 mod connections;
 mod crash;
 mod fetch;
 mod independent_client;
 mod log_dirs;
 mod produce;
+mod protocol_page;
 mod support;
 mod topics;
 mod versions;

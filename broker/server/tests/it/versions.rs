@@ -74,7 +74,6 @@ async fn clients_are_told_what_is_served_and_newer_ones_in_the_oldest_form() {
     let request = ApiVersionsRequest {
         client_software_name: "test".to_owned(),
         client_software_version: "1".to_owned(),
-        ..Default::default()
     };
     let response = wire.call(4, &request).await;
     let told: Vec<(i16, i16, i16)> = response
