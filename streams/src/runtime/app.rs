@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use client::ClientConfig;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,7 @@ use super::broker::{Broker, Fetched, Offsets};
 use super::config::AppConfig;
 use super::error::AppError;
 use super::handle::AppHandle;
+use super::kafka::KafkaBroker;
 use super::progress::Progress;
 use super::pump::pump;
 use super::restore::{Restored, Sources, restore};
@@ -95,6 +97,22 @@ impl Taps {
 }
 
 impl App {
+    /// Checks the settings and opens the state folder, which may block for a moment. Connects
+    /// to nothing yet.
+    pub fn new(
+        config: AppConfig,
+        client: ClientConfig,
+        topology: Topology,
+    ) -> Result<Self, AppError> {
+        let client = client.named(&config.application_id);
+        let replication_factor = config.replication_factor;
+        let connect: Connect = Arc::new(move || {
+            let broker = KafkaBroker::new(client.clone(), replication_factor)?;
+            Ok(Arc::new(broker) as Arc<dyn Broker>)
+        });
+        Self::with_broker(config, topology, connect)
+    }
+
     pub(crate) fn with_broker(
         config: AppConfig,
         topology: Topology,

@@ -12,6 +12,7 @@ mod config;
 mod engine;
 mod error;
 mod handle;
+mod kafka;
 mod partition_group;
 mod progress;
 mod pump;

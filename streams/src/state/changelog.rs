@@ -246,7 +246,7 @@ mod tests {
     fn a_large_commit_counts_only_with_its_checkpoint_and_names_its_keys_without() {
         let large = ChangelogBatches::new(&task(), &stores(30, 100_000), &Checkpoint::default(), 0);
         assert!(large.0.len() > 2, "{} batches", large.0.len());
-        let size = |batch: &Vec<OutputRecord>| batch.iter().map(super::size).sum::<usize>();
+        let size = |batch: &Vec<OutputRecord>| batch.iter().map(size).sum::<usize>();
         assert!(large.0.iter().all(|batch| size(batch) <= CHANGELOG_BATCH_BYTES));
         let (commits, torn) = replay(large.0.iter().flatten().cloned());
         assert_eq!((commits.len(), commits[0].len(), torn), (1, 31, 0));

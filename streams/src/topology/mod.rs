@@ -22,6 +22,7 @@ pub use builder::TopologyBuilder;
 pub(crate) use partitions::{PartitionPlan, resolve};
 pub(crate) use repartition::{RepartitionReader, RepartitionWriter, RowOrigin, SeenKey};
 
+use crate::chunk::Chunk;
 use crate::operator::OperatorFactory;
 use crate::query::StoreReader;
 use crate::record::{CodecError, RecordDecoder, RecordEncoder};
@@ -96,7 +97,7 @@ impl StoreSpec {
 /// Keys by which rows are spread over partitions: those of the topic that the rows are to meet.
 pub trait PartitionKeys: Send + Sync {
     /// One key a row, as a producer of that topic would write it; `None`: any partition.
-    fn keys(&self, chunk: &crate::Chunk) -> Result<Vec<Option<bytes::Bytes>>, CodecError>;
+    fn keys(&self, chunk: &Chunk) -> Result<Vec<Option<bytes::Bytes>>, CodecError>;
 }
 
 /// An internal topic between two sub-topologies. Rows travel in an internal format, and a

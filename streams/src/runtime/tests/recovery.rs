@@ -224,7 +224,7 @@ async fn a_join_finds_a_table_that_is_younger_than_the_stream() {
         }
         cluster.write("T", partition, output("a", "x,7", 1_000_000));
     }
-    let handle = start(&cluster, config(None), crate::ops::tests::inner_join()).await;
+    let handle = start(&cluster, config(None), ops::tests::inner_join()).await;
     handle.wait_caught_up().await.unwrap();
     handle.close().await.unwrap();
     assert_eq!(cluster.read("OUT").len(), 400);
@@ -233,7 +233,7 @@ async fn a_join_finds_a_table_that_is_younger_than_the_stream() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn topics_that_meet_must_have_the_same_number_of_partitions() {
     let cluster = cluster(&[("S", 2), ("T", 3), ("OUT", 1)]);
-    let app = app(&cluster, config(None), crate::ops::tests::inner_join()).unwrap();
+    let app = app(&cluster, config(None), ops::tests::inner_join()).unwrap();
     let error = app.run().await.err().unwrap().to_string();
     let expected = "topics S with 2 partitions and T with 3 meet in join, which needs \
                     the same number; repartition one of them";
