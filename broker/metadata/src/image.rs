@@ -97,8 +97,8 @@ impl TopicImage {
     }
 }
 
-/// All that the cluster believes after some offset of the metadata log. Cheap to share, never changed:
-/// a [`Delta`](crate::Delta) of committed records makes the next one.
+/// All that the cluster believes after some offset of the metadata log. Cheap to share, never
+/// changed: a [`Delta`](crate::Delta) of committed records makes the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     pub(crate) brokers: BTreeMap<i32, Arc<BrokerImage>>,

@@ -61,7 +61,8 @@ pub fn has_collision_chars(name: &str) -> bool {
     name.contains(['.', '_'])
 }
 
-/// Whether the topic is one of the brokers' own, which clients may not write to or delete by accident.
+/// Whether the topic is one of the brokers' own, which clients may not write to or delete by
+/// accident.
 pub fn is_internal(name: &str) -> bool {
     matches!(name, CONSUMER_OFFSETS | TRANSACTION_STATE | SHARE_GROUP_STATE)
 }

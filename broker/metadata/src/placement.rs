@@ -1,9 +1,9 @@
 //! Which brokers hold a new partition.
 //!
-//! Replicas are dealt like cards: brokers stand in a ring in which neighbours are of different racks
-//! as far as possible, each partition starts one place further than the last, and after each full turn
-//! the followers shift, so that no two brokers share all their partitions. The only chance in it is
-//! `start`, which the caller draws.
+//! Replicas are dealt like cards: brokers stand in a ring in which neighbours are of different
+//! racks as far as possible, each partition starts one place further than the last, and after each
+//! full turn the followers shift, so that no two brokers share all their partitions. The only
+//! chance in it is `start`, which the caller draws.
 
 use thiserror::Error;
 
@@ -19,7 +19,8 @@ pub struct Candidate {
 pub enum PlacementError {
     #[error(
         "Unable to replicate the partition {wanted} time(s): The target replication factor of \
-         {wanted} cannot be reached because only {available} broker(s) are registered."
+         {wanted} cannot be reached because only {available} broker(s) are registered or some \
+         brokers have all their log directories cordoned."
     )]
     TooFewBrokers { wanted: usize, available: usize },
 }

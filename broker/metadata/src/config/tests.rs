@@ -87,8 +87,9 @@ fn wrong_values_are_refused_in_the_words_of_kafka() {
 
 #[test]
 fn a_key_without_effect_is_taken_at_its_default() {
-    let got = change_topic(&Layer::new(), "compression.type", Change::Set("producer".to_owned()));
-    assert_eq!(got, Ok(layer(&[("compression.type", "producer")])));
+    let set = Change::Set("false".to_owned());
+    let got = change_topic(&Layer::new(), "remote.storage.enable", set);
+    assert_eq!(got, Ok(layer(&[("remote.storage.enable", "false")])));
 }
 
 #[test]

@@ -7,17 +7,17 @@ pub(super) const KEYS: &[Key] = keys! {
         Medium ClusterWide Works from "log.cleanup.policy";
         "What happens to old records: delete by age and size, compact by key, both, or nothing.";
     "compression.gzip.level" Int "-1", Check::BetweenOr(1, 9, -1),
-        Medium ClusterWide Missing from "compression.gzip.level";
+        Medium ClusterWide Works from "compression.gzip.level";
         "Level used when the broker compresses with gzip; -1 is the library's own choice.";
     "compression.lz4.level" Int "9", Check::Between(1, 17),
         Medium ClusterWide Missing from "compression.lz4.level";
         "Level used when the broker compresses with lz4.";
     "compression.type" String "producer",
         Check::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]),
-        Medium ClusterWide Missing from "compression.type";
+        Medium ClusterWide Works from "compression.type";
         "Codec of the stored batches; producer keeps what each producer chose.";
     "compression.zstd.level" Int "3", Check::Between(-131072, 22),
-        Medium ClusterWide Missing from "compression.zstd.level";
+        Medium ClusterWide Works from "compression.zstd.level";
         "Level used when the broker compresses with zstd.";
     "delete.retention.ms" Long "86400000", Check::AtLeast(0),
         Medium ClusterWide Kept from "log.cleaner.delete.retention.ms";

@@ -1,5 +1,7 @@
 //! A topic's settings as the log and the request handlers read them.
 
+use protocol::record::{Codec, Compression};
+
 use super::layer::Layer;
 use super::reader::Reader;
 use super::resolve::BrokerLayers;
@@ -13,6 +15,8 @@ pub struct TopicConfig {
     pub flush: FlushConfig,
     pub timestamp: TimestampConfig,
     pub compaction: CompactionConfig,
+    /// What batches are stored in; `None`: in what their producer chose.
+    pub compression: Option<Codec>,
     pub max_message_bytes: u32,
     pub min_insync_replicas: i32,
     pub unclean_leader_election: bool,
@@ -102,6 +106,7 @@ impl TopicConfig {
                 max_lag_ms: read.long("max.compaction.lag.ms")?,
                 delete_retention_ms: read.long("delete.retention.ms")?,
             },
+            compression: compression(&read)?,
             max_message_bytes: read.count("max.message.bytes")?,
             min_insync_replicas: read.int("min.insync.replicas")?,
             unclean_leader_election: read.flag("unclean.leader.election.enable")?,
@@ -119,4 +124,19 @@ impl TopicConfig {
         }
         Ok(())
     }
+}
+
+/// `compression.type` with the level of its kind; the codec's own level where a number is none of its.
+fn compression(read: &Reader<'_>) -> Result<Option<Codec>, ValueError> {
+    let name = read.text("compression.type")?.unwrap_or_default();
+    let (compression, level) = match name.as_str() {
+        "uncompressed" => (Compression::None, None),
+        "gzip" => (Compression::Gzip, Some(read.int("compression.gzip.level")?)),
+        "snappy" => (Compression::Snappy, None),
+        "lz4" => (Compression::Lz4, None),
+        "zstd" => (Compression::Zstd, Some(read.int("compression.zstd.level")?)),
+        _ => return Ok(None),
+    };
+    let with_level = level.and_then(|level| Codec::with_level(compression, level).ok());
+    Ok(Some(with_level.unwrap_or_else(|| Codec::from(compression))))
 }

@@ -6,6 +6,7 @@
 //! - acks=0 is answered by nothing, and where something failed by the end of the connection.
 //! - Null records are not answered at all, as Kafka leaves them: the connection ends when it has
 //!   idled.
+//! - Where the topic has a `compression.type` of its own, a batch in another one is compressed anew.
 //! - Transactions are not there yet: a transactional batch is INVALID_TXN_STATE.
 //! - v5: log start offset · v8: errors of single records (KIP-467) · v13: topics by id (KIP-516)
 
@@ -21,7 +22,7 @@ use protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
 };
 use protocol::messages::{ProduceRequest, ProduceResponse};
-use protocol::record::{self, BatchError, RecordBatch, Records};
+use protocol::record::{self, BatchBuilder, BatchError, BatchOptions, Codec, RecordBatch, Records};
 use thiserror::Error;
 use tracing::warn;
 
@@ -250,6 +251,12 @@ impl Append<'_> {
         if rules.compacted {
             check_keys(&batch, partition)?;
         }
+        let batch = match rules.compression {
+            Some(codec) if batch.compression()? != codec.compression() => {
+                recompress(&batch, codec)?
+            }
+            _ => batch,
+        };
         let appended = partition.append(batch.bytes(), Origin::Client, self.now_ms)?;
         if !appended.duplicate {
             self.services.metrics.records_appended(u64::try_from(batch.count).unwrap_or(0));
@@ -292,6 +299,26 @@ fn check(bytes: &Bytes, max: u32) -> Result<RecordBatch, ProduceRefusal> {
         return Err(ProduceRefusal::Transactional);
     }
     Ok(batch)
+}
+
+/// The same batch in another compression, which `compression.type` of the topic asks for.
+fn recompress(batch: &RecordBatch, codec: Codec) -> Result<RecordBatch, ProduceRefusal> {
+    record::validate_records(batch, DECOMPRESSED_LIMIT)?;
+    let payload = batch.payload(DECOMPRESSED_LIMIT)?;
+    let options = BatchOptions {
+        codec,
+        producer_id: batch.producer_id,
+        producer_epoch: batch.producer_epoch,
+        base_sequence: batch.base_sequence,
+        ..BatchOptions::default()
+    };
+    let mut builder = BatchBuilder::with_capacity(options, payload.bytes().len());
+    for record in payload.records() {
+        let record = record?;
+        let headers: Vec<_> = record.headers.collect();
+        builder.append(record.timestamp, record.key, record.value, &headers);
+    }
+    Ok(RecordBatch::parse(&builder.finish())?)
 }
 
 /// A compacted topic has no use for a record without a key.

@@ -70,6 +70,7 @@ impl LogConfigs {
         let topic = self.topic(image, name);
         ProduceRules {
             compacted: topic.retention.compact,
+            compression: topic.compression,
             max_message_bytes: topic.max_message_bytes,
             min_insync_replicas: topic.min_insync_replicas,
         }

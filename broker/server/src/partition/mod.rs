@@ -12,6 +12,7 @@ use broker_log::{
     Origin, ReadError, ReadRequest, TopicPartition,
 };
 use bytes::Bytes;
+use protocol::record::Codec;
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -123,6 +124,8 @@ impl Marks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProduceRules {
     pub(crate) compacted: bool,
+    /// What batches are stored in; `None`: in what their producer chose.
+    pub(crate) compression: Option<Codec>,
     pub(crate) max_message_bytes: u32,
     pub(crate) min_insync_replicas: i32,
 }

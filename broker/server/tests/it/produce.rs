@@ -6,7 +6,7 @@ use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData
 use protocol::messages::{
     DescribeProducersRequest, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest,
 };
-use protocol::record::{BatchBuilder, BatchOptions, Compression, Records};
+use protocol::record::{self, BatchBuilder, BatchOptions, Compression, Records};
 
 use crate::support::{TestBroker, Wire, batch, batch_of, produce, records_of};
 
@@ -107,6 +107,29 @@ async fn too_few_replicas_in_sync_refuse_acks_all_only() {
     assert_eq!(refused.error_code, ErrorCode::NotEnoughReplicas);
     let taken = wire.call(9, &produce("t", 0, 1, batch(&["a"]))).await;
     assert_eq!(taken.responses[0].partition_responses[0].error_code, ErrorCode::None);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_topics_own_compression_replaces_the_producers() {
+    let test = TestBroker::start().await;
+    let mut wire = test.connect().await;
+    let settings = [("compression.type", "zstd"), ("compression.zstd.level", "5")];
+    wire.create_topic("t", 1, &settings).await;
+    for compression in Compression::ALL {
+        let options = BatchOptions { codec: compression.into(), ..BatchOptions::default() };
+        let text = compression.name().repeat(50);
+        wire.produce("t", 0, batch_of(options, &[&text, "x"])).await;
+    }
+    let response = wire.fetch("t", 0, 0, 0).await;
+    let records = response.responses[0].partitions[0].records.as_ref().unwrap();
+    let batches: Vec<_> = record::batches(records.bytes().unwrap()).map(Result::unwrap).collect();
+    assert_eq!(batches.len(), 5);
+    assert!(batches.iter().all(|batch| batch.compression() == Ok(Compression::Zstd)));
+    let expected: Vec<String> =
+        Compression::ALL.iter().flat_map(|c| [c.name().repeat(50), "x".to_owned()]).collect();
+    let found: Vec<String> = records_of(&response).into_iter().map(|(_, value)| value).collect();
+    assert_eq!(found, expected);
     test.stop().await;
 }
 

@@ -5,13 +5,13 @@ use super::super::key::{Check, Key, keys};
 pub(super) const KEYS: &[Key] = keys! {
     "compression.type" String "producer",
         Check::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]),
-        High ClusterWide Missing;
+        High ClusterWide Works;
         "Codec of the stored batches; producer keeps what each producer chose.";
-    "compression.gzip.level" Int "-1", Check::BetweenOr(1, 9, -1), Medium ClusterWide Missing;
+    "compression.gzip.level" Int "-1", Check::BetweenOr(1, 9, -1), Medium ClusterWide Works;
         "Level used when the broker compresses with gzip; -1 is the library's own choice.";
     "compression.lz4.level" Int "9", Check::Between(1, 17), Medium ClusterWide Missing;
         "Level used when the broker compresses with lz4.";
-    "compression.zstd.level" Int "3", Check::Between(-131072, 22), Medium ClusterWide Missing;
+    "compression.zstd.level" Int "3", Check::Between(-131072, 22), Medium ClusterWide Works;
         "Level used when the broker compresses with zstd.";
     "log.cleaner.backoff.ms" Long "15000", Check::AtLeast(0), Medium ClusterWide Kept;
         "Pause of a cleaner that finds nothing to do.";
