@@ -90,3 +90,70 @@ fn unversioned<V: Message>(value: Bytes) -> Result<V, DecodeError> {
     let version = reader.i16()?;
     V::decode(&mut reader, version)
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::messages::group_metadata_value::MemberMetadata;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn offset(value: Option<OffsetCommitValue>) -> Record {
+        Record::Offset { group: "g1".to_owned(), topic: "t1".to_owned(), partition: 2, value }
+    }
+
+    #[test]
+    fn an_offset_has_the_bytes_that_kafka_writes() {
+        let value = OffsetCommitValue {
+            offset: 100,
+            leader_epoch: 0,
+            metadata: "n".to_owned(),
+            commit_timestamp: 7,
+            topic_id: Uuid::from_u128(1),
+            ..OffsetCommitValue::default()
+        };
+        let (key, bytes) = offset(Some(value.clone())).encode().unwrap();
+        assert_eq!(&key[..], b"\0\x01\0\x02g1\0\x02t1\0\0\0\x02");
+        let mut expected =
+            b"\0\x04\0\0\0\0\0\0\0\x64\0\0\0\0\x02n\0\0\0\0\0\0\0\x07\x01\0\x10".to_vec();
+        expected.extend(Uuid::from_u128(1).as_bytes());
+        assert_eq!(bytes.as_deref(), Some(expected.as_slice()));
+        assert_eq!(Record::decode(key, bytes), Ok(Some(offset(Some(value.clone())))));
+        let expiring = OffsetCommitValue { expire_timestamp: 9, ..value };
+        let (_, bytes) = offset(Some(expiring)).encode().unwrap();
+        assert_eq!(&bytes.unwrap()[..2], b"\0\x01");
+    }
+
+    #[test]
+    fn a_group_is_written_and_read_back_and_a_tombstone_too() {
+        let value = GroupMetadataValue {
+            protocol_type: "consumer".to_owned(),
+            generation: 3,
+            protocol: Some("range".to_owned()),
+            leader: Some("m".to_owned()),
+            current_state_timestamp: 5,
+            members: vec![MemberMetadata {
+                member_id: "m".to_owned(),
+                group_instance_id: None,
+                session_timeout: 10,
+                rebalance_timeout: 20,
+                subscription: Bytes::from_static(b"s"),
+                assignment: Bytes::from_static(b"a"),
+                ..MemberMetadata::default()
+            }],
+        };
+        for value in [Some(value), None] {
+            let record = Record::Group { group: "g".to_owned(), value };
+            let (key, bytes) = record.encode().unwrap();
+            assert_eq!(&key[..], b"\0\x02\0\x01g");
+            assert_eq!(Record::decode(key, bytes), Ok(Some(record)));
+        }
+    }
+
+    #[test]
+    fn records_of_other_kinds_are_passed_over_and_damaged_ones_are_errors() {
+        assert_eq!(Record::decode(Bytes::from_static(b"\0\x03\0\x01g"), None), Ok(None));
+        assert!(Record::decode(Bytes::from_static(b"\0\x02\0\x09g"), None).is_err());
+        assert!(Record::decode(Bytes::new(), None).is_err());
+    }
+}

@@ -53,8 +53,12 @@ impl Group {
 
     /// The record that notes the birth of a group, before anybody is a member.
     pub(crate) fn birth_record(group: &str, now_ms: i64) -> Record {
-        let value =
-            GroupMetadataValue { current_state_timestamp: now_ms, ..GroupMetadataValue::default() };
+        let value = GroupMetadataValue {
+            protocol: None,
+            leader: None,
+            current_state_timestamp: now_ms,
+            ..GroupMetadataValue::default()
+        };
         Record::Group { group: group.to_owned(), value: Some(value) }
     }
 

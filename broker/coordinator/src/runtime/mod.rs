@@ -15,6 +15,8 @@ mod batches;
 mod cell;
 mod membership;
 mod offsets;
+#[cfg(test)]
+mod tests;
 mod timer_task;
 mod writer;
 
