@@ -2,6 +2,7 @@
 //! answers to the names of Kafka's tools, as sub-commands and when it is called by such a name.
 
 mod logging;
+mod signals;
 mod tools;
 
 use std::path::Path;

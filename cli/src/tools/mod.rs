@@ -6,10 +6,14 @@
 mod configs;
 mod connection;
 mod console;
+mod consumer_groups;
 mod delete_records;
+mod dump_log;
 mod get_offsets;
 pub(crate) mod install;
 mod options;
+mod perf;
+mod server_start;
 mod server_stop;
 mod storage;
 mod topics;
@@ -28,9 +32,15 @@ pub(crate) struct Tool {
 
 const TOOLS: &[Tool] = &[
     configs::TOOL,
+    console::consumer::TOOL,
     console::producer::TOOL,
+    consumer_groups::TOOL,
     delete_records::TOOL,
+    dump_log::TOOL,
     get_offsets::TOOL,
+    perf::consumer::TOOL,
+    perf::producer::TOOL,
+    server_start::TOOL,
     server_stop::TOOL,
     storage::KAFKA_STORAGE,
     storage::ZOOKEEPER_SERVER_START,
@@ -45,7 +55,9 @@ pub(crate) fn find(name: &str) -> Option<&'static Tool> {
 
 /// Runs a tool to its end on a runtime of its own.
 pub(crate) fn run(tool: &Tool, arguments: &[String]) -> i32 {
-    crate::logging::init("warn");
+    if tool.name != server_start::TOOL.name {
+        crate::logging::init("warn");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

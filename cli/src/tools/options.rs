@@ -236,6 +236,16 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// Names the option to use in place of one that Kafka is about to drop.
+pub(crate) fn print_deprecated(parsed: &Parsed, old: &str, new: &str) {
+    if parsed.has(old) {
+        println!(
+            "Option --{old} is deprecated and will be removed in a future version. Use --{new} \
+             instead."
+        );
+    }
+}
+
 /// Prints what is wrong and the usage page below it; answers the exit status.
 pub(crate) fn refuse(spec: &Spec, error: &UsageError) -> i32 {
     eprintln!("{error}");

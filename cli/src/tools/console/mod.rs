@@ -1,5 +1,6 @@
 //! kafka-console-producer and kafka-console-consumer: lines to records and back.
 
+pub(super) mod consumer;
 mod format;
 mod lines;
 pub(super) mod producer;

@@ -10,7 +10,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use super::lines::{Line, LineReader};
 use crate::tools::Tool;
 use crate::tools::connection::{client_properties, key_values, properties_file, warn_unused};
-use crate::tools::options::{Parsed, Spec, UsageError, begin, flag, maybe_value, refuse, value};
+use crate::tools::options::{
+    Parsed, Spec, UsageError, begin, flag, maybe_value, print_deprecated, refuse, value,
+};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-console-producer",
@@ -72,6 +74,9 @@ async fn run(arguments: &[String]) -> i32 {
     if let Err(error) = check(&parsed) {
         return refuse(&SPEC, &error);
     }
+    print_deprecated(&parsed, "property", "reader-property");
+    print_deprecated(&parsed, "producer-property", "command-property");
+    print_deprecated(&parsed, "producer.config", "command-config");
     let made = reader(&parsed).and_then(|reader| Ok((reader, producer(&parsed)?)));
     let (reader, producer) = match made {
         Ok(made) => made,

@@ -1,0 +1,38 @@
+//! kafka-producer-perf-test and kafka-consumer-perf-test: how many records go through.
+
+pub(super) mod consumer;
+mod latency;
+pub(super) mod producer;
+
+/// Some of Kafka's options take several words, up to the next option: each becomes an argument of
+/// its own, so that `--producer-props a=1 b=2` reads like `--producer-props a=1 --producer-props b=2`.
+fn repeated(arguments: &[String], options: &[&str]) -> Vec<String> {
+    let mut words = Vec::with_capacity(arguments.len());
+    let mut current: Option<&String> = None;
+    let mut has_value = false;
+    for word in arguments {
+        if word.starts_with("--") {
+            current = options.contains(&word.trim_start_matches('-')).then_some(word);
+            has_value = false;
+        } else if let Some(option) = current {
+            if has_value {
+                words.push(option.clone());
+            }
+            has_value = true;
+        }
+        words.push(word.clone());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_with_several_words_is_repeated() {
+        let line = ["--producer-props", "a=1", "b=2", "--topic", "t", "u"].map(str::to_owned);
+        let expected = ["--producer-props", "a=1", "--producer-props", "b=2", "--topic", "t", "u"];
+        assert_eq!(repeated(&line, &["producer-props"]), expected);
+    }
+}
