@@ -9,7 +9,8 @@ use crate::write::is_set;
 
 pub(crate) fn emit(out: &mut String, context: &Context) -> std::fmt::Result {
     let item = context.item;
-    let mut body = String::new();
+    // The fields that are always there before the first that is not, and what follows them.
+    let (mut first, mut body) = (String::new(), String::new());
     for field in &item.fields {
         let versions = match &field.tag {
             Some((_, versions)) => versions,
@@ -24,29 +25,33 @@ pub(crate) fn emit(out: &mut String, context: &Context) -> std::fmt::Result {
         if field.tag.is_some() {
             tests.push(is_set(field));
         }
-        let push = format!("    fields.push(({:?}, {}));", field.name, whole(field));
+        let entry = format!("({:?}, {})", field.name, whole(field));
         match tests.is_empty() {
-            true => writeln!(body, "{push}")?,
-            false => writeln!(body, "    if {} {{\n{push}\n    }}", tests.join(" && "))?,
+            true if body.is_empty() => writeln!(first, "{entry},")?,
+            true => writeln!(body, "fields.push({entry});")?,
+            false => writeln!(body, "if {} {{\nfields.push({entry});\n}}", tests.join(" && "))?,
         }
     }
-    let version = if body.contains("(v)") || body.contains("if v ") { "v" } else { "_v" };
-    let fields = match body.is_empty() {
-        true => "    let fields = Vec::new();",
-        false => "    let mut fields = Vec::new();",
-    };
+    let uses_version =
+        [&first, &body].iter().any(|text| text.contains("v)")) || body.contains("if v ");
+    let version = if uses_version { "v" } else { "_" };
+    let mutable = if body.is_empty() { "" } else { "mut " };
     writeln!(out, "impl {} {{", item.name)?;
     writeln!(out, "fn tree(&self, {version}: i16) -> crate::Tree {{")?;
-    writeln!(out, "{fields}\n{body}    crate::Tree::Struct(fields)\n}}\n}}")
+    writeln!(out, "let {mutable}fields = vec![\n{first}];")?;
+    writeln!(out, "{body}crate::Tree::Struct(fields)\n}}\n}}")
 }
 
 fn whole(field: &Field) -> String {
     let place = format!("self.{}", field_name(&field.name));
     let value = |place: &str| match field.array {
-        true => format!(
-            "crate::Tree::Array({place}.iter().map(|x| {}).collect())",
-            one(&field.element, "x")
-        ),
+        true => {
+            let each = match &field.element {
+                Type::Struct(_) => "|x| x.tree(v)",
+                _ => "crate::Tree::from",
+            };
+            format!("crate::Tree::Array({place}.iter().map({each}).collect())")
+        }
         false => one(&field.element, place),
     };
     match is_option(field) {
