@@ -8,14 +8,9 @@
 //! Not in here: tasks, sockets, clocks (every time is an argument `now_ms`), replication (a
 //! high watermark is told, never found) and topics' configurations (a [`LogConfig`] is given).
 //!
-//! | module | what it is about |
-//! |---|---|
-//! | `log` | the facade: a partition's state, opening and closing |
-//! | `append`, `read`, `retention`, `truncate` | what is done to a log |
-//! | `segment`, `index`, `epoch`, `producers` | what a log is made of |
-//! | `recovery` | from files to a log again |
-//! | `checkpoint`, `dirs`, `name` | files of a whole log dir, and their names |
-//! | `store` | the disk, or what stands for it |
+//! What is done to a log: `log` (the facade), `append`, `read`, `times`, `flush`, `retention`,
+//! `truncate`, `recovery`. What it is made of: `segment`, `index`, `epoch`, `producers`.
+//! Files of a whole log dir: `dirs`, `checkpoint`. The disk, or what stands for it: `store`.
 
 mod append;
 mod batch;
@@ -26,6 +21,7 @@ mod epoch;
 mod error;
 mod flush;
 mod folder;
+pub mod format;
 mod identity;
 mod index;
 mod log;

@@ -32,7 +32,7 @@ use leftovers::{FoundSegment, find_segments};
 pub struct RecoveryReport {
     /// Segments whose batches were all read and checked.
     pub scanned_segments: usize,
-    /// Of them, those that a crash or a missing file had left without indexes.
+    /// Of them, those that had lost an index.
     pub rebuilt_indexes: usize,
     /// Bytes cut off because they were torn or damaged.
     pub bytes_cut: u64,
@@ -153,9 +153,10 @@ impl Recovery<'_> {
         let count = found.len();
         let mut next_offset = 0;
         let mut found = found.into_iter().enumerate();
-        while let Some((index, FoundSegment { mut segment, scan })) = found.next() {
+        while let Some((index, FoundSegment { mut segment, scan, lacks_index })) = found.next() {
             let is_last = index + 1 == count;
             let mut cut = 0;
+            self.report.rebuilt_indexes += usize::from(lacks_index);
             if scan {
                 (next_offset, cut) = self.scan(&mut segment)?;
             } else if is_last {

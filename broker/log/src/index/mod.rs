@@ -4,9 +4,9 @@
 //! append costs one write. What a crash takes of them is found again: the segments that may
 //! lack entries are those that recovery scans.
 
-mod offset;
-mod time;
-mod txn;
+pub(crate) mod offset;
+pub(crate) mod time;
+pub(crate) mod txn;
 
 use std::sync::Arc;
 

@@ -128,7 +128,7 @@ fn encode(relative: u32, position: u32) -> [u8; ENTRY] {
     (u64::from(relative) << 32 | u64::from(position)).to_be_bytes()
 }
 
-fn decode(entry: &[u8; ENTRY]) -> (u32, u32) {
+pub(crate) fn decode(entry: &[u8; ENTRY]) -> (u32, u32) {
     let both = u64::from_be_bytes(*entry);
     ((both >> 32) as u32, both as u32)
 }

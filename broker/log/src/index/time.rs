@@ -111,7 +111,7 @@ fn encode(timestamp: i64, relative: i32) -> [u8; ENTRY] {
     entry
 }
 
-fn decode(entry: &[u8; ENTRY]) -> (i64, i64) {
+pub(crate) fn decode(entry: &[u8; ENTRY]) -> (i64, i64) {
     let [a, b, c, d, e, f, g, h, i, j, k, l] = *entry;
     let timestamp = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
     (timestamp, i32::from_be_bytes([i, j, k, l]).into())

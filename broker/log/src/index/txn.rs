@@ -14,7 +14,7 @@ use crate::error::StorageError;
 use crate::folder::{Folder, OpenFile};
 use crate::name::FileKind;
 
-const ENTRY: usize = 34;
+pub(crate) const ENTRY: usize = 34;
 const VERSION: i16 = 0;
 
 #[derive(Debug)]
@@ -92,7 +92,7 @@ fn encode(entry: &AbortedEntry) -> [u8; ENTRY] {
     bytes
 }
 
-fn decode(bytes: &[u8; ENTRY]) -> AbortedEntry {
+pub(crate) fn decode(bytes: &[u8; ENTRY]) -> AbortedEntry {
     let number = |at: usize| {
         let mut eight = [0; 8];
         eight.copy_from_slice(&bytes[at..at + 8]);

@@ -3,36 +3,32 @@
 //! ```text
 //!   0         2     6       10
 //!   | version | crc | count | entries of 46 bytes ...      big-endian
-//!
-//!   0             8       10              14            22             26          34
-//!   | producer id | epoch | last sequence | last offset | offset delta | timestamp | ...
-//!
-//!   34                  38                           46
-//!   | coordinator epoch | transaction's first offset |
 //! ```
-//! The CRC-32C covers all behind it. The offset delta is that of the last batch; its last
-//! offset is -1 when there is none, and so is the transaction's first offset.
+//! `protocol`'s `ProducerSnapshot` has the fields. The CRC-32C covers all behind it. An entry
+//! holds the producer's last batch; its last offset is -1 when there is none.
+
+use bytes::Bytes;
+use protocol::messages::ProducerSnapshot;
+use protocol::messages::producer_snapshot::ProducerEntry;
+use protocol::{Message, Reader, Writer};
 
 use super::{BatchMeta, Producer, ProducerStates};
 
 const VERSION: i16 = 1;
-const HEADER: usize = 10;
 const CRC_AT: usize = 2;
 const CRC_COVERS_FROM: usize = 6;
-const ENTRY: usize = 46;
 
 impl ProducerStates {
     /// The content of a snapshot file.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut producers: Vec<_> = self.producers.values().collect();
         producers.sort_by_key(|producer| producer.id);
-        let mut bytes = Vec::with_capacity(HEADER + producers.len() * ENTRY);
-        bytes.extend(VERSION.to_be_bytes());
-        bytes.extend([0; 4]);
-        bytes.extend((producers.len() as u32).to_be_bytes());
-        for producer in producers {
-            encode_entry(producer, &mut bytes);
-        }
+        let producer_entries = producers.into_iter().map(entry).collect();
+        let mut writer = Writer::with_capacity(CRC_COVERS_FROM);
+        writer.i16(VERSION);
+        let snapshot = ProducerSnapshot { crc: 0, producer_entries };
+        snapshot.encode(&mut writer, VERSION).expect("all of its fields have a fixed size");
+        let mut bytes = writer.buffered().to_vec();
         let crc = crc32c::crc32c(&bytes[CRC_COVERS_FROM..]);
         bytes[CRC_AT..CRC_COVERS_FROM].copy_from_slice(&crc.to_be_bytes());
         bytes
@@ -46,25 +42,9 @@ impl ProducerStates {
         offset: i64,
         keep: impl Fn(&Producer) -> bool,
     ) -> Result<(), String> {
-        let mut fields = Fields(bytes);
-        let version = i16::from_be_bytes(fields.take()?);
-        if version != VERSION {
-            return Err(format!("its version is {version}, not {VERSION}"));
-        }
-        let crc = u32::from_be_bytes(fields.take()?);
-        let computed = crc32c::crc32c(fields.0);
-        if crc != computed {
-            return Err(format!("its CRC is {crc}, and that of its content {computed}"));
-        }
-        let count = i32::from_be_bytes(fields.take()?);
-        if usize::try_from(count).ok().and_then(|count| count.checked_mul(ENTRY))
-            != Some(fields.0.len())
-        {
-            return Err(format!("{count} entries do not take {} bytes", fields.0.len()));
-        }
+        let snapshot = decode_snapshot(bytes)?;
         self.reset(offset);
-        while !fields.0.is_empty() {
-            let producer = decode_entry(&mut fields)?;
+        for producer in snapshot.producer_entries.iter().map(producer) {
             if keep(&producer) {
                 self.restore(producer);
             }
@@ -73,39 +53,47 @@ impl ProducerStates {
     }
 }
 
-fn encode_entry(producer: &Producer, bytes: &mut Vec<u8>) {
+/// Reads and checks the content of a snapshot file.
+pub(crate) fn decode_snapshot(bytes: &[u8]) -> Result<ProducerSnapshot, String> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(bytes));
+    let version = reader.i16().map_err(|error| error.to_string())?;
+    if version != VERSION {
+        return Err(format!("its version is {version}, not {VERSION}"));
+    }
+    let snapshot = ProducerSnapshot::decode(&mut reader, VERSION);
+    let snapshot = snapshot.map_err(|error| error.to_string())?;
+    let computed = crc32c::crc32c(&bytes[CRC_COVERS_FROM..]);
+    if snapshot.crc != computed {
+        return Err(format!("its CRC is {}, and that of its content {computed}", snapshot.crc));
+    }
+    Ok(snapshot)
+}
+
+fn entry(producer: &Producer) -> ProducerEntry {
     let none = BatchMeta { last_sequence: -1, last_offset: -1, offset_delta: 0, timestamp: -1 };
     let last = producer.last_batch().unwrap_or(&none);
-    bytes.extend(producer.id.to_be_bytes());
-    bytes.extend(producer.epoch.to_be_bytes());
-    bytes.extend(last.last_sequence.to_be_bytes());
-    bytes.extend(last.last_offset.to_be_bytes());
-    bytes.extend(last.offset_delta.to_be_bytes());
-    bytes.extend(producer.last_timestamp.to_be_bytes());
-    bytes.extend(producer.coordinator_epoch.to_be_bytes());
-    bytes.extend(producer.transaction_start().unwrap_or(-1).to_be_bytes());
-}
-
-fn decode_entry(fields: &mut Fields<'_>) -> Result<Producer, String> {
-    let mut producer = Producer::new(i64::from_be_bytes(fields.take()?));
-    producer.epoch = i16::from_be_bytes(fields.take()?);
-    let last_sequence = i32::from_be_bytes(fields.take()?);
-    let last_offset = i64::from_be_bytes(fields.take()?);
-    let offset_delta = i32::from_be_bytes(fields.take()?);
-    producer.last_timestamp = i64::from_be_bytes(fields.take()?);
-    producer.coordinator_epoch = i32::from_be_bytes(fields.take()?);
-    let transaction_start = i64::from_be_bytes(fields.take()?);
-    let timestamp = producer.last_timestamp;
-    let last = BatchMeta { last_sequence, last_offset, offset_delta, timestamp };
-    Ok(producer.with((last_offset >= 0).then_some(last), transaction_start))
-}
-
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let (field, rest) = self.0.split_first_chunk().ok_or("it ends too early")?;
-        self.0 = rest;
-        Ok(*field)
+    ProducerEntry {
+        producer_id: producer.id,
+        epoch: producer.epoch,
+        last_sequence: last.last_sequence,
+        last_offset: last.last_offset,
+        offset_delta: last.offset_delta,
+        timestamp: producer.last_timestamp,
+        coordinator_epoch: producer.coordinator_epoch,
+        current_txn_first_offset: producer.transaction_start().unwrap_or(-1),
     }
+}
+
+fn producer(entry: &ProducerEntry) -> Producer {
+    let mut producer = Producer::new(entry.producer_id);
+    producer.epoch = entry.epoch;
+    producer.last_timestamp = entry.timestamp;
+    producer.coordinator_epoch = entry.coordinator_epoch;
+    let last = BatchMeta {
+        last_sequence: entry.last_sequence,
+        last_offset: entry.last_offset,
+        offset_delta: entry.offset_delta,
+        timestamp: entry.timestamp,
+    };
+    producer.with((entry.last_offset >= 0).then_some(last), entry.current_txn_first_offset)
 }

@@ -13,7 +13,9 @@ use crate::store::{self, Entry};
 #[derive(Debug)]
 pub(crate) struct FoundSegment {
     pub(crate) segment: Segment,
-    /// It has to be read in full: an index is missing or cut.
+    /// An index is missing or cut.
+    pub(crate) lacks_index: bool,
+    /// It has to be read in full.
     pub(crate) scan: bool,
 }
 
@@ -45,16 +47,17 @@ pub(crate) fn find_segments(folder: &Arc<Folder>) -> Result<Vec<FoundSegment>, S
     }
     let found = sizes.into_iter().map(|(base_offset, sizes)| {
         let whole = |size: Option<u64>, entry| size.is_some_and(|size| size % entry == 0);
-        let scan = !whole(sizes.offset_index, 8)
+        let lacks_index = !whole(sizes.offset_index, 8)
             || !whole(sizes.time_index, 12)
             || sizes.txn_index % 34 != 0;
-        if scan {
+        if lacks_index {
             tracing::warn!(
                 folder = %folder.path.display(), base_offset,
                 "an index is missing or cut; writing it anew"
             );
         }
-        FoundSegment { segment: Segment::existing(folder.clone(), base_offset, sizes), scan }
+        let segment = Segment::existing(folder.clone(), base_offset, sizes);
+        FoundSegment { segment, lacks_index, scan: lacks_index }
     });
     Ok(found.collect())
 }

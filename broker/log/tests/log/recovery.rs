@@ -162,7 +162,11 @@ fn missing_and_cut_indexes_are_written_anew() {
                 let good = rig.content(&name);
                 assert!(good.len() >= 12 * 5, "{name}: {}", good.len());
                 rig.remove(&name);
-                assert_eq!(read_all(&rig.open(), 0), filled(0..100));
+                let options =
+                    OpenOptions { clean_shutdown: true, now_ms: NOW, ..Default::default() };
+                let (log, report) = rig.open_with(options);
+                assert_eq!((report.scanned_segments, report.rebuilt_indexes), (1, 1));
+                assert_eq!(read_all(&log, 0), filled(0..100));
                 assert_eq!(rig.content(&name), good, "{name} was missing");
                 rig.overwrite(&name, &good[..good.len() - 3]);
                 assert_eq!(read_all(&rig.open(), 0), filled(0..100));
