@@ -1,0 +1,5 @@
+//! The binary from the outside: as a person, a script and an old book use it.
+
+mod books;
+mod broker;
+mod restart;
