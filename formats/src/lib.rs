@@ -9,6 +9,7 @@
 //! json            scanning and writing JSON text
 //! delimited       one record of delimiter-separated text
 //! framing         magic byte and schema id
+//! temporal        dates and times in text
 //! columns         records -> Arrow ([`RowDecoder`]), Arrow -> records ([`RowEncoder`])
 //! ```
 //!
@@ -36,6 +37,7 @@ pub mod delimited;
 pub mod framing;
 pub mod json;
 mod schema;
+pub mod temporal;
 mod value;
 
 pub use columns::{

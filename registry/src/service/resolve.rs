@@ -1,0 +1,124 @@
+//! A request's schema to something understood: its references fetched from the state, its text in
+//! canonical form.
+
+use std::sync::Arc;
+
+use formats::avro::Validation;
+
+use super::{Answer, SchemaRequest};
+use crate::error::RegistryError;
+use crate::schema::{Content, Parsed, Reference, SchemaType};
+use crate::store::{State, Version};
+use crate::subject;
+
+/// The subject that a reference means, from inside a context.
+pub(crate) fn reference_subject(context: &str, name: &str) -> String {
+    if name.starts_with(":.") { subject::normal(name) } else { subject::qualified(context, name) }
+}
+
+/// Longest schema that is taken, in bytes.
+const LONGEST: usize = 1_000_000;
+
+/// Parses a request's schema in the context of a subject. The content has the canonical text, or
+/// the normalised one where the request asks for it.
+pub(crate) fn parse(
+    state: &State,
+    context: &str,
+    request: &SchemaRequest,
+    validation: Validation,
+) -> Answer<(Parsed, Content)> {
+    let Some(schema_type) = SchemaType::parse(&request.schema_type) else {
+        let given = &request.schema_type;
+        return Err(RegistryError::InvalidSchema(format!("Invalid schema type {given}")));
+    };
+    if !SchemaType::SERVED.contains(&schema_type) {
+        let name = schema_type.name();
+        return Err(RegistryError::InvalidSchema(format!(
+            "Invalid schema type {name}: this registry serves AVRO schemas only"
+        )));
+    }
+    if request.schema.trim().is_empty() {
+        return Err(RegistryError::InvalidSchema("Empty schema".into()));
+    }
+    if request.schema.len() > LONGEST {
+        return Err(RegistryError::TooLarge);
+    }
+    let parsed =
+        parse_text(state, context, schema_type, &request.schema, &request.references, validation)?;
+    let content = Content {
+        schema_type,
+        text: parsed.canonical(request.normalize).into(),
+        references: request.references.clone(),
+        metadata: request.metadata.clone(),
+        rule_set: request.rule_set.clone(),
+    };
+    Ok((parsed, content))
+}
+
+/// Parses what is already registered.
+pub(super) fn parse_stored(state: &State, context: &str, content: &Content) -> Answer<Parsed> {
+    let Content { schema_type, text, references, .. } = content;
+    parse_text(state, context, *schema_type, text, references, Validation::Lenient)
+}
+
+fn parse_text(
+    state: &State,
+    context: &str,
+    schema_type: SchemaType,
+    text: &str,
+    references: &[Reference],
+    validation: Validation,
+) -> Answer<Parsed> {
+    let invalid = |details: String| {
+        let shown: Vec<String> = references
+            .iter()
+            .map(|r| {
+                format!("{{name='{}', subject='{}', version={}}}", r.name, r.subject, r.version)
+            })
+            .collect();
+        RegistryError::InvalidSchema(format!(
+            "Invalid schema {text} with refs [{}] of type {}, details: {details}",
+            shown.join(", "),
+            schema_type.name()
+        ))
+    };
+    let mut found = Vec::new();
+    collect(state, context, references, &mut Vec::new(), &mut found).map_err(&invalid)?;
+    let texts: Vec<&str> = found.iter().map(|content| &*content.text).collect();
+    Parsed::new(schema_type, text, &texts, validation).map_err(invalid)
+}
+
+/// The contents of all references, each once, those of references before their referrers.
+fn collect(
+    state: &State,
+    context: &str,
+    references: &[Reference],
+    inside: &mut Vec<(String, i32)>,
+    found: &mut Vec<Arc<Content>>,
+) -> Result<(), String> {
+    for reference in references {
+        let name = reference_subject(context, &reference.subject);
+        let version = referenced(state, &name, reference.version).ok_or_else(|| {
+            format!(
+                "No schema reference found for subject \"{}\" and version {}",
+                reference.subject, reference.version
+            )
+        })?;
+        let place = (name, version.version);
+        if inside.contains(&place) {
+            return Err(format!("the references to subject \"{}\" go round in a circle", place.0));
+        }
+        inside.push(place);
+        collect(state, context, &version.content.references, inside, found)?;
+        inside.pop();
+        if !found.iter().any(|known| Arc::ptr_eq(known, &version.content)) {
+            found.push(Arc::clone(&version.content));
+        }
+    }
+    Ok(())
+}
+
+/// The version a reference means; -1 is the latest. Soft-deleted ones still count.
+fn referenced<'a>(state: &'a State, name: &str, version: i32) -> Option<&'a Version> {
+    if version < 0 { state.live(name).next_back() } else { state.version(name, version) }
+}

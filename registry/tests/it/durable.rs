@@ -1,0 +1,95 @@
+use client::schema_registry::SchemaRegistry;
+use client::{Consumer, ConsumerConfig, TopicPartition};
+use std::time::Duration;
+
+use super::Cluster;
+
+const INNER: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}"#;
+const WIDER: &str = concat!(
+    r#"{"type":"record","name":"R","fields":[{"name":"a","type":"string"},"#,
+    r#"{"name":"b","type":"int","default":1}]}"#
+);
+
+#[tokio::test]
+async fn schemas_outlive_the_registry_and_the_broker() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start(dir.path()).await;
+    let registry = cluster.registry().await;
+    let client = SchemaRegistry::new(&registry.url()).expect("a URL");
+    assert_eq!(client.register("t-value", INNER).await.expect("registered"), 1);
+    assert_eq!(client.register("t-value", WIDER).await.expect("registered"), 2);
+    let incompatible = client.register("t-value", "\"int\"").await.expect_err("refused");
+    assert!(incompatible.to_string().contains("TYPE_MISMATCH"), "{incompatible}");
+    registry.shutdown().await;
+    cluster.stop().await;
+
+    let cluster = Cluster::start(dir.path()).await;
+    let registry = cluster.registry().await;
+    let client = SchemaRegistry::new(&registry.url()).expect("a URL");
+    let latest = client.latest("t-value").await.expect("found");
+    assert_eq!((latest.id, latest.version), (2, 2));
+    assert_eq!(latest.schema.text, WIDER);
+    assert_eq!(client.schema(1).await.expect("found").text, INNER);
+    assert_eq!(client.register("t-value", INNER).await.expect("known"), 1);
+    assert_eq!(client.register("u-value", "\"long\"").await.expect("new"), 3);
+    registry.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn the_topic_has_the_records_that_confluent_writes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start(dir.path()).await;
+    let registry = cluster.registry().await;
+    let client = SchemaRegistry::new(&registry.url()).expect("a URL");
+    client.register("t-value", "\"int\"").await.expect("registered");
+    client.delete_subject("t-value", false).await.expect("deleted");
+    registry.shutdown().await;
+
+    let mut consumer =
+        Consumer::new(ConsumerConfig::new(cluster.client.clone())).expect("a consumer");
+    let partition = TopicPartition::new("_schemas", 0);
+    consumer.assign([partition.clone()]).expect("assigned");
+    consumer.seek_to_beginning(&[partition]).expect("sought");
+    let mut texts = Vec::new();
+    while texts.len() < 3 {
+        let polled = consumer.poll(Duration::from_secs(5)).await.expect("records");
+        for record in polled.records() {
+            let record = record.expect("a record");
+            let text = |bytes: Option<bytes::Bytes>| {
+                bytes.map(|bytes| String::from_utf8(bytes.to_vec()).expect("text"))
+            };
+            texts.push((text(record.key), text(record.value)));
+        }
+    }
+    let key = |text: &str| Some(text.to_owned());
+    assert_eq!(texts[0], (key(r#"{"keytype":"NOOP","magic":0}"#), None));
+    let (schema_key, schema_value) = &texts[1];
+    let expected = r#"{"keytype":"SCHEMA","subject":"t-value","version":1,"magic":1}"#;
+    assert_eq!(schema_key.as_deref(), Some(expected));
+    let start = r#"{"subject":"t-value","version":1,"id":1,"md5":""#;
+    assert!(schema_value.as_deref().is_some_and(|value| value.starts_with(start)));
+    let deletion = r#"{"keytype":"DELETE_SUBJECT","subject":"t-value","magic":0}"#;
+    assert_eq!(texts[2].0.as_deref(), Some(deletion));
+    consumer.close().await.expect("closed");
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_topic_with_more_partitions_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start(dir.path()).await;
+    let admin = client::Admin::new(cluster.client.clone()).expect("an admin client");
+    let topic = client::admin::NewTopic::new("_schemas", 2, 1);
+    admin.create_topics(&[topic], false).await.expect("created");
+    admin.close().await;
+    let listener = "127.0.0.1:0".to_owned();
+    let config = registry::RegistryConfig { listener, ..Default::default() };
+    let error = registry::start(config, cluster.client.clone()).await.expect_err("refused");
+    assert_eq!(
+        error.to_string(),
+        "the registry's topic _schemas cannot be used: it has 2 partitions, the registry needs \
+         exactly one"
+    );
+    cluster.stop().await;
+}
