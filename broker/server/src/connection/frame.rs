@@ -53,6 +53,11 @@ impl FrameReader {
         }
     }
 
+    /// Whether the next frame is here already.
+    pub(crate) fn has_frame(&self) -> bool {
+        matches!(self.size(), Ok(Some(size)) if self.buffer.len() >= 4 + size)
+    }
+
     fn size(&self) -> Result<Option<usize>, FrameError> {
         let Some(head) = self.buffer.first_chunk::<4>() else { return Ok(None) };
         let size = i32::from_be_bytes(*head);

@@ -61,7 +61,10 @@ pub(crate) async fn serve(
         peer,
         services,
     };
-    let reason = connection.run(&mut stream, limits.idle, &stopping).await;
+    let reason = tokio::select! {
+        reason = connection.run(&mut stream, limits.idle, &stopping) => reason,
+        () = too_late(&stopping) => "the broker stops, and a request was not done in time".to_owned(),
+    };
     debug!(client = %connection.peer.address, "connection closed: {reason}");
     // The client may be gone already; there is nobody left to tell.
     let _ = stream.shutdown().await;
@@ -104,13 +107,20 @@ impl Connection {
         let idle_timer = tokio::time::sleep(idle);
         tokio::pin!(idle_timer);
         loop {
-            if let Err(reason) = self.write_done(stream).await {
+            let started = self.start_what_is_there(stream).await;
+            let written = tokio::time::timeout(idle, self.write_done(stream)).await;
+            match written {
+                Ok(Ok(())) => {}
+                Ok(Err(reason)) => return reason,
+                Err(_) => return format!("no answer was read for {} ms", idle.as_millis()),
+            }
+            if let Err(reason) = started {
                 return reason;
             }
-            if let Some(reason) = self.start_held() {
-                return reason;
+            if self.held.as_ref().is_some_and(|frame| self.may_start(frame)) {
+                continue;
             }
-            let may_read = self.held.is_none() && self.queue.len() < IN_FLIGHT_PER_CONNECTION;
+            let may_read = self.may_read();
             let waiting = !self.queue.is_empty();
             let event = tokio::select! {
                 biased;
@@ -135,33 +145,50 @@ impl Connection {
         }
     }
 
-    /// Starts the request that was held back, if all before it allow that.
-    fn start_held(&mut self) -> Option<Reason> {
-        let frame = self.held.take()?;
-        let beside = dispatch::runs_beside(&frame);
-        let all_beside = self.queue.iter().all(|slot| match slot {
-            Slot::Running { beside, .. } => *beside,
-            Slot::Done(_) => true,
-        });
-        let may_start = self.queue.is_empty() || (beside && all_beside);
-        if !may_start {
-            self.held = Some(frame);
-            return None;
-        }
-        match dispatch::start(frame, self.peer.clone(), self.services.clone()) {
-            Ok(mut future) => {
-                // The first poll happens here, in the order of the requests. It may not register a
-                // waker that counts: whatever is not done is polled again before the task sleeps.
-                let mut context = Context::from_waker(std::task::Waker::noop());
-                let slot = match future.as_mut().poll(&mut context) {
-                    Poll::Ready(outcome) => Slot::Done(outcome),
-                    Poll::Pending => Slot::Running { future, beside },
-                };
-                self.queue.push_back(slot);
-                None
+    fn may_read(&self) -> bool {
+        self.held.is_none() && self.queue.len() < IN_FLIGHT_PER_CONNECTION
+    }
+
+    /// Whether everything before the frame's request lets it start.
+    fn may_start(&self, frame: &Bytes) -> bool {
+        self.queue.is_empty()
+            || dispatch::runs_beside(frame)
+                && self.queue.iter().all(|slot| match slot {
+                    Slot::Running { beside, .. } => *beside,
+                    Slot::Done(_) => true,
+                })
+    }
+
+    /// Starts the request that was held back and those whose frames are in the buffer already, so
+    /// that answers to requests that came together leave together.
+    async fn start_what_is_there(&mut self, stream: &mut Stream) -> Result<(), Reason> {
+        loop {
+            if let Some(frame) = self.held.take() {
+                if !self.may_start(&frame) {
+                    self.held = Some(frame);
+                    return Ok(());
+                }
+                self.start(frame)?;
             }
-            Err(refusal) => Some(refusal.to_string()),
+            if !self.may_read() || !self.reader.has_frame() {
+                return Ok(());
+            }
+            self.held = self.reader.next(stream).await.map_err(|error| error.to_string())?;
         }
+    }
+
+    fn start(&mut self, frame: Bytes) -> Result<(), Reason> {
+        let beside = dispatch::runs_beside(&frame);
+        let started = dispatch::start(frame, self.peer.clone(), self.services.clone());
+        let mut future = started.map_err(|refusal| refusal.to_string())?;
+        // The first poll happens here, in the order of the requests. It may not register a waker
+        // that counts: whatever is not done is polled again before the task sleeps.
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        self.queue.push_back(match future.as_mut().poll(&mut context) {
+            Poll::Ready(outcome) => Slot::Done(outcome),
+            Poll::Pending => Slot::Running { future, beside },
+        });
+        Ok(())
     }
 
     /// Writes all answers that stand at the front of the queue.
@@ -187,21 +214,22 @@ impl Connection {
         end.map_or(Ok(()), Err)
     }
 
-    /// Answers what is under way, for as long as a stopping broker waits.
+    /// Answers what is under way.
     async fn drain(&mut self, stream: &mut Stream) -> Reason {
-        let rest = async {
-            while !self.queue.is_empty() {
-                poll_fn(|context| poll_queue(&mut self.queue, context)).await;
-                self.write_done(stream).await?;
+        while !self.queue.is_empty() {
+            poll_fn(|context| poll_queue(&mut self.queue, context)).await;
+            if let Err(reason) = self.write_done(stream).await {
+                return reason;
             }
-            Ok::<(), Reason>(())
-        };
-        match tokio::time::timeout(DRAIN, rest).await {
-            Ok(Ok(())) => "the broker stops".to_owned(),
-            Ok(Err(reason)) => reason,
-            Err(_) => "the broker stops, and a request was not done in time".to_owned(),
         }
+        "the broker stops".to_owned()
     }
+}
+
+/// Returns when the broker has been stopping for as long as it waits for requests.
+async fn too_late(stopping: &CancellationToken) {
+    stopping.cancelled().await;
+    tokio::time::sleep(DRAIN).await;
 }
 
 /// Runs all that runs; ready when the oldest request is done.
