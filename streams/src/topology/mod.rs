@@ -249,7 +249,9 @@ impl Topology {
 
     /// The reading end of the internal topic that `writer` writes.
     pub(crate) fn repartition_reader(&self, writer: usize) -> Option<usize> {
-        let reads = |node: &Node| matches!(node.kind, NodeKind::RepartitionSource { writer: w, .. } if w == writer);
-        self.nodes.iter().position(reads)
+        self.nodes.iter().position(|node| match node.kind {
+            NodeKind::RepartitionSource { writer: other, .. } => other == writer,
+            _ => false,
+        })
     }
 }

@@ -2,4 +2,5 @@
 
 mod fixture;
 mod lifecycle;
+mod on_broker;
 mod recovery;

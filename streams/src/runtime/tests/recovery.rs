@@ -47,7 +47,7 @@ async fn work_until(cluster: &MemoryCluster, appends: usize) {
     }
 }
 
-async fn kill_and_count(state_dir: Option<&Path>) {
+async fn check_counts_after_kills(state_dir: Option<&Path>) {
     let cluster = cluster(&[("IN", PARTITIONS), ("OUT", PARTITIONS)]);
     let (mut model, mut seed) = (BTreeMap::new(), 11);
     for round in 0..12 {
@@ -73,12 +73,12 @@ async fn kill_and_count(state_dir: Option<&Path>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counts_are_exact_after_kills_with_local_state() {
     let folder = tempfile::tempdir().unwrap();
-    kill_and_count(Some(folder.path())).await;
+    check_counts_after_kills(Some(folder.path())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counts_are_exact_after_kills_with_the_changelog_alone() {
-    kill_and_count(None).await;
+    check_counts_after_kills(None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
