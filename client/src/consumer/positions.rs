@@ -60,7 +60,7 @@ impl Consumer {
                 if let Some(position) = state.get(partition)?.position {
                     return Ok(position.offset);
                 }
-                if let Some(error) = state.errors.pop_front() {
+                if let Some(error) = state.failure() {
                     return Err(error);
                 }
             }

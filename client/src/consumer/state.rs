@@ -55,6 +55,8 @@ pub(super) struct Assigned {
     pub(super) preferred: Option<(i32, Instant)>,
     /// Nothing is asked for before this time.
     pub(super) not_before: Option<Instant>,
+    /// What the next poll has to say about it.
+    pub(super) failure: Option<ConsumeError>,
 }
 
 impl Assigned {
@@ -69,7 +71,16 @@ impl Assigned {
             high_watermark: None,
             preferred: None,
             not_before: None,
+            failure: None,
         }
+    }
+
+    /// Forgets what belongs to the position before.
+    fn turn_to(&mut self, turn: u64) {
+        self.turn = turn;
+        self.chunks.clear();
+        self.not_before = None;
+        self.failure = None;
     }
 }
 
@@ -129,12 +140,10 @@ impl State {
         self.turns += 1;
         let turn = self.turns;
         let assigned = self.get(partition)?;
-        assigned.turn = turn;
-        assigned.chunks.clear();
+        assigned.turn_to(turn);
         assigned.seek = None;
         assigned.position = Some(position);
         assigned.fetch_offset = position.offset;
-        assigned.not_before = None;
         Ok(())
     }
 
@@ -147,11 +156,9 @@ impl State {
         self.turns += 1;
         let turn = self.turns;
         let assigned = self.get(partition)?;
-        assigned.turn = turn;
-        assigned.chunks.clear();
+        assigned.turn_to(turn);
         assigned.position = None;
         assigned.seek = Some(seek);
-        assigned.not_before = None;
         Ok(())
     }
 
@@ -179,11 +186,11 @@ impl State {
 
     /// What happens to a partition whose position is not in the log.
     pub(super) fn out_of_range(&mut self, partition: &TopicPartition, reset: OffsetReset) {
-        let Some(assigned) = self.partitions.get(partition) else { return };
+        let Some(assigned) = self.partitions.get_mut(partition) else { return };
         let offset = assigned.fetch_offset;
         if reset == OffsetReset::None {
             let partition = partition.clone();
-            self.errors.push_back(ConsumeError::OffsetOutOfRange { partition, offset });
+            assigned.failure = Some(ConsumeError::OffsetOutOfRange { partition, offset });
             return;
         }
         tracing::info!(%partition, offset, ?reset, "position is out of range and is reset");
@@ -200,7 +207,7 @@ impl State {
 
     /// Takes what can be shown: whole batches, until there are `most` records.
     pub(super) fn take(&mut self, most: usize) -> Result<Polled, ConsumeError> {
-        if let Some(error) = self.errors.pop_front() {
+        if let Some(error) = self.failure() {
             return Err(error);
         }
         let mut polled = Polled::default();
@@ -216,18 +223,26 @@ impl State {
             let (records, error) = assigned.take(&partition, most - count);
             if let Some(records) = records {
                 count += records.count_at_most();
-                self.after = Some(partition);
+                self.after = Some(partition.clone());
                 polled.partitions.push(records);
             }
             if let Some(error) = error {
                 if polled.partitions.is_empty() {
                     return Err(error);
                 }
-                self.errors.push_back(error);
+                if let Some(assigned) = self.partitions.get_mut(&partition) {
+                    assigned.failure = Some(error);
+                }
                 break;
             }
         }
         Ok(polled)
+    }
+
+    /// What has gone wrong, once.
+    pub(super) fn failure(&mut self) -> Option<ConsumeError> {
+        let queued = self.errors.pop_front();
+        queued.or_else(|| self.partitions.values_mut().find_map(|assigned| assigned.failure.take()))
     }
 
     /// All partitions, the one after the last shown first.

@@ -322,7 +322,8 @@ impl Shared {
                     permit.forget();
                     Ok(())
                 }
-                _ => Err(ProduceError::BufferFull {
+                Ok(Err(_)) => Err(ProduceError::Closed),
+                Err(_) => Err(ProduceError::BufferFull {
                     limit: self.config.buffer_memory,
                     after: self.config.max_block,
                 }),

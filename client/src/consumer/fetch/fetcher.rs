@@ -312,12 +312,15 @@ impl Fetcher {
             match result {
                 Ok(position) => state.found(&partition, turn, position),
                 Err(error) => {
-                    let Some(assigned) = state.partitions.get_mut(&partition) else { continue };
+                    let current = state.partitions.get_mut(&partition);
+                    let Some(assigned) = current.filter(|assigned| assigned.turn == turn) else {
+                        continue;
+                    };
                     assigned.not_before = Some(pause);
                     if error.is_retriable() {
                         tracing::debug!(%partition, %error, "position not found yet");
                     } else {
-                        state.errors.push_back(error);
+                        assigned.failure = Some(error);
                     }
                 }
             }
@@ -416,6 +419,7 @@ impl Fetcher {
         let was_follower = assigned.preferred.take().is_some();
         match code {
             ErrorCode::OffsetOutOfRange => {
+                // A follower may be behind; the leader knows.
                 if !was_follower {
                     state.out_of_range(partition, self.shared.config.offset_reset);
                 }
@@ -426,7 +430,7 @@ impl Fetcher {
             }
             code => {
                 let partition = partition.clone();
-                state.errors.push_back(ConsumeError::Fetch { partition, code });
+                assigned.failure = Some(ConsumeError::Fetch { partition, code });
             }
         }
     }

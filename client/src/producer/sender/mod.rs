@@ -120,6 +120,10 @@ impl Sender {
         let needs_refresh = !plan.leaderless.is_empty() || refresh_at <= now;
         let mut wake_at = expires_at.map_or(refresh_at, |at| at.min(refresh_at));
         wake_at = plan.wake_at.map_or(wake_at, |at| at.min(wake_at));
+        if plan.wants_new_epoch {
+            // Raising the epoch makes batches ready.
+            wake_at = now;
+        }
         self.prepare(&plan, needs_refresh);
         for (node, batches) in plan.requests {
             self.send(node, batches).await;
