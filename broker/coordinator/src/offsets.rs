@@ -116,7 +116,6 @@ impl From<&Committed> for OffsetCommitValue {
             commit_timestamp: committed.commit_ms,
             expire_timestamp: committed.expire_ms.unwrap_or(-1),
             topic_id: committed.topic_id,
-            ..Self::default()
         }
     }
 }

@@ -28,7 +28,7 @@ impl Record {
     pub fn encode(&self) -> Result<(Bytes, Option<Bytes>), EncodeError> {
         match self {
             Record::Group { group, value } => {
-                let key = GroupMetadataKey { group: group.clone(), ..Default::default() };
+                let key = GroupMetadataKey { group: group.clone() };
                 let value = value.as_ref().map(|value| versioned(value, GROUP_VALUE_VERSION));
                 Ok((keyed(&key)?, value.transpose()?))
             }
@@ -37,7 +37,6 @@ impl Record {
                     group: group.clone(),
                     topic: topic.clone(),
                     partition: *partition,
-                    ..Default::default()
                 };
                 let version = |value: &OffsetCommitValue| match value.expire_timestamp {
                     -1 => OFFSET_VALUE_VERSION,

@@ -19,7 +19,6 @@ impl Step<'_> {
                 member_id: identity.member_id.clone(),
                 group_instance_id: identity.group_instance_id.clone(),
                 error_code: result.err().unwrap_or_default(),
-                ..MemberResponse::default()
             });
         }
         if anybody && self.group.phase != super::Phase::Empty {

@@ -277,7 +277,6 @@ impl Group {
                 member_id: member.id.clone(),
                 group_instance_id: member.instance_id.clone(),
                 metadata: member.metadata(protocol).cloned().unwrap_or_default(),
-                ..JoinGroupResponseMember::default()
             })
             .collect()
     }

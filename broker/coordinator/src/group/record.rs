@@ -22,7 +22,6 @@ impl Group {
             session_timeout: member.session_timeout_ms,
             subscription: member.metadata(protocol).cloned().unwrap_or_default(),
             assignment: assignments.get(&member.id).cloned().unwrap_or_default(),
-            ..MemberMetadata::default()
         };
         Record::Group {
             group: self.id.clone(),
@@ -33,7 +32,6 @@ impl Group {
                 leader: self.leader.clone(),
                 current_state_timestamp: now_ms,
                 members: self.members.values().map(member).collect(),
-                ..GroupMetadataValue::default()
             }),
         }
     }
@@ -125,7 +123,6 @@ fn loaded_member(member: &MemberMetadata, value: &GroupMetadataValue) -> Member 
         protocols: vec![JoinGroupRequestProtocol {
             name: value.protocol.clone().unwrap_or_default(),
             metadata: member.subscription.clone(),
-            ..JoinGroupRequestProtocol::default()
         }],
         assignment: member.assignment.clone(),
         awaiting_join: None,

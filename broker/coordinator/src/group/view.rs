@@ -22,7 +22,6 @@ impl Group {
             protocol_type: self.protocol_type.clone().unwrap_or_default(),
             group_state: state_name(self.phase).to_owned(),
             group_type: "classic".to_owned(),
-            ..ListedGroup::default()
         }
     }
 
@@ -39,7 +38,6 @@ impl Group {
                 .cloned()
                 .unwrap_or_default(),
             member_assignment: member.assignment.clone(),
-            ..DescribedGroupMember::default()
         };
         DescribedGroup {
             group_id: self.id.clone(),

@@ -59,11 +59,7 @@ impl Groups {
                 self.step(&cell, |shard, _| shard.delete_group(group_id)).await
             };
             let error_code = deleted.await.unwrap_or_else(|error| error.code());
-            results.push(DeletableGroupResult {
-                group_id: group_id.clone(),
-                error_code,
-                ..DeletableGroupResult::default()
-            });
+            results.push(DeletableGroupResult { group_id: group_id.clone(), error_code });
         }
         results
     }

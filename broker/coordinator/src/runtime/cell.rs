@@ -269,22 +269,26 @@ impl State {
         self.when_committed()
     }
 
-    // Whoever waited may be gone with its connection: a send that fails is no failure.
     fn send(&mut self, reply: Parked) {
         match reply {
-            Parked::Join(ticket, response) => {
-                let _ = self.joins.remove(&ticket).map(|sender| sender.send(Ok(response)));
-            }
-            Parked::Sync(ticket, response) => {
-                let _ = self.syncs.remove(&ticket).map(|sender| sender.send(Ok(response)));
-            }
+            Parked::Join(ticket, response) => answer_to(self.joins.remove(&ticket), Ok(response)),
+            Parked::Sync(ticket, response) => answer_to(self.syncs.remove(&ticket), Ok(response)),
         }
     }
 
     fn refuse(&mut self, ticket: Ticket, unavailable: &Unavailable) {
-        let error = || unavailable.clone();
-        let _ = self.joins.remove(&ticket).map(|sender| sender.send(Err(error())));
-        let _ = self.syncs.remove(&ticket).map(|sender| sender.send(Err(error())));
+        answer_to(self.joins.remove(&ticket), Err(unavailable.clone()));
+        answer_to(self.syncs.remove(&ticket), Err(unavailable.clone()));
+    }
+}
+
+/// Whoever waited may be gone with its connection: a send that fails is no failure.
+fn answer_to<R>(
+    waiting: Option<oneshot::Sender<Result<R, Unavailable>>>,
+    answer: Result<R, Unavailable>,
+) {
+    if let Some(sender) = waiting {
+        let _ = sender.send(answer);
     }
 }
 

@@ -102,7 +102,6 @@ impl Shard {
                     member_id: identity.member_id.clone(),
                     group_instance_id: identity.group_instance_id.clone(),
                     error_code: ErrorCode::UnknownMemberId,
-                    ..MemberResponse::default()
                 })
                 .collect(),
         };
