@@ -7,6 +7,7 @@ use broker_coordinator::{AppendError, Commit, LogWriter, ReadError};
 use broker_log::{AppendError as LogAppendError, Origin, ReadRequest};
 use broker_metadata::names::CONSUMER_OFFSETS;
 use bytes::Bytes;
+use protocol::record::{self, BatchError};
 
 use crate::clock::Clock;
 use crate::controller::Controller;
@@ -83,10 +84,27 @@ impl LogWriter for OffsetsLog {
             .map_err(storage)?
             .map_err(storage)?;
         match slice {
-            Some(slice) => slice.read().map(Bytes::from).map_err(storage),
+            Some(slice) => {
+                let bytes = slice.read().map_err(storage)?;
+                Ok(whole_batches(&Bytes::from(bytes)))
+            }
             None => Ok(Bytes::new()),
         }
     }
+}
+
+/// A slice of a log may end within a batch, which the next read begins with.
+fn whole_batches(bytes: &Bytes) -> Bytes {
+    let mut end = 0;
+    for batch in record::batches(bytes) {
+        match batch {
+            Ok(batch) => end += batch.size(),
+            Err(BatchError::Truncated { .. }) => return bytes.slice(..end),
+            // Damage is for the reader to find.
+            Err(_) => break,
+        }
+    }
+    bytes.clone()
 }
 
 fn refused(problem: ProduceError, bytes: usize) -> AppendError {
@@ -109,5 +127,28 @@ pub(crate) struct CoordinatorClock(pub(crate) Arc<dyn Clock>);
 impl broker_coordinator::Clock for CoordinatorClock {
     fn now_ms(&self) -> i64 {
         self.0.now_ms()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::record::{BatchBuilder, BatchOptions};
+
+    use super::*;
+
+    #[test]
+    fn a_read_that_ends_within_a_batch_is_cut_before_it() {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.append(1, Some(b"key"), Some(b"value"), &[]);
+        let batch = builder.finish();
+        let two = Bytes::from([&batch[..], &batch[..]].concat());
+        assert_eq!(whole_batches(&two), two);
+        assert_eq!(whole_batches(&two.slice(..two.len() - 1)), batch);
+        assert_eq!(whole_batches(&two.slice(..batch.len() + 3)), batch);
+        assert_eq!(whole_batches(&Bytes::new()), Bytes::new());
+        let mut damaged = two.to_vec();
+        damaged[batch.len() + 16] = 9;
+        let damaged = Bytes::from(damaged);
+        assert_eq!(whole_batches(&damaged), damaged, "damage is not hidden");
     }
 }

@@ -416,3 +416,7 @@ pub(crate) fn delete(image: &Image, topics: &[TopicRef]) -> Outcome<DeleteResult
     }
     outcome
 }
+
+#[cfg(test)]
+#[path = "topics_tests.rs"]
+mod tests;

@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod configs;
 mod connections;
 mod crash;
 mod fetch;
+mod groups;
 mod independent_client;
 mod log_dirs;
 mod produce;
 mod protocol_page;
 mod support;
 mod topics;
+mod upkeep;
 mod versions;
