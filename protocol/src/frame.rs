@@ -19,7 +19,7 @@ pub fn encode_request<R: Request>(
     encode_request_into(Writer::with_capacity(256), request, version, correlation_id, client_id)
 }
 
-/// Like [`encode_request`], into a fresh writer of the caller's making.
+/// Like [`encode_request`], behind what is in `writer` already.
 pub fn encode_request_into<R: Request>(
     mut writer: Writer,
     request: &R,
@@ -27,7 +27,7 @@ pub fn encode_request_into<R: Request>(
     correlation_id: i32,
     client_id: Option<&str>,
 ) -> Result<Writer, EncodeError> {
-    let start = begin(&mut writer);
+    let start = Start::of(&mut writer);
     writer.i16(R::KEY.code());
     writer.i16(version);
     writer.i32(correlation_id);
@@ -36,7 +36,7 @@ pub fn encode_request_into<R: Request>(
         writer.no_tagged_fields();
     }
     request.encode(&mut writer, version)?;
-    end(&mut writer, start)?;
+    start.end(&mut writer)?;
     Ok(writer)
 }
 
@@ -49,32 +49,42 @@ pub fn encode_response<R: Request>(
     encode_response_into::<R>(Writer::with_capacity(256), response, version, correlation_id)
 }
 
-/// Like [`encode_response`], into a fresh writer of the caller's making.
+/// Like [`encode_response`], behind what is in `writer` already.
 pub fn encode_response_into<R: Request>(
     mut writer: Writer,
     response: &R::Response,
     version: i16,
     correlation_id: i32,
 ) -> Result<Writer, EncodeError> {
-    let start = begin(&mut writer);
+    let start = Start::of(&mut writer);
     let header = ResponseHeader { correlation_id };
     header.encode(&mut writer, R::KEY.response_header_version(version))?;
     response.encode(&mut writer, version)?;
-    end(&mut writer, start)?;
+    start.end(&mut writer)?;
     Ok(writer)
 }
 
-fn begin(writer: &mut Writer) -> usize {
-    let start = writer.total_length();
-    writer.i32(0);
-    start
+/// Where a frame starts in a writer.
+struct Start {
+    position: usize,
+    total: usize,
 }
 
-fn end(writer: &mut Writer, start: usize) -> Result<(), EncodeError> {
-    let length = writer.total_length() - start - LENGTH_PREFIX;
-    let value = i32::try_from(length).map_err(|_| EncodeError::TooLong { length })?;
-    writer.overwrite_i32(start, value);
-    Ok(())
+impl Start {
+    /// Leaves room for the length.
+    fn of(writer: &mut Writer) -> Self {
+        let start = Self { position: writer.buffered().len(), total: writer.total_length() };
+        writer.i32(0);
+        start
+    }
+
+    /// Writes the length of what was written since.
+    fn end(self, writer: &mut Writer) -> Result<(), EncodeError> {
+        let length = writer.total_length() - self.total - LENGTH_PREFIX;
+        let value = i32::try_from(length).map_err(|_| EncodeError::TooLong { length })?;
+        writer.overwrite_i32(self.position, value);
+        Ok(())
+    }
 }
 
 /// Reads the header of a request, the length being read already. The version in it may be one

@@ -9,7 +9,7 @@ use crate::record::Records;
 ///
 /// Record bytes that the buffer does not hold are noted as [gaps](Writer::gaps), so that they can
 /// be sent from where they are. Lengths inside the message count them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Writer {
     buffer: Vec<u8>,
     gaps: Vec<Gap>,

@@ -193,6 +193,16 @@ fn records_elsewhere_leave_gaps_and_count_in_all_lengths() {
 }
 
 #[test]
+fn frames_can_be_written_one_behind_the_other() {
+    let response = fetched(Records::Elsewhere { length: 300 });
+    let one = encode_response::<FetchRequest>(&response, 12, 1).expect("it fits");
+    let two = encode_response_into::<FetchRequest>(one.clone(), &response, 12, 1).expect("it fits");
+    assert_eq!(two.total_length(), 2 * one.total_length());
+    assert_eq!(two.buffered(), [one.buffered(), one.buffered()].concat());
+    assert_eq!(two.gaps()[2].position, one.buffered().len() + one.gaps()[0].position);
+}
+
+#[test]
 fn decoded_records_are_a_slice_of_the_frame() {
     let whole = fetched(Records::Bytes(Bytes::from(vec![7; 300])));
     let frame = encode_response::<FetchRequest>(&whole, 12, 1).expect("it fits").into_bytes();

@@ -1,13 +1,16 @@
 //! Damaged and made-up input: no panic, and no more memory than the input deserves.
 
 use bytes::Bytes;
+use protocol::frame::decode_request_header;
 use protocol::limits::{MEMORY_FLOOR, MEMORY_PER_FRAME_BYTE};
 use protocol::record::{BatchBuilder, BatchOptions, Compression, batches, validate};
+use protocol::{DecodeError, Reader};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::allocation::peak_of;
 use crate::codecs::CODECS;
+use crate::schema::Kind;
 use crate::tables::SCHEMA;
 use crate::walker;
 
@@ -75,6 +78,41 @@ fn a_hundred_thousand_damaged_frames_cost_little_and_never_panic() {
     }
     assert_eq!(refused + accepted, FRAMES);
     assert!(refused > FRAMES / 10 && accepted > FRAMES / 100, "{refused} refused");
+}
+
+#[test]
+fn damaged_requests_are_refused_from_the_header_on() {
+    let mut rng = StdRng::seed_from_u64(93);
+    let requests: Vec<_> = SCHEMA.messages.iter().filter(|m| m.kind == Kind::Request).collect();
+    let mut refused = 0;
+    for index in 0..20_000 {
+        let message = requests[index % requests.len()];
+        let version = rng.random_range(message.versions.clone());
+        let value = walker::make_up(&mut rng, message, version);
+        let key = message.key.expect("a request has one");
+        let mut bytes = [key.to_be_bytes(), version.to_be_bytes()].concat();
+        bytes.extend([0, 0, 0, 1, 0, 2, b'm', b'e']);
+        bytes.extend(message.is_flexible(version).then_some(0));
+        bytes.extend(walker::encode(message, &value, version).expect("it was made for it"));
+        decode_request(bytes.clone().into()).expect("it is not damaged");
+        damage(&mut rng, &mut bytes);
+        let length = bytes.len();
+        let (result, peak) = peak_of(|| decode_request(bytes.into()));
+        refused += usize::from(result.is_err());
+        assert!(peak <= allowance(length), "{}: {peak} bytes for {length}", message.name);
+    }
+    assert!(refused > 5_000, "{refused} refused");
+}
+
+/// As a server does it: the header tells what the rest is.
+fn decode_request(frame: Bytes) -> Result<(), DecodeError> {
+    let mut reader = Reader::new(frame);
+    let (key, header) = decode_request_header(&mut reader)?;
+    let rest = reader.take(reader.remaining())?;
+    match CODECS.get(format!("{key}Request").as_str()) {
+        Some(codec) => (codec.decode)(rest, header.request_api_version),
+        None => Err(DecodeError::UnknownApi { key: key.code() }),
+    }
 }
 
 /// Frames that are nothing but the smallest elements of arrays: the worst ratio of memory to
