@@ -1,6 +1,8 @@
 //! Groups over raw sockets: what an independent client does not show.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::ErrorCode;
@@ -21,6 +23,9 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::support::{TestBroker, Wire};
+
+/// How often a member asks whether it must join again.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(50);
 
 async fn find_coordinator(wire: &mut Wire, group: &str) {
     let request = FindCoordinatorRequest {
@@ -123,51 +128,52 @@ fn offsets(response: &OffsetFetchResponse) -> Vec<(String, i64, ErrorCode)> {
     partitions.map(|((name, offset), code)| (name, offset, code)).collect()
 }
 
+/// What each member holds: its generation and its assignment, by its id.
+type Holdings = Arc<Mutex<HashMap<String, (i32, Bytes)>>>;
+
+/// A member that does as it is told until all `count` members hold an assignment of one generation.
+async fn take_part(mut wire: Wire, holdings: Holdings, count: usize) {
+    let mut joined = join(&mut wire, "g").await;
+    loop {
+        assert_eq!(joined.error_code, ErrorCode::None);
+        let synced = wire.call(5, &syncing("g", &joined)).await;
+        let mut code = synced.error_code;
+        if code == ErrorCode::None {
+            let held = (joined.generation_id, synced.assignment);
+            holdings.lock().unwrap().insert(joined.member_id.clone(), held);
+        }
+        while code == ErrorCode::None {
+            let all_hold = {
+                let held = holdings.lock().unwrap();
+                held.values().filter(|(held, _)| *held == joined.generation_id).count() == count
+            };
+            if all_hold {
+                return;
+            }
+            tokio::time::sleep(HEARTBEAT_INTERVAL).await;
+            code = heartbeat(&mut wire, "g", &joined).await;
+        }
+        assert_eq!(code, ErrorCode::RebalanceInProgress);
+        joined = wire.call(9, &joining("g", &joined.member_id, None)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_members_join_in_few_rebalances_and_each_gets_its_part() {
     let test = TestBroker::with(&[("group.initial.rebalance.delay.ms", "300")]).await;
     find_coordinator(&mut test.connect().await, "g").await;
+    let holdings = Holdings::default();
     let mut members = JoinSet::new();
     for _ in 0..200 {
-        let mut wire = test.connect().await;
-        members.spawn(async move {
-            let mut joined = join(&mut wire, "g").await;
-            loop {
-                assert_eq!(joined.error_code, ErrorCode::None);
-                let synced = wire.call(5, &syncing("g", &joined)).await;
-                match synced.error_code {
-                    ErrorCode::None => return (wire, joined, synced.assignment),
-                    ErrorCode::RebalanceInProgress => {
-                        joined = wire.call(9, &joining("g", &joined.member_id, None)).await;
-                    }
-                    other => panic!("{other:?}"),
-                }
-            }
-        });
+        members.spawn(take_part(test.connect().await, holdings.clone(), 200));
     }
-    // Who was assigned before the last came joins once more, as heartbeats tell it to.
-    let mut settled = Vec::new();
-    while let Some(member) = members.join_next().await {
-        let (mut wire, joined, assignment) = member.unwrap();
-        if heartbeat(&mut wire, "g", &joined).await == ErrorCode::RebalanceInProgress {
-            members.spawn(async move {
-                let joined = wire.call(9, &joining("g", &joined.member_id, None)).await;
-                assert_eq!(joined.error_code, ErrorCode::None);
-                let synced = wire.call(5, &syncing("g", &joined)).await;
-                (wire, joined, synced.assignment)
-            });
-            continue;
-        }
-        settled.push((joined.member_id, joined.generation_id, assignment));
+    members.join_all().await;
+    let held = holdings.lock().unwrap().clone();
+    assert_eq!(held.len(), 200);
+    for (member_id, (generation, assignment)) in held {
+        assert!(generation <= 20, "{generation} rebalances");
+        assert_eq!(assignment, Bytes::from(format!("part of {member_id}")));
     }
-    let last = settled.iter().map(|(_, generation, _)| *generation).max().unwrap();
-    assert!(last <= 20, "{last} rebalances");
-    let current = settled.iter().filter(|(_, generation, _)| *generation == last);
-    for (member_id, _, assignment) in current.clone() {
-        assert_eq!(assignment, &Bytes::from(format!("part of {member_id}")));
-    }
-    let ids: BTreeSet<&String> = settled.iter().map(|(member_id, ..)| member_id).collect();
-    assert_eq!(ids.len(), 200);
     test.stop().await;
 }
 
