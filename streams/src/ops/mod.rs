@@ -2,7 +2,6 @@
 //! and aggregate functions as closures or small traits.
 
 mod aggregate;
-mod channel;
 mod deltas;
 mod filter;
 mod join;
@@ -15,7 +14,6 @@ mod table;
 pub(crate) mod tests;
 
 pub use aggregate::{Aggregate, AggregateSpec, Aggregator};
-pub use channel::Channel;
 pub use deltas::Deltas;
 pub use filter::{Filter, Predicate};
 pub use join::{JoinKind, StreamTableJoin, StreamTableJoinSpec};

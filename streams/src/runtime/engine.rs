@@ -10,7 +10,7 @@ use crate::chunk::{Chunk, ChunkError};
 use crate::metrics::Metrics;
 use crate::operator::{Operator, OperatorContext, OperatorError, Report, TaskId};
 use crate::record::{BadRecord, CodecError, InputRecord, OutputRecord};
-use crate::state::{Checkpoint, StateBackend, StateError, Stores, TaskSpace};
+use crate::state::{Checkpoint, Seen, StateBackend, StateError, Stores, TaskSpace, Written};
 use crate::time::NO_TIME;
 use crate::topology::{
     NodeKind, RepartitionWriter, RowOrigin, SeenKey, SinkSpec, SubTopology, Topology,
@@ -329,10 +329,16 @@ impl Engine {
             }
             _ => None,
         });
-        let seen = self.seen.iter().map(|((input, key), (offset, index))| crate::state::Seen {
+        let seen = self.seen.iter().map(|((input, key), (offset, index))| Seen {
             input_number: *input,
             task: (key.task.subtopology, key.task.partition),
             input: key.input,
+            offset: *offset,
+            index: *index,
+        });
+        let written = self.written.iter().map(|((node, input), (offset, index))| Written {
+            node: self.topology.nodes[*node].name.clone(),
+            input: *input,
             offset: *offset,
             index: *index,
         });
@@ -341,6 +347,7 @@ impl Engine {
             stream_time: self.stream_time,
             operators: operators.collect::<BTreeMap<_, _>>(),
             seen: seen.collect(),
+            written: written.collect(),
             ..Checkpoint::default()
         }
     }
@@ -358,6 +365,13 @@ impl Engine {
             let (subtopology, partition) = seen.task;
             let key = SeenKey { task: TaskId { subtopology, partition }, input: seen.input };
             self.seen.insert((seen.input_number, key), (seen.offset, seen.index));
+        }
+        for written in &checkpoint.written {
+            let nodes = &self.topology.nodes;
+            if let Some(node) = nodes.iter().position(|node| node.name == written.node) {
+                let last = (written.offset, written.index);
+                self.written.insert((node, written.input), last);
+            }
         }
         for (index, work) in &mut self.nodes {
             let node = &self.topology.nodes[*index].name;

@@ -52,6 +52,16 @@ pub(crate) struct Seen {
     pub(crate) index: u32,
 }
 
+/// The last origin that a task gave a record of an internal topic. It only rises, even where an
+/// input begins anew with smaller offsets, so that readers never take new records for seen ones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Written {
+    pub(crate) node: String,
+    pub(crate) input: u16,
+    pub(crate) offset: i64,
+    pub(crate) index: u32,
+}
+
 /// Where a task stands: all that must be in step with its state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
@@ -59,6 +69,8 @@ pub(crate) struct Checkpoint {
     pub(crate) stores: Vec<String>,
     pub(crate) inputs: Vec<InputPosition>,
     pub(crate) seen: Vec<Seen>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) written: Vec<Written>,
     pub(crate) stream_time: i64,
     /// Notes of operators, by node.
     pub(crate) operators: BTreeMap<String, serde_json::Value>,

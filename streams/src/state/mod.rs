@@ -24,7 +24,7 @@ mod conformance;
 
 pub use backend::{StateBackend, StateView, Write};
 pub(crate) use backend::{TaskSpace, checkpoint_key, decode_store_key, store_prefix};
-pub(crate) use changelog::{ChangelogBatches, Checkpoint, InputPosition, Replay, Seen};
+pub(crate) use changelog::{ChangelogBatches, Checkpoint, InputPosition, Replay, Seen, Written};
 pub use codec::{CodecFailure, RowCodec, RowWriter};
 pub use kv::{Entries, Entry, KeyRange, KeyValueStore, StateError};
 pub use memory::MemoryBackend;

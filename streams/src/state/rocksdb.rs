@@ -13,7 +13,7 @@ use rocksdb::{
     WriteBatch, WriteOptions,
 };
 
-use super::{Entries, KeyRange, StateBackend, StateError, StateView, Write};
+use super::{Entries, Entry, KeyRange, StateBackend, StateError, StateView, Write};
 
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 const BLOCK_CACHE_BYTES: usize = 16 << 20;
@@ -62,9 +62,9 @@ fn read_options(range: &KeyRange) -> ReadOptions {
     options
 }
 
-fn entry(
-    found: Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>,
-) -> Result<(Bytes, Bytes), StateError> {
+type Pair = (Box<[u8]>, Box<[u8]>);
+
+fn entry(found: Result<Pair, rocksdb::Error>) -> Result<Entry, StateError> {
     let (key, value) = found.map_err(storage)?;
     Ok((Bytes::from(key), Bytes::from(value)))
 }

@@ -91,8 +91,8 @@ impl TopologyBuilder {
         let groups = self.groups();
         let mut subtopologies: Vec<SubTopology> = Vec::new();
         let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
-        for node in 0..self.nodes.len() {
-            let number = *numbers.entry(groups[node]).or_insert(subtopologies.len());
+        for (node, group) in groups.into_iter().enumerate() {
+            let number = *numbers.entry(group).or_insert(subtopologies.len());
             if number == subtopologies.len() {
                 subtopologies.push(SubTopology::default());
             }

@@ -202,11 +202,15 @@ pub(crate) struct SubTopology {
 }
 
 impl Topology {
+    /// Whether tasks commit to the changelog: those with stores, and those at internal topics.
     pub(crate) fn is_logged(&self, subtopology: &SubTopology) -> bool {
-        let repartition =
-            |node: &&usize| matches!(self.nodes[**node].kind, NodeKind::RepartitionSource { .. });
+        let at_internal_topic = |&node: &usize| match self.nodes[node].kind {
+            NodeKind::RepartitionSource { .. } | NodeKind::RepartitionSink(_) => true,
+            NodeKind::Source(_) | NodeKind::Operator { .. } => false,
+            NodeKind::Merge | NodeKind::Sink(_) => false,
+        };
         subtopology.stores.iter().any(|&store| self.stores[store].logged)
-            || subtopology.sources.iter().any(|node| repartition(&node))
+            || subtopology.nodes.iter().any(at_internal_topic)
     }
 
     /// External topics that are read.

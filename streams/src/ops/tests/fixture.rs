@@ -255,7 +255,7 @@ pub(crate) fn record(key: &str, value: Option<&str>, timestamp: i64) -> InputRec
 /// Records as `key:value@timestamp`.
 pub(crate) fn lines(records: Vec<OutputRecord>) -> Vec<String> {
     let text = |bytes: Option<Bytes>| {
-        bytes.map_or("null".to_owned(), |bytes| String::from_utf8(bytes.to_vec()).unwrap())
+        bytes.map_or_else(|| "null".to_owned(), |bytes| String::from_utf8(bytes.to_vec()).unwrap())
     };
     let line = |record: OutputRecord| {
         format!("{}:{}@{}", text(record.key), text(record.value), record.timestamp)

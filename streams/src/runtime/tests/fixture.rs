@@ -59,7 +59,7 @@ pub(crate) fn output(key: &str, value: &str, timestamp: i64) -> OutputRecord {
 pub(crate) fn table(cluster: &MemoryCluster, topic: &str) -> BTreeMap<String, String> {
     let text = |bytes: &bytes::Bytes| String::from_utf8(bytes.to_vec()).unwrap();
     let entry = |record: crate::record::InputRecord| {
-        (text(&record.key.unwrap()), record.value.as_ref().map_or("null".to_owned(), text))
+        (text(&record.key.unwrap()), record.value.as_ref().map_or_else(|| "null".to_owned(), text))
     };
     cluster.read(topic).into_iter().map(entry).collect()
 }
