@@ -1,0 +1,144 @@
+//! The settings of a worker.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::plugin::{ConfigDef, ConfigKey, ConfigProblem, ConfigType};
+
+/// Where positions are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OffsetStorage {
+    /// In a compacted topic of the cluster, created if it is not there.
+    Topic { name: String, partitions: i32, replication_factor: i16 },
+    /// In a file of this machine.
+    File(PathBuf),
+}
+
+/// What all connectors of a worker share.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    pub offsets: OffsetStorage,
+    /// A connector's positions are remembered at least this often while it writes.
+    pub offset_flush_interval: Duration,
+    /// `key.converter`, `value.converter` and their settings, for connectors without their own.
+    pub converters: BTreeMap<String, String>,
+}
+
+impl WorkerConfig {
+    /// Positions in the topic `connect-offsets`, converters as given: pairs such as
+    /// (`value.converter`, `AvroConverter`), (`value.converter.schema.registry.url`, `http://...`).
+    pub fn new<K: Into<String>, V: Into<String>>(
+        converters: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let pairs = converters.into_iter().map(|(key, value)| (key.into(), value.into()));
+        Self {
+            offsets: OffsetStorage::Topic {
+                name: "connect-offsets".into(),
+                partitions: 1,
+                replication_factor: 1,
+            },
+            offset_flush_interval: Duration::from_secs(10),
+            converters: pairs.collect(),
+        }
+    }
+
+    /// From the settings of a `worker.properties`. The clients' settings (`bootstrap.servers`) are
+    /// the caller's; those of the distributed mode and of the REST API are named in a warning.
+    pub fn from_properties(given: &BTreeMap<String, String>) -> Result<Self, Vec<ConfigProblem>> {
+        let values = definition().parse(given)?;
+        let file = values.given("offset.storage.file.filename");
+        let offsets = match (file, values.given("offset.storage.topic")) {
+            (Some(_), Some(_)) => {
+                return Err(vec![ConfigProblem::new(
+                    "offset.storage.topic",
+                    "offset.storage.file.filename and offset.storage.topic are both given; \
+                     positions are kept in one of them",
+                )]);
+            }
+            (Some(file), None) => OffsetStorage::File(file.into()),
+            (None, topic) => OffsetStorage::Topic {
+                name: topic.unwrap_or("connect-offsets").to_owned(),
+                partitions: i32::try_from(values.number("offset.storage.partitions")).unwrap_or(1),
+                replication_factor: i16::try_from(
+                    values.number("offset.storage.replication.factor"),
+                )
+                .unwrap_or(1),
+            },
+        };
+        let interval = u64::try_from(values.number("offset.flush.interval.ms")).unwrap_or(0);
+        let converters = given.iter().filter(|(key, _)| is_converter(key));
+        warn_about(given);
+        Ok(Self {
+            offsets,
+            offset_flush_interval: Duration::from_millis(interval),
+            converters: converters.map(|(key, value)| (key.clone(), value.clone())).collect(),
+        })
+    }
+}
+
+fn is_converter(key: &str) -> bool {
+    key.starts_with("key.converter") || key.starts_with("value.converter")
+}
+
+fn definition() -> ConfigDef {
+    let key = ConfigKey::new;
+    ConfigDef::new()
+        .with(key("key.converter", ConfigType::Class, "How keys become bytes."))
+        .with(key("value.converter", ConfigType::Class, "How values become bytes."))
+        .with(
+            key("offset.storage.file.filename", ConfigType::String, "File with positions.")
+                .default(""),
+        )
+        .with(key("offset.storage.topic", ConfigType::String, "Topic with positions.").default(""))
+        .with(
+            key("offset.storage.partitions", ConfigType::Int, "Its partitions.")
+                .default("25")
+                .at_least(1),
+        )
+        .with(
+            key("offset.storage.replication.factor", ConfigType::Int, "Its replicas.")
+                .default("3")
+                .at_least(1),
+        )
+        .with(
+            key("offset.flush.interval.ms", ConfigType::Long, "How often positions are kept.")
+                .default("60000")
+                .at_least(0),
+        )
+}
+
+/// Keys that are not this crate's, and not the clients' either.
+fn warn_about(given: &BTreeMap<String, String>) {
+    let served = definition();
+    for key in given.keys() {
+        let clients = ["bootstrap.servers", "client.id"].contains(&key.as_str())
+            || key.ends_with(".ms")
+            || key.starts_with("metadata.");
+        if !served.has(key) && !is_converter(key) && !clients {
+            tracing::warn!(key, "this setting of the worker has no effect here");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kafkas_standalone_file_is_understood() {
+        let text = "bootstrap.servers=localhost:9092\n\
+                    key.converter=org.apache.kafka.connect.json.JsonConverter\n\
+                    value.converter=org.apache.kafka.connect.json.JsonConverter\n\
+                    key.converter.schemas.enable=true\nvalue.converter.schemas.enable=true\n\
+                    offset.storage.file.filename=/tmp/connect.offsets\n\
+                    offset.flush.interval.ms=10000\n";
+        let given = super::super::parse_properties(text).expect("properties");
+        let config = WorkerConfig::from_properties(&given).expect("valid");
+        assert_eq!(config.offsets, OffsetStorage::File("/tmp/connect.offsets".into()));
+        assert_eq!(config.offset_flush_interval, Duration::from_secs(10));
+        assert_eq!(config.converters.len(), 4);
+        let problems = WorkerConfig::from_properties(&BTreeMap::new()).expect_err("two missing");
+        assert_eq!(problems.len(), 2);
+    }
+}

@@ -1,0 +1,171 @@
+//! Files as sources: plain lines, and delimited text with columns.
+//!
+//! ```text
+//! cursor   one open file: whole records from a place on, partial ones at its end left alone
+//! columns  text to typed values: given types, inferred ones, null markers
+//! paths    a path, several, or a pattern
+//! task     files in order, positions, end of batch or waiting for more
+//! ```
+
+mod columns;
+mod cursor;
+mod paths;
+mod settings;
+mod task;
+
+use std::sync::Arc;
+
+use crate::plugin::{
+    ConfigDef, ConfigKey, ConfigProblem, ConfigType, ConfigValues, Importance, SourceConnector,
+    SourceTask,
+};
+use crate::status::Progress;
+use settings::{Format, Mode, Settings};
+use task::FileTask;
+
+/// Kafka's own example connector: each line of a file is a record, and more lines are waited for.
+pub(crate) struct FileStreamSource;
+
+impl SourceConnector for FileStreamSource {
+    fn names(&self) -> &'static [&'static str] {
+        &[
+            "org.apache.kafka.connect.file.FileStreamSourceConnector",
+            "FileStreamSourceConnector",
+            "FileStreamSource",
+            "FileStream",
+        ]
+    }
+
+    fn config(&self) -> ConfigDef {
+        let key = ConfigKey::new;
+        ConfigDef::new()
+            .with(key("file", ConfigType::String, "The file to read."))
+            .with(key("topic", ConfigType::List, "The topic for its lines.").check(one_topic))
+            .with(batch_size())
+    }
+
+    fn task(
+        &self,
+        _name: &str,
+        config: &ConfigValues,
+        progress: Arc<Progress>,
+    ) -> Result<Box<dyn SourceTask>, Vec<ConfigProblem>> {
+        let settings = Settings {
+            files: vec![config.text("file").to_owned()],
+            topic: config.text("topic").trim().into(),
+            format: Format::Line,
+            mode: Mode::Tail,
+            batch_size: batch_size_of(config),
+        };
+        Ok(Box::new(FileTask::new(settings, progress)))
+    }
+}
+
+/// Files of lines or of delimited records, read once or followed.
+pub(crate) struct DelimitedFileSource;
+
+impl SourceConnector for DelimitedFileSource {
+    fn names(&self) -> &'static [&'static str] {
+        &[
+            "yeoul.connect.DelimitedFileSource",
+            "DelimitedFileSourceConnector",
+            "DelimitedFileSource",
+        ]
+    }
+
+    fn config(&self) -> ConfigDef {
+        let key = ConfigKey::new;
+        let medium = |key: ConfigKey| key.importance(Importance::Medium);
+        ConfigDef::new()
+            .with(key(
+                "files",
+                ConfigType::List,
+                "Paths of files; * and ? in a file's name match any of them.",
+            ))
+            .with(key("topic", ConfigType::List, "The topic for the records.").check(one_topic))
+            .with(
+                key("format", ConfigType::String, "line: each line is a string. delimited: columns.")
+                    .default("delimited")
+                    .one_of(&["line", "delimited"]),
+            )
+            .with(
+                key(
+                    "mode",
+                    ConfigType::String,
+                    "batch: the connector is done at the end of the files. tail: it waits for more.",
+                )
+                .default("tail")
+                .one_of(&["batch", "tail"]),
+            )
+            .with(medium(batch_size()))
+            .with(medium(
+                key("header", ConfigType::Boolean, "Whether the first line names the columns.")
+                    .default("true"),
+            ))
+            .with(medium(
+                key("delimiter", ConfigType::String, "One character, or TAB or SPACE.")
+                    .default(",")
+                    .check(|value| match formats::delimited::delimiter(value) {
+                        Some(_) => Ok(()),
+                        None => Err("it must be one character, or TAB or SPACE".into()),
+                    }),
+            ))
+            .with(medium(
+                key(
+                    "columns",
+                    ConfigType::String,
+                    "Types of columns: name TYPE, name TYPE. With a header, columns that are not \
+                     named here get a type from the first lines; without one, all are named here.",
+                )
+                .default("")
+                .check(|value| columns::parse_types(value).map(|_| ())),
+            ))
+            .with(medium(
+                key("null.values", ConfigType::List, "Texts that mean null, besides the empty one.")
+                    .default(""),
+            ))
+            .with(medium(
+                key("key.columns", ConfigType::List, "Columns whose value is the record's key.")
+                    .default(""),
+            ))
+            .with(medium(
+                key("timestamp.column", ConfigType::String, "The column with the record's time.")
+                    .default(""),
+            ))
+            .with(medium(
+                key("schema.name", ConfigType::String, "Name of the value's schema; the topic's.")
+                    .default(""),
+            ))
+    }
+
+    fn task(
+        &self,
+        _name: &str,
+        config: &ConfigValues,
+        progress: Arc<Progress>,
+    ) -> Result<Box<dyn SourceTask>, Vec<ConfigProblem>> {
+        let settings = settings::read(config)?;
+        Ok(Box::new(FileTask::new(settings, progress)))
+    }
+}
+
+fn batch_size() -> ConfigKey {
+    ConfigKey::new("batch.size", ConfigType::Int, "The most records of one poll.")
+        .default("2000")
+        .importance(Importance::Low)
+        .at_least(1)
+}
+
+fn batch_size_of(config: &ConfigValues) -> usize {
+    usize::try_from(config.number("batch.size")).unwrap_or(1).max(1)
+}
+
+fn one_topic(value: &str) -> Result<(), String> {
+    match value.split(',').filter(|topic| !topic.trim().is_empty()).count() {
+        1 => Ok(()),
+        _ => Err("it must be a single topic".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

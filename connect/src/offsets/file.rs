@@ -1,0 +1,96 @@
+//! Positions in a file: one JSON object, replaced as a whole.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use serde_json::{Map, Value as Json};
+use tokio::sync::Mutex;
+
+use super::{Checkpoint, OffsetError, OffsetStore, entries, take_entry};
+
+pub(crate) struct FileStore {
+    path: PathBuf,
+    /// Held while the file is written, so that saves follow one another.
+    checkpoints: Mutex<BTreeMap<String, Checkpoint>>,
+}
+
+impl FileStore {
+    pub(crate) fn open(path: &Path) -> Result<Self, OffsetError> {
+        let shown = || path.display().to_string();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(OffsetError::File { path: shown(), source }),
+        };
+        let mut checkpoints = BTreeMap::new();
+        if !text.trim().is_empty() {
+            let object: Map<String, Json> = serde_json::from_str(&text).map_err(|error| {
+                let reason =
+                    format!("no positions can be read ({error}); is it another program's?");
+                OffsetError::Content { place: shown(), reason }
+            })?;
+            for (key, value) in object {
+                let value = value.to_string();
+                take_entry(&mut checkpoints, key.as_bytes(), Some(value.as_bytes()));
+            }
+        }
+        Ok(Self { path: path.to_owned(), checkpoints: Mutex::new(checkpoints) })
+    }
+}
+
+#[async_trait]
+impl OffsetStore for FileStore {
+    async fn load(&self, connector: &str) -> Result<Option<Checkpoint>, OffsetError> {
+        Ok(self.checkpoints.lock().await.get(connector).cloned())
+    }
+
+    async fn save(&self, connector: &str, checkpoint: &Checkpoint) -> Result<(), OffsetError> {
+        let mut all = self.checkpoints.lock().await;
+        all.insert(connector.to_owned(), checkpoint.clone());
+        let object: Map<String, Json> =
+            all.iter().flat_map(|(name, checkpoint)| entries(name, checkpoint)).collect();
+        let text = Json::Object(object).to_string();
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || replace(&path, &text));
+        let written = written.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        written.map_err(|source| {
+            let path = self.path.display().to_string();
+            OffsetError::File { path, source }
+        })
+    }
+
+    async fn close(&self) {}
+}
+
+/// The new text takes the place of the old one in one step, once it is on the disk.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let mut file = File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn positions_are_there_after_the_store_is_opened_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("offsets");
+        let store = FileStore::open(&path).expect("opened");
+        assert_eq!(store.load("c").await.expect("loaded"), None);
+        let checkpoint = Checkpoint { open: true, ..Checkpoint::default() };
+        store.save("c", &checkpoint).await.expect("saved");
+        let again = FileStore::open(&path).expect("opened");
+        assert_eq!(again.load("c").await.expect("loaded"), Some(checkpoint));
+        std::fs::write(&path, "\u{ac}\u{ed} not ours").expect("written");
+        assert!(matches!(FileStore::open(&path), Err(OffsetError::Content { .. })));
+    }
+}
