@@ -53,8 +53,6 @@ pub struct SocketConfig {
     pub listen_backlog: u32,
     pub max_connections: u32,
     pub max_connections_per_ip: u32,
-    /// `HOST:COUNT` each.
-    pub max_connections_per_ip_overrides: Vec<String>,
     /// Negative: never.
     pub connections_max_idle_ms: i64,
 }
@@ -214,7 +212,6 @@ fn node(read: &Reader<'_>) -> Result<NodeConfig, ValueError> {
 }
 
 fn sockets(read: &Reader<'_>) -> Result<SocketConfig, ValueError> {
-    let overrides = read.text("max.connections.per.ip.overrides")?.unwrap_or_default();
     Ok(SocketConfig {
         send_buffer_bytes: read.int("socket.send.buffer.bytes")?,
         receive_buffer_bytes: read.int("socket.receive.buffer.bytes")?,
@@ -222,7 +219,6 @@ fn sockets(read: &Reader<'_>) -> Result<SocketConfig, ValueError> {
         listen_backlog: read.count("socket.listen.backlog.size")?,
         max_connections: read.count("max.connections")?,
         max_connections_per_ip: read.count("max.connections.per.ip")?,
-        max_connections_per_ip_overrides: super::value::items(&overrides),
         connections_max_idle_ms: read.long("connections.max.idle.ms")?,
     })
 }

@@ -11,7 +11,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "transaction.abort.timed.out.transaction.cleanup.interval.ms" Int "10000", Check::AtLeast(1),
         Low ReadOnly Missing;
         "Pause between two looks for transactions that ran out of time.";
-    "transaction.max.timeout.ms" Int "900000", Check::AtLeast(1), High ReadOnly Missing;
+    "transaction.max.timeout.ms" Int "900000", Check::AtLeast(1), High ReadOnly Works;
         "Longest timeout that a transaction may ask for.";
     "transaction.partition.verification.enable" Boolean "true", Check::Any, Low ClusterWide Missing;
         "Checks with the coordinator that a partition belongs to a transaction.";
