@@ -92,8 +92,8 @@ impl<T: Default> ByFile<T> {
         while self.0.len() > buckets / 4 * 3 {
             buckets *= 2;
         }
-        let mut files: Vec<_> = self.0.iter().collect();
-        // The sort is stable: within a bucket the order is that of insertion.
+        let mut files: Vec<_> = self.0.iter().rev().collect();
+        // The sort is stable: within a bucket the file that came last is the first.
         files.sort_by_key(|(name, _)| java_hash(name) as usize & (buckets - 1));
         files.into_iter().map(|(name, value)| (name.as_str(), value))
     }
