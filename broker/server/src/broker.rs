@@ -1,7 +1,7 @@
 //! The life of a broker: start, serve, stop.
 //!
 //! ```text
-//!   start: folders -> metadata -> partitions -> sockets -> registration -> serving
+//!   start: sockets -> folders -> metadata -> partitions -> registration -> serving
 //!   stop:  no new connections -> open requests answered -> logs synced and closed -> marked clean
 //! ```
 
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use broker_coordinator::Groups;
 use broker_log::{DirError, LogDir, MetaProperties, StorageError, print_id};
-use broker_metadata::Image;
 use broker_metadata::config::Value;
+use broker_metadata::{Image, names};
 use protocol::messages::register_broker_record::BrokerEndpoint;
 use protocol::record::Compression;
 use thiserror::Error;
@@ -53,6 +53,11 @@ pub enum StartError {
          name only those of one"
     )]
     MixedClusters { first: String, other: String },
+    #[error(
+        "{dir} holds {partition}, but none of the log.dirs holds __cluster_metadata-0, which says what \
+         the partitions are: name the log dir that has it too, or an empty one to begin anew"
+    )]
+    NoMetadata { dir: String, partition: String },
     #[error("the start was cut short: {0}")]
     Interrupted(String),
 }
@@ -82,13 +87,14 @@ impl Broker {
         }
         raise_open_files();
         let config = Arc::new(config);
-        let opening = config.clone();
-        let opened = tokio::task::spawn_blocking(move || open(&opening));
-        let opened = opened.await.map_err(|e| StartError::Interrupted(e.to_string()))??;
+        // First what most often fails, before anything on disk is touched.
         let mut bound = Vec::new();
         for listener in &config.listeners {
             bound.push(listener::bind(listener, &config.settings.sockets).await?);
         }
+        let opening = config.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&opening));
+        let opened = opened.await.map_err(|e| StartError::Interrupted(e.to_string()))??;
         let identity = identity(&config, &bound, &opened.log_dirs);
         let services = assemble(config, opened);
         register(&services, identity).await?;
@@ -171,7 +177,7 @@ fn open(config: &BrokerConfig) -> Result<Opened, StartError> {
     let now_ms = config.environment.clock.now_ms();
     let (dirs, cluster_id) = open_dirs(config)?;
     let log_dirs = dirs.iter().filter_map(|dir| dir.properties().directory_id).collect();
-    let (log, image) = MetadataLog::load(&dirs[0], now_ms)?;
+    let (log, image) = MetadataLog::load(metadata_dir(&dirs)?, now_ms)?;
     let expiration_ms = config.settings.upkeep.producer_id_expiration_ms;
     let configs = LogConfigs::new(config.node_id, config.file.clone(), expiration_ms);
     let partitions = Partitions::new(config.node_id, dirs, configs.clone());
@@ -179,6 +185,26 @@ fn open(config: &BrokerConfig) -> Result<Opened, StartError> {
         .load(&image, config.recovery_threads, now_ms)
         .map_err(|problem: RegistryError| StartError::Partitions(problem.to_string()))?;
     Ok(Opened { partitions: Arc::new(partitions), log, image, cluster_id, log_dirs, configs })
+}
+
+/// The log dir that has the metadata log: of a new broker the first. Partitions without any
+/// metadata are no new broker's: it would take them for strays.
+fn metadata_dir(dirs: &[LogDir]) -> Result<&LogDir, StartError> {
+    let mut partitions = None;
+    for dir in dirs {
+        let found = dir.partitions().map_err(DirError::from)?;
+        if found.iter().any(|id| &*id.topic == names::CLUSTER_METADATA) {
+            return Ok(dir);
+        }
+        partitions = partitions.or_else(|| found.first().map(|id| (dir, id.to_string())));
+    }
+    match partitions {
+        None => Ok(&dirs[0]),
+        Some((dir, partition)) => {
+            let dir = dir.path().display().to_string();
+            Err(StartError::NoMetadata { dir, partition })
+        }
+    }
 }
 
 /// The first log dir decides the cluster; a new one founds one.

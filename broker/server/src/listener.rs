@@ -44,7 +44,10 @@ pub(crate) async fn bind(
     let name = listener.name.clone();
     let host = if listener.host.is_empty() { "::" } else { &listener.host };
     let found = match tokio::net::lookup_host((host, listener.port)).await {
-        Ok(mut found) => found.next().ok_or_else(|| std::io::ErrorKind::NotFound.into()),
+        // Of a name with both, the IPv4 address: it is what clients of "localhost" try.
+        Ok(found) => {
+            found.min_by_key(SocketAddr::is_ipv6).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+        }
         Err(source) => Err(source),
     };
     let address = found.map_err(|source| BindError::Host {
@@ -178,7 +181,8 @@ fn begin(
     listener: &Listener,
     services: &Arc<Services>,
 ) {
-    if let Err(problem) = stream.set_nodelay(true) {
+    let socket = socket2::SockRef::from(&stream);
+    if let Err(problem) = stream.set_nodelay(true).and_then(|()| socket.set_keepalive(true)) {
         debug!("{address} left at once: {problem}");
         return;
     }

@@ -1,5 +1,7 @@
 //! Several log dirs, what is told of them, and folders that belong to another broker.
 
+use std::path::Path;
+
 use broker_server::Broker;
 use protocol::messages::DescribeLogDirsRequest;
 
@@ -49,4 +51,28 @@ async fn a_port_in_use_is_named() {
     let refused = refused.err().unwrap().to_string();
     assert!(refused.contains(&test.bootstrap()), "{refused}");
     test.stop().await;
+}
+
+#[tokio::test]
+async fn log_dirs_may_change_places_but_not_lose_the_metadata() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (first, second) = (first.path(), second.path());
+    let both = |one: &Path, other: &Path| format!("{},{}", one.display(), other.display());
+    let start = async |dirs: &str| Broker::start(config_in(first, &[("log.dirs", dirs)])).await;
+    let broker = start(&both(first, second)).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let test = TestBroker { broker, dir };
+    test.connect().await.create_topic("t", 2, &[]).await;
+    test.stop().await;
+
+    let broker = start(&both(second, first)).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let test = TestBroker { broker, dir };
+    let produced = test.connect().await.produce("t", 1, batch(&["a"])).await;
+    assert_eq!(produced.error_code, protocol::ErrorCode::None);
+    test.stop().await;
+
+    let refused = start(&second.display().to_string()).await.err().unwrap().to_string();
+    assert!(refused.contains("__cluster_metadata-0"), "{refused}");
+    assert!(first.join("t-0").exists() != second.join("t-0").exists(), "nothing was set aside");
 }
