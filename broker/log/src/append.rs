@@ -148,12 +148,13 @@ impl Log {
         bytes: impl FnOnce() -> Bytes,
         append: &LeaderAppend,
     ) -> Result<(), AppendError> {
+        // What a coordinator has to remember is as large as its groups are.
+        if append.origin != Origin::Client {
+            return Ok(());
+        }
         let max = self.config.max_message_bytes;
         if header.size() > max as usize {
             return Err(AppendError::MessageTooLarge { size: header.size(), max });
-        }
-        if append.origin != Origin::Client {
-            return Ok(());
         }
         if header.is_control() {
             return Err(AppendError::ControlFromClient);

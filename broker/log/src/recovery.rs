@@ -313,6 +313,3 @@ pub(crate) fn read_batch(
     file.read_exact_at(&mut bytes, position)?;
     Ok(bytes.into())
 }
-
-#[cfg(test)]
-mod tests;

@@ -205,6 +205,3 @@ impl ProducerStates {
         self.producers.insert(producer.id, producer);
     }
 }
-
-#[cfg(test)]
-mod tests;
