@@ -6,7 +6,9 @@
 //!               +--- retry, at the front --+
 //! ```
 //!
-//! With idempotence a batch that is sent again goes alone until it is answered, so that batches
+//! With idempotence the first batch of a sequence goes alone: a broker that knows nothing of a
+//! producer takes any sequence for the first, and would never accept the ones before it. A batch
+//! that is sent again goes alone until it is answered, so that batches
 //! arrive in the order of their sequences whatever is lost on the way. When the sequence is
 //! broken for good (a batch was given up, or the broker has forgotten it), the queue waits until
 //! nothing is in flight and starts again at sequence 0 under a new epoch (KIP-360).
@@ -40,6 +42,8 @@ pub(super) struct Queue {
     current: Option<(ProducerId, i32)>,
     /// The sequence that is to be acknowledged next.
     next_acked: i32,
+    /// Whether some batch of the sequence was acknowledged.
+    is_established: bool,
     /// Whether the sequence is broken.
     is_broken: bool,
 }
@@ -70,9 +74,8 @@ impl Queue {
         let Some(first) = self.waiting.front() else { return Readiness::Idle };
         let is_blocked = if settings.is_idempotent {
             let is_retry = self.current.is_some_and(|(current, _)| current.has_numbered(first));
-            producer.is_none()
-                || self.in_flight > 0 && (self.is_broken || is_retry)
-                || self.wants_new_epoch(producer)
+            let goes_alone = self.is_broken || is_retry || !self.is_established;
+            producer.is_none() || self.in_flight > 0 && goes_alone || self.wants_new_epoch(producer)
         } else {
             settings.max_in_flight == 1 && self.in_flight > 0
         };
@@ -111,6 +114,7 @@ impl Queue {
             }
             _ => {
                 self.next_acked = 0;
+                self.is_established = false;
                 self.is_broken = false;
                 (producer, 0)
             }
@@ -137,6 +141,7 @@ impl Queue {
             && let Some(next) = batch.next_sequence()
         {
             self.next_acked = next;
+            self.is_established = true;
         }
     }
 
@@ -151,11 +156,13 @@ impl Queue {
         self.is_broken |= self.current.is_some_and(|(current, _)| current.has_numbered(batch));
     }
 
-    /// Notes that the broker does not accept the sequence. Unless the batches before this one are
-    /// still to be acknowledged, in which case they are what is missing, the sequence is broken.
+    /// Notes that the broker does not accept the sequence. Where batches before this one are still
+    /// to be acknowledged, they are what is missing; else the sequence is broken.
     pub(super) fn out_of_sequence(&mut self, batch: &Batch) {
-        let first_missing = batch.numbering.is_some_and(|n| n.base_sequence == self.next_acked);
-        if first_missing {
+        // Sequences wrap: what is ahead by less than half of them comes later.
+        let ahead = |n: Numbering| n.base_sequence.wrapping_sub(self.next_acked) & i32::MAX;
+        let comes_later = |n: Numbering| (1..1 << 30).contains(&ahead(n));
+        if !batch.numbering.is_some_and(comes_later) {
             self.note_gap(batch);
         }
     }

@@ -205,11 +205,18 @@ pub(crate) async fn the_cluster_describes_itself(target: Arc<Target>) {
     assert!(fetch.min <= 4 && fetch.max >= 17, "{fetch:?}");
     let topic = target.topic("dirs", 2).await;
     target.send(&topic, 0, numbered("v", 10)).await;
-    let dirs = admin.describe_log_dirs(1, None).await.unwrap();
-    let replicas = dirs.values().flat_map(|dir| &dir.as_ref().unwrap().replicas);
-    let sizes: BTreeMap<_, i64> = replicas.map(|(p, info)| (p.clone(), info.size)).collect();
-    assert!(sizes[&partition(&topic, 0)] > 0);
-    assert_eq!(sizes[&partition(&topic, 1)], 0);
+    let own = [partition(&topic, 0), partition(&topic, 1)];
+    // A log is there once its broker has heard of the topic.
+    let sizes = loop {
+        let dirs = admin.describe_log_dirs(1, Some(&own)).await.unwrap();
+        let replicas = dirs.values().flat_map(|dir| &dir.as_ref().unwrap().replicas);
+        let sizes: BTreeMap<_, i64> = replicas.map(|(p, info)| (p.clone(), info.size)).collect();
+        if sizes.len() == 2 {
+            break sizes;
+        }
+    };
+    assert!(sizes[&own[0]] > 0);
+    assert_eq!(sizes[&own[1]], 0);
     let moves = admin.list_partition_reassignments(None).await.unwrap();
     assert!(moves.is_none_or(|moves| moves.is_empty()));
     admin.close().await;

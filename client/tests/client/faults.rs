@@ -88,6 +88,8 @@ pub(crate) async fn no_record_is_lost_or_doubled_when_connections_break(target: 
     let mut config = ProducerConfig::new(target.through(connector.clone()));
     config.batch_size = 500;
     config.linger = Duration::ZERO;
+    config.client.request_timeout = Duration::from_secs(10);
+    config.delivery_timeout = Duration::from_secs(30);
     config.client.retry_backoff.base = Duration::from_millis(5);
     config.client.reconnect_backoff.base = Duration::from_millis(5);
     let producer = Producer::new(config).unwrap();
