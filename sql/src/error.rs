@@ -59,6 +59,11 @@ impl SqlError {
         Self::new(ErrorKind::Server, message.to_string())
     }
 
+    /// A refusal that comes from another part.
+    pub(crate) fn statement_from(error: impl fmt::Display) -> Self {
+        Self::statement(error.to_string())
+    }
+
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unsupported, message)
     }

@@ -40,7 +40,7 @@ pub(crate) fn wanted(query: &Query) -> bool {
     !query.group_by.is_empty() || in_items
 }
 
-fn has_aggregate(expr: &ast::Expr) -> bool {
+pub(crate) fn has_aggregate(expr: &ast::Expr) -> bool {
     match &expr.kind {
         ExprKind::Call { name, arguments, .. } => {
             aggregate::is_aggregate(&name.name) || arguments.iter().any(has_aggregate)

@@ -3,11 +3,12 @@
 mod arithmetic;
 pub(crate) mod coerce;
 mod compare;
-mod grouping;
-mod join;
+pub(crate) mod grouping;
+pub(crate) mod insert;
+pub(crate) mod join;
 pub(crate) mod ddl;
 pub(crate) mod lower;
-mod projection;
+pub(crate) mod projection;
 pub(crate) mod render;
 pub(crate) mod scope;
 pub(crate) mod select;

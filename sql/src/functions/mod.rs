@@ -9,7 +9,7 @@ mod signature;
 use crate::error::{SqlError, did_you_mean, near_names};
 use crate::types::SqlType;
 
-pub(crate) use signature::{Overload, Param, Returns, ScalarFunction};
+pub(crate) use signature::{Overload, ScalarFunction};
 
 /// A scalar function with the overload that fits the arguments.
 #[derive(Clone)]

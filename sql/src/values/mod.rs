@@ -5,6 +5,7 @@
 mod bytes;
 mod cast;
 mod compare;
+mod json;
 mod text;
 
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use formats::{Decimal, Value};
 pub(crate) use self::bytes::{read_value, write_value};
 pub(crate) use cast::{can_cast, cast};
 pub(crate) use compare::{compare, same};
-pub(crate) use text::{parse_date, parse_time, parse_timestamp, shown, value_text};
+pub(crate) use json::node;
+pub(crate) use text::{parse_timestamp, shown};
 
 use crate::types::SqlType;
 

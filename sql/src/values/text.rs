@@ -5,11 +5,6 @@ use formats::{Value, java_double, java_float};
 
 use crate::types::SqlType;
 
-/// What CAST(.. AS STRING) gives; null has no text.
-pub(crate) fn value_text(value: &Value, ty: &SqlType) -> Option<String> {
-    if value.is_null() { None } else { Some(shown(value, ty)) }
-}
-
 /// The text of any value, `null` included, nested ones in Java's notation.
 pub(crate) fn shown(value: &Value, ty: &SqlType) -> String {
     match (value, ty) {

@@ -1,0 +1,42 @@
+//! GET /info and its like: what this server is, and how it is.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect};
+use serde_json::json;
+
+use super::error::{bad_request, json_body};
+use crate::engine::{Engine, PROPERTIES};
+
+pub(super) async fn root() -> impl IntoResponse {
+    Redirect::temporary("/info")
+}
+
+pub(super) async fn info(State(engine): State<Engine>) -> impl IntoResponse {
+    let shared = engine.shared();
+    let cluster = shared.topics.admin.describe_cluster().await.ok().map(|c| c.cluster_id);
+    json_body(json!({
+        "KsqlServerInfo": {
+            "version": env!("CARGO_PKG_VERSION"),
+            "kafkaClusterId": cluster,
+            "ksqlServiceId": shared.config.service_id,
+            "serverStatus": "RUNNING",
+        }
+    }))
+}
+
+pub(super) async fn healthcheck(State(engine): State<Engine>) -> impl IntoResponse {
+    let kafka = engine.shared().topics.admin.describe_cluster().await.is_ok();
+    json_body(json!({
+        "isHealthy": kafka,
+        "details": {"metastore": {"isHealthy": true}, "kafka": {"isHealthy": kafka}},
+    }))
+}
+
+pub(super) async fn is_valid_property(Path(name): Path<String>) -> impl IntoResponse {
+    if PROPERTIES.iter().any(|(known, ..)| *known == name) {
+        json_body(json!(true)).into_response()
+    } else {
+        bad_request(&format!("One or more properties overrides set locally are prohibited by the \
+                              KSQL server: {name}"))
+    }
+}

@@ -1,0 +1,199 @@
+//! POST /query and /query-stream: rows as they come, until the query or the client ends.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use serde_json::{Value as Json, json};
+
+use super::error::{MEDIA_TYPE, bad_request, body, json_body, response};
+use super::statements::Request;
+use crate::engine::{Engine, Outcome, header_schema};
+use crate::error::{ErrorKind, SqlError};
+use crate::query::rows::{PrintStream, QueryStream, ResultColumn, RowEvent};
+
+/// The media type of /query-stream unless the client asks for JSON.
+const DELIMITED: &str = "application/vnd.ksqlapi.delimited.v1";
+
+/// How the rows of an answer are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// One JSON array of objects: header, rows, final message.
+    Query,
+    /// A header line, then a line for each row.
+    Lines,
+    /// One JSON array: header, then rows.
+    Array,
+}
+
+pub(super) async fn query(State(engine): State<Engine>, body: axum::body::Bytes) -> Response {
+    answer(&engine, &body, Shape::Query).await
+}
+
+pub(super) async fn query_stream(
+    State(engine): State<Engine>,
+    headers: HeaderMap,
+    body: axum::body::Bytes,
+) -> Response {
+    let accept = headers.get("accept").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let shape = if accept.contains("application/json") { Shape::Array } else { Shape::Lines };
+    answer(&engine, &body, shape).await
+}
+
+pub(super) async fn close_query(
+    State(engine): State<Engine>,
+    body: axum::body::Bytes,
+) -> Response {
+    let id = serde_json::from_slice::<Json>(&body).ok();
+    let id = id.as_ref().and_then(|b| b["queryId"].as_str());
+    match id {
+        None => bad_request("The body must be JSON such as {\"queryId\": \"..\"}"),
+        Some(id) if engine.close_query(id) => json_body(json!({})).into_response(),
+        Some(id) => bad_request(&format!("No query with id {id}")),
+    }
+}
+
+async fn answer(engine: &Engine, bytes: &[u8], shape: Shape) -> Response {
+    let request = match Request::parse(bytes) {
+        Ok(request) => request,
+        Err(message) => return bad_request(&message),
+    };
+    let text = match request.text() {
+        Ok(text) => text,
+        Err(error) => return response(&error, &request.ksql, &request.ksql, Vec::new()),
+    };
+    let wrong = || {
+        let message = "Expected exactly one SELECT or PRINT statement; send others to /ksql";
+        let error = SqlError::new(ErrorKind::WrongEndpoint, message);
+        response(&error, &text, &text, Vec::new())
+    };
+    match engine.execute(&text, &request.properties()).await {
+        Err(failed) => response(&failed.error, &text, &failed.statement, Vec::new()),
+        Ok(mut outcomes) => match (outcomes.pop(), outcomes.is_empty()) {
+            (Some(Outcome::Rows(rows)), true) => streamed(rows, shape, &text),
+            (Some(Outcome::Print(lines)), true) => printed(lines),
+            _ => wrong(),
+        },
+    }
+}
+
+fn streamed(query: QueryStream, shape: Shape, text: &str) -> Response {
+    let opening = header(&query, shape);
+    let writer = Writer { query, shape, text: text.to_owned(), opening: Some(opening), done: false };
+    let parts = stream::unfold(writer, |mut writer| async move {
+        let part = writer.next().await?;
+        Some((Ok::<_, Infallible>(part), writer))
+    });
+    let media = match shape {
+        Shape::Query => MEDIA_TYPE,
+        Shape::Lines => DELIMITED,
+        Shape::Array => "application/json",
+    };
+    ([("content-type", media)], Body::from_stream(parts)).into_response()
+}
+
+fn header(query: &QueryStream, shape: Shape) -> String {
+    match shape {
+        Shape::Query => {
+            let header = json!({"header": {
+                "queryId": query.id,
+                "schema": header_schema(&query.columns),
+            }});
+            format!("[{header}")
+        }
+        Shape::Lines | Shape::Array => {
+            let names: Vec<&str> = query.columns.iter().map(|c| c.name.as_str()).collect();
+            let ty = |c: &ResultColumn| c.ty.to_string();
+            let types: Vec<String> = query.columns.iter().map(ty).collect();
+            let header =
+                json!({"queryId": query.id, "columnNames": names, "columnTypes": types});
+            if shape == Shape::Array { format!("[{header}") } else { format!("{header}\n") }
+        }
+    }
+}
+
+struct Writer {
+    query: QueryStream,
+    shape: Shape,
+    text: String,
+    opening: Option<String>,
+    done: bool,
+}
+
+impl Writer {
+    /// The next part of the body; `None` at its end.
+    async fn next(&mut self) -> Option<String> {
+        if let Some(opening) = self.opening.take() {
+            return Some(opening);
+        }
+        if self.done {
+            return None;
+        }
+        let Some(event) = self.query.rows.recv().await else {
+            self.done = true;
+            return Some(self.closing(None));
+        };
+        let mut part = String::new();
+        self.write(event, &mut part);
+        while !self.done {
+            let Ok(event) = self.query.rows.try_recv() else { break };
+            self.write(event, &mut part);
+        }
+        Some(part)
+    }
+
+    fn write(&mut self, event: RowEvent, part: &mut String) {
+        match (event, self.shape) {
+            (RowEvent::Row(columns), Shape::Query) => {
+                part.push_str(&format!(",\n{}", json!({"row": {"columns": columns}})));
+            }
+            (RowEvent::Tombstone(columns), Shape::Query) => {
+                let row = json!({"row": {"columns": columns, "tombstone": true}});
+                part.push_str(&format!(",\n{row}"));
+            }
+            (RowEvent::Row(columns) | RowEvent::Tombstone(columns), Shape::Lines) => {
+                part.push_str(&format!("{}\n", Json::Array(columns)));
+            }
+            (RowEvent::Row(columns) | RowEvent::Tombstone(columns), Shape::Array) => {
+                part.push_str(&format!(",\n{}", Json::Array(columns)));
+            }
+            (RowEvent::Final(message), _) => {
+                self.done = true;
+                part.push_str(&self.closing(Some(json!({"finalMessage": message}))));
+            }
+            (RowEvent::Error(message), _) => {
+                self.done = true;
+                let error = body(&SqlError::server(&message), &message, &self.text, Vec::new());
+                part.push_str(&self.closing(Some(json!({"errorMessage": error}))));
+            }
+        }
+    }
+
+    fn closing(&self, last: Option<Json>) -> String {
+        match (self.shape, last) {
+            (Shape::Query, Some(last)) => format!(",\n{last}]\n"),
+            (Shape::Lines, Some(last)) if last["errorMessage"].is_object() => {
+                format!("{}\n", last["errorMessage"])
+            }
+            (Shape::Lines, _) => String::new(),
+            (Shape::Array, Some(last)) if last["errorMessage"].is_object() => {
+                format!(",\n{}]\n", last["errorMessage"])
+            }
+            (Shape::Query | Shape::Array, _) => "]\n".to_owned(),
+        }
+    }
+}
+
+fn printed(print: PrintStream) -> Response {
+    let lines = stream::unfold(print, |mut print| async move {
+        let line = match print.lines.recv().await? {
+            Ok(line) => format!("{line}\n"),
+            Err(message) => format!("error: {message}\n"),
+        };
+        Some((Ok::<_, Infallible>(line), print))
+    });
+    ([("content-type", "text/plain; charset=utf-8")], Body::from_stream(lines)).into_response()
+}

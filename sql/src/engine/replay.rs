@@ -1,0 +1,100 @@
+//! From the command log to the catalog and the running queries.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use streams::StartFrom;
+
+use super::define::{build, change_catalog, checked, start_query, start_source_table};
+use super::Shared;
+use crate::analyze::with::DefaultFormats;
+use crate::command_log::Command;
+use crate::error::SqlError;
+use crate::parser;
+use crate::parser::ast::SourceKind;
+use crate::plan::statement::{Change, Definition, PersistentQuery};
+
+/// A query to be started when the log is read.
+struct Pending {
+    query: PersistentQuery,
+    start: StartFrom,
+}
+
+/// Applies all commands, then starts the queries that are left, in the order of their creation.
+pub(super) async fn replay(shared: &Arc<Shared>, commands: Vec<Command>) -> Result<(), SqlError> {
+    let mut pending: IndexMap<String, Pending> = IndexMap::new();
+    let ended: HashSet<String> = commands
+        .iter()
+        .filter_map(|c| match &c.change {
+            Change::Terminate { id } => Some(id.clone()),
+            _ => None,
+        })
+        .collect();
+    for command in &commands {
+        let mut reads = Vec::new();
+        if let Change::CreateQuery { id, sink, from_earliest, .. } = &command.change
+            && !ended.contains(id)
+        {
+            let mut query = planned(shared, command).await?;
+            query.id.clone_from(id);
+            query.sink = (**sink).clone();
+            reads = query.entry().reads;
+            let start = if *from_earliest { StartFrom::Earliest } else { StartFrom::Latest };
+            pending.insert(id.clone(), Pending { query, start });
+        }
+        let mut catalog = (*shared.catalog()).clone();
+        change_catalog(&mut catalog, &command.change, &command.statement, &reads);
+        shared.set_catalog(catalog);
+    }
+    for (id, Pending { query, start }) in pending {
+        let query = Arc::new(query);
+        match build(shared, Arc::clone(&query), start).await {
+            Ok(topology) => start_query(shared, query, start, topology).await,
+            Err(error) => {
+                tracing::error!(query = %id, %error, "a query cannot be built");
+                let failure = Some(error.message);
+                let running = crate::query::persistent::Running {
+                    query,
+                    start,
+                    failure,
+                    handle: None,
+                    topology: String::new(),
+                };
+                shared.running().insert(id, running);
+            }
+        }
+    }
+    let tables: Vec<_> = shared
+        .catalog()
+        .sources()
+        .filter(|s| s.read_only && s.kind == SourceKind::Table)
+        .cloned()
+        .collect();
+    for table in tables {
+        if let Err(error) = start_source_table(shared, &table).await {
+            tracing::error!(table = %table.name, %error, "a source table does not start");
+        }
+    }
+    Ok(())
+}
+
+/// The query of a command, planned over the catalog as it was then.
+async fn planned(shared: &Arc<Shared>, command: &Command) -> Result<PersistentQuery, SqlError> {
+    let damaged = |reason: &str| {
+        let message = format!("the command log has \"{}\": {reason}", command.statement);
+        SqlError::server(message)
+    };
+    let parsed = parser::parse(&command.statement)?;
+    let [statement] = parsed.as_slice() else {
+        return Err(damaged("it is not one statement"));
+    };
+    let property = |name: &str| {
+        command.properties.get(&format!("ksql.persistence.default.format.{name}")).cloned()
+    };
+    let defaults = DefaultFormats { key: property("key"), value: property("value") };
+    match checked(shared, &statement.statement, &command.statement, defaults).await? {
+        Some(Definition::Query(query, _)) => Ok(*query),
+        _ => Err(damaged("it makes no query")),
+    }
+}

@@ -1,0 +1,147 @@
+//! The topics of sources and sinks: whether they are there, and making them.
+
+use client::admin::NewTopic;
+use client::Admin;
+
+use crate::analyze::with::TopicWish;
+use crate::error::SqlError;
+
+type Result<T> = std::result::Result<T, SqlError>;
+
+/// A topic as SHOW TOPICS lists it.
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    /// Replicas of each partition.
+    pub(crate) replicas: Vec<usize>,
+    pub(crate) is_internal: bool,
+}
+
+/// Calls to the cluster about topics.
+#[derive(Clone)]
+pub(crate) struct Topics {
+    pub(crate) admin: Admin,
+    pub(crate) replication_factor: i16,
+}
+
+impl Topics {
+    /// How many partitions a topic has; none if it does not exist.
+    pub(crate) async fn partitions(&self, topic: &str) -> Result<Option<i32>> {
+        if !self.admin.topic_exists(topic).await.map_err(SqlError::server)? {
+            return Ok(None);
+        }
+        let mut found =
+            self.admin.describe_topics(&[topic.to_owned()]).await.map_err(SqlError::server)?;
+        match found.remove(topic) {
+            Some(Ok(topic)) => Ok(i32::try_from(topic.partitions.len()).ok()),
+            Some(Err(error)) => Err(SqlError::server(error)),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes a topic that does not exist; one that does is left as it is.
+    pub(crate) async fn create(
+        &self,
+        name: &str,
+        (partitions, replicas): (i32, Option<i16>),
+        configs: &[(&str, String)],
+    ) -> Result<()> {
+        let replicas = replicas.unwrap_or(self.replication_factor);
+        let mut topic = NewTopic::new(name, partitions, replicas);
+        for (key, value) in configs {
+            topic = topic.config(*key, value.clone());
+        }
+        let created = self.admin.create_topics(&[topic], false).await.map_err(SqlError::server)?;
+        match created.into_values().next() {
+            Some(Err(error)) if !is_existing(&error) => Err(SqlError::statement(format!(
+                "Failed to create topic '{name}': {error}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a CREATE over a topic wants: that it is there, or is made where PARTITIONS is stated.
+    pub(crate) async fn ensure_source(&self, topic: &str, wish: &TopicWish) -> Result<()> {
+        if self.partitions(topic).await?.is_some() {
+            return Ok(());
+        }
+        let Some(partitions) = wish.partitions else {
+            return Err(SqlError::statement(format!(
+                "Kafka topic does not exist: {topic}. To have it created, add PARTITIONS to the \
+                 WITH clause."
+            )));
+        };
+        self.create(topic, (partitions, wish.replicas), &retention(wish)).await
+    }
+
+    /// The topic of a query's result: compacted for a table, as wide as the first source.
+    pub(crate) async fn ensure_sink(
+        &self,
+        topic: &str,
+        wish: &TopicWish,
+        (first_source, is_table): (&str, bool),
+    ) -> Result<()> {
+        if self.partitions(topic).await?.is_some() {
+            return Ok(());
+        }
+        let partitions = match wish.partitions {
+            Some(partitions) => partitions,
+            None => self.partitions(first_source).await?.unwrap_or(1),
+        };
+        let mut configs = retention(wish);
+        if is_table {
+            configs.push(("cleanup.policy", "compact".to_owned()));
+        }
+        self.create(topic, (partitions, wish.replicas), &configs).await
+    }
+
+    pub(crate) async fn delete(&self, topics: &[String]) -> Result<()> {
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let deleted = self.admin.delete_topics(topics).await.map_err(SqlError::server)?;
+        for (topic, result) in deleted {
+            if let Err(error) = result
+                && !is_missing(&error)
+            {
+                return Err(SqlError::statement(format!("Failed to delete topic {topic}: {error}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of topics that begin so.
+    pub(crate) async fn starting_with(&self, prefix: &str) -> Result<Vec<String>> {
+        let all = self.admin.list_topics().await.map_err(SqlError::server)?;
+        Ok(all.into_iter().map(|t| t.name).filter(|n| n.starts_with(prefix)).collect())
+    }
+
+    pub(crate) async fn list(&self) -> Result<Vec<Topic>> {
+        let listed = self.admin.list_topics().await.map_err(SqlError::server)?;
+        let names: Vec<String> = listed.iter().map(|t| t.name.clone()).collect();
+        let described = self.admin.describe_topics(&names).await.map_err(SqlError::server)?;
+        let replicas = |name: &str| match described.get(name) {
+            Some(Ok(topic)) => topic.partitions.iter().map(|p| p.replicas.len()).collect(),
+            _ => Vec::new(),
+        };
+        Ok(listed
+            .into_iter()
+            .map(|t| Topic {
+                replicas: replicas(&t.name),
+                is_internal: t.is_internal || t.name.starts_with('_'),
+                name: t.name,
+            })
+            .collect())
+    }
+}
+
+fn retention(wish: &TopicWish) -> Vec<(&'static str, String)> {
+    wish.retention_ms.map(|ms| ("retention.ms", ms.to_string())).into_iter().collect()
+}
+
+fn is_existing(error: &client::AdminError) -> bool {
+    error.code().is_some_and(|code| code.name() == "TOPIC_ALREADY_EXISTS")
+}
+
+fn is_missing(error: &client::AdminError) -> bool {
+    error.code().is_some_and(|code| code.name() == "UNKNOWN_TOPIC_OR_PARTITION")
+}

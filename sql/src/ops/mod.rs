@@ -1,0 +1,15 @@
+//! Operators that hold expressions, one a file.
+
+mod aggregate;
+mod evaluate;
+mod filter;
+mod project;
+mod pseudo;
+mod tap;
+
+pub(crate) use aggregate::GroupAggregator;
+pub(crate) use evaluate::Evaluator;
+pub(crate) use filter::Condition;
+pub(crate) use project::Projection;
+pub(crate) use pseudo::AddPseudoColumns;
+pub(crate) use tap::Tap;

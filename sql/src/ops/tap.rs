@@ -1,0 +1,19 @@
+//! The end of a push query: its rows go to whoever asked.
+
+use streams::{Chunk, Operator, OperatorContext, OperatorError};
+use tokio::sync::mpsc;
+
+/// Sends each chunk on. A reader that is slow slows the query down; one that is gone ends it.
+pub(crate) struct Tap(pub(crate) mpsc::Sender<Chunk>);
+
+impl Operator for Tap {
+    fn process(
+        &mut self,
+        _port: usize,
+        chunk: Chunk,
+        _context: &mut OperatorContext<'_>,
+    ) -> Result<(), OperatorError> {
+        let gone = |_| OperatorError::Failed("nobody reads this query any more".to_owned());
+        self.0.blocking_send(chunk).map_err(gone)
+    }
+}

@@ -1,0 +1,184 @@
+//! Rows to records of a sink's topic.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::Int64Type;
+use bytes::Bytes;
+use formats::avro::{Schema as AvroSchema, from_typed};
+use formats::{RowEncoder, Schema, Type, Value, Wrapping};
+use streams::{Chunk, CodecError, OutputRecord, PartitionKeys, RecordEncoder};
+
+use super::fields;
+use super::schemas::Schemas;
+use crate::catalog::format::{Format, FormatName};
+use crate::catalog::source::{Column, KeyWindow, Source};
+use crate::error::SqlError;
+use crate::functions::java_time::Pattern;
+use crate::values::value_at;
+
+/// Encodes key columns as a source's topic has its keys.
+pub(crate) struct KeyEncoder {
+    part: Option<Part>,
+    columns: usize,
+    window: Option<KeyWindow>,
+}
+
+/// The encoder of a key or a value.
+struct Part {
+    encoder: RowEncoder,
+    bare: bool,
+}
+
+impl Part {
+    fn new(
+        format: &Format,
+        columns: &[Column],
+        (subject, schemas): (&str, &dyn Schemas),
+    ) -> Result<Option<Self>, SqlError> {
+        let Some(physical) = format.physical() else { return Ok(None) };
+        let wrapping = format.wrapping(columns.len());
+        let fields = fields(columns);
+        let avro = if format.name == FormatName::Avro {
+            let schema = avro_schema(format, columns, wrapping)?;
+            let id = schemas.register(subject, &schema).map_err(|e| {
+                SqlError::statement(format!("Could not register schema for {subject}: {e}"))
+            })?;
+            Some((id, Arc::new(schema)))
+        } else {
+            None
+        };
+        let encoder = RowEncoder::new(physical, &fields, wrapping, avro)
+            .map_err(|e| SqlError::statement(e.to_string()))?;
+        let bare = wrapping == Wrapping::Bare || format.name == FormatName::Kafka;
+        Ok(Some(Self { encoder, bare }))
+    }
+
+    /// One row's bytes; a null that stands alone has none.
+    fn encode(&self, columns: &[ArrayRef], row: usize) -> Result<Option<Vec<u8>>, CodecError> {
+        if self.bare && columns.first().is_some_and(|c| c.is_null(row)) {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        self.encoder
+            .encode(columns, row, &mut bytes)
+            .map(|()| Some(bytes))
+            .map_err(|e| CodecError(e.to_string()))
+    }
+}
+
+/// The schema that columns are registered with.
+fn avro_schema(
+    format: &Format,
+    columns: &[Column],
+    wrapping: Wrapping,
+) -> Result<AvroSchema, SqlError> {
+    let schema = match (wrapping, columns) {
+        (Wrapping::Bare, [one]) => Schema::required(one.ty.typed()),
+        _ => Schema::required(Type::Struct(fields(columns))),
+    };
+    from_typed(&schema, format.record_name()).map_err(|e| {
+        SqlError::statement(format!("the columns have no Avro schema: {e}"))
+    })
+}
+
+impl KeyEncoder {
+    pub(crate) fn new(source: &Source, schemas: &dyn Schemas) -> Result<Self, SqlError> {
+        let subject = format!("{}-key", source.topic);
+        let part = if source.key.is_empty() {
+            None
+        } else {
+            Part::new(&source.key_format, &source.key, (&subject, schemas))?
+        };
+        Ok(Self { part, columns: source.key.len(), window: source.window.clone() })
+    }
+
+    /// The key of a row whose first columns are the key's.
+    fn key(&self, columns: &[ArrayRef], row: usize) -> Result<Option<Bytes>, CodecError> {
+        let Some(part) = &self.part else { return Ok(None) };
+        let Some(mut bytes) = part.encode(&columns[..self.columns], row)? else { return Ok(None) };
+        let bound = |at: usize| columns[self.columns + at].as_primitive::<Int64Type>().value(row);
+        match &self.window {
+            None => {}
+            Some(KeyWindow::Session) => {
+                bytes.extend_from_slice(&bound(1).to_be_bytes());
+                bytes.extend_from_slice(&bound(0).to_be_bytes());
+            }
+            Some(_) => bytes.extend_from_slice(&bound(0).to_be_bytes()),
+        }
+        Ok(Some(bytes.into()))
+    }
+
+    fn key_columns(&self) -> usize {
+        self.columns + if self.window.is_some() { 2 } else { 0 }
+    }
+}
+
+impl PartitionKeys for KeyEncoder {
+    fn keys(&self, chunk: &Chunk) -> Result<Vec<Option<Bytes>>, CodecError> {
+        let columns = chunk.rows().columns();
+        (0..chunk.len()).map(|row| self.key(columns, row)).collect()
+    }
+}
+
+/// Encodes the rows of a query for its sink.
+pub(crate) struct SinkEncoder {
+    key: KeyEncoder,
+    value: Part,
+    /// The column that becomes the record's timestamp, and the pattern of a text.
+    timestamp: Option<(usize, Option<Pattern>)>,
+}
+
+impl SinkEncoder {
+    /// Registers schemas where the formats need them: blocks.
+    pub(crate) fn new(sink: &Source, schemas: &dyn Schemas) -> Result<Self, SqlError> {
+        let key = KeyEncoder::new(sink, schemas)?;
+        let subject = format!("{}-value", sink.topic);
+        let value = Part::new(&sink.value_format, &sink.value, (&subject, schemas))?;
+        let value = value.ok_or_else(|| SqlError::statement("a value needs a format"))?;
+        let timestamp = match &sink.timestamp {
+            None => None,
+            Some(column) => {
+                let in_key = sink.key.iter().position(|c| c.name == column.column);
+                let in_value = sink.value.iter().position(|c| c.name == column.column);
+                let position = in_key.or_else(|| in_value.map(|at| at + key.key_columns()));
+                let pattern = column.format.as_deref().map(Pattern::new).transpose();
+                let pattern = pattern.map_err(SqlError::statement)?;
+                position.map(|position| (position, pattern))
+            }
+        };
+        Ok(Self { key, value, timestamp })
+    }
+
+    fn time(&self, chunk: &Chunk, row: usize) -> i64 {
+        let own = chunk.timestamps()[row];
+        let Some((position, pattern)) = &self.timestamp else { return own };
+        if chunk.is_deleted(row) {
+            return own;
+        }
+        match (value_at(chunk.rows().column(*position), row), pattern) {
+            (Value::Int64(n) | Value::Timestamp(n), _) => n,
+            (Value::String(text), Some(pattern)) => pattern.parse_timestamp(&text, 0).unwrap_or(own),
+            _ => own,
+        }
+    }
+}
+
+impl RecordEncoder for SinkEncoder {
+    fn encode(&self, chunk: &Chunk) -> Result<Vec<OutputRecord>, CodecError> {
+        let columns = chunk.rows().columns();
+        let values = &columns[self.key.key_columns()..];
+        let record = |row| {
+            let value =
+                if chunk.is_deleted(row) { None } else { self.value.encode(values, row)? };
+            Ok(OutputRecord {
+                key: self.key.key(columns, row)?,
+                value: value.map(Bytes::from),
+                headers: Vec::new(),
+                timestamp: self.time(chunk, row),
+                partition: None,
+            })
+        };
+        (0..chunk.len()).map(record).collect()
+    }
+}

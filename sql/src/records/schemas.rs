@@ -1,0 +1,165 @@
+//! Avro schemas by id and subject. Calls block: they are made from worker threads.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use client::schema_registry::SchemaRegistry;
+use formats::avro::Schema as AvroSchema;
+use tokio::runtime::Handle;
+
+/// Why a schema could not be had.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum SchemaFailure {
+    /// There is no such schema, or it is none that can be read: waiting does not help.
+    #[error("{0}")]
+    Refused(String),
+    /// The registry does not answer.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Where schemas of records come from and go to.
+pub(crate) trait Schemas: Send + Sync {
+    fn by_id(&self, id: u32) -> Result<Arc<AvroSchema>, SchemaFailure>;
+
+    /// The newest schema of a subject, if there is one.
+    fn latest(&self, subject: &str) -> Result<Option<(u32, Arc<AvroSchema>)>, SchemaFailure>;
+
+    /// The id of a schema under a subject; it is registered if it is new there.
+    fn register(&self, subject: &str, schema: &AvroSchema) -> Result<u32, SchemaFailure>;
+}
+
+/// A registry over HTTP.
+pub(crate) struct HttpSchemas {
+    registry: SchemaRegistry,
+    runtime: Handle,
+    parsed: Mutex<HashMap<u32, Arc<AvroSchema>>>,
+}
+
+impl HttpSchemas {
+    /// Must be made within a runtime, which then does the work of the blocking calls.
+    pub(crate) fn new(url: &str) -> Result<Self, SchemaFailure> {
+        let registry =
+            SchemaRegistry::new(url).map_err(|e| SchemaFailure::Refused(e.to_string()))?;
+        Ok(Self { registry, runtime: Handle::current(), parsed: Mutex::default() })
+    }
+
+    fn parse(&self, id: u32, text: &str) -> Result<Arc<AvroSchema>, SchemaFailure> {
+        let schema = AvroSchema::parse(text)
+            .map_err(|e| SchemaFailure::Refused(format!("schema {id} is not Avro: {e}")))?;
+        let schema = Arc::new(schema);
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        parsed.insert(id, Arc::clone(&schema));
+        Ok(schema)
+    }
+}
+
+fn failure(error: &client::schema_registry::SchemaRegistryError) -> SchemaFailure {
+    if error.is_retriable() {
+        SchemaFailure::Unavailable(error.to_string())
+    } else {
+        SchemaFailure::Refused(error.to_string())
+    }
+}
+
+impl Schemas for HttpSchemas {
+    fn by_id(&self, id: u32) -> Result<Arc<AvroSchema>, SchemaFailure> {
+        let known = self.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = self.runtime.block_on(self.registry.schema(id)).map_err(|e| failure(&e))?;
+        self.parse(id, &found.text)
+    }
+
+    fn latest(&self, subject: &str) -> Result<Option<(u32, Arc<AvroSchema>)>, SchemaFailure> {
+        match self.runtime.block_on(self.registry.latest(subject)) {
+            Ok(found) => {
+                let schema = self.parse(found.id, &found.schema.text)?;
+                Ok(Some((found.id, schema)))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(failure(&error)),
+        }
+    }
+
+    fn register(&self, subject: &str, schema: &AvroSchema) -> Result<u32, SchemaFailure> {
+        let text = schema.to_text();
+        let id = self.runtime.block_on(self.registry.register(subject, &text));
+        id.map_err(|e| failure(&e))
+    }
+}
+
+/// Schemas in memory: for tests and for a topology without a broker.
+#[derive(Default)]
+pub(crate) struct MemorySchemas {
+    shared: Mutex<Stored>,
+}
+
+#[derive(Default)]
+struct Stored {
+    by_id: HashMap<u32, Arc<AvroSchema>>,
+    subjects: HashMap<String, Vec<u32>>,
+}
+
+impl MemorySchemas {
+    /// Stores a schema under an id that the caller chose.
+    pub(crate) fn insert(&self, subject: &str, id: u32, schema: Arc<AvroSchema>) {
+        let mut stored = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.by_id.insert(id, schema);
+        stored.subjects.entry(subject.to_owned()).or_default().push(id);
+    }
+}
+
+impl Schemas for MemorySchemas {
+    fn by_id(&self, id: u32) -> Result<Arc<AvroSchema>, SchemaFailure> {
+        let stored = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = stored.by_id.get(&id).cloned();
+        found.ok_or_else(|| SchemaFailure::Refused(format!("there is no schema {id}")))
+    }
+
+    fn latest(&self, subject: &str) -> Result<Option<(u32, Arc<AvroSchema>)>, SchemaFailure> {
+        let stored = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = stored.subjects.get(subject).and_then(|ids| ids.last()).copied();
+        Ok(id.and_then(|id| Some((id, stored.by_id.get(&id)?.clone()))))
+    }
+
+    fn register(&self, subject: &str, schema: &AvroSchema) -> Result<u32, SchemaFailure> {
+        let mut stored = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = schema.to_text();
+        let known = stored.by_id.iter().find(|(_, s)| s.to_text() == text).map(|(id, _)| *id);
+        let next = stored.by_id.keys().max().map_or(1, |id| id + 1);
+        let id = known.unwrap_or(next);
+        stored.by_id.entry(id).or_insert_with(|| Arc::new(schema.clone()));
+        let ids = stored.subjects.entry(subject.to_owned()).or_default();
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+        Ok(id)
+    }
+}
+
+/// No registry: AVRO is refused.
+pub(crate) struct NoSchemas;
+
+impl NoSchemas {
+    fn refusal() -> SchemaFailure {
+        SchemaFailure::Refused(
+            "Cannot use AVRO: no schema registry is set (ksql.schema.registry.url)".to_owned(),
+        )
+    }
+}
+
+impl Schemas for NoSchemas {
+    fn by_id(&self, _: u32) -> Result<Arc<AvroSchema>, SchemaFailure> {
+        Err(Self::refusal())
+    }
+
+    fn latest(&self, _: &str) -> Result<Option<(u32, Arc<AvroSchema>)>, SchemaFailure> {
+        Err(Self::refusal())
+    }
+
+    fn register(&self, _: &str, _: &AvroSchema) -> Result<u32, SchemaFailure> {
+        Err(Self::refusal())
+    }
+}

@@ -1,0 +1,182 @@
+//! One user's session: properties and variables here, statements to the server.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use serde_json::Value as Json;
+
+use super::client::{Client, Failure, Lines};
+use super::entities::entity;
+use super::rows::RowPrinter;
+use super::table::{OutputMode, shown};
+use crate::parser;
+use crate::parser::ast::{Emit, Parsed, Show, Statement};
+
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) output: OutputMode,
+    terminal: bool,
+    properties: HashMap<String, String>,
+    variables: HashMap<String, String>,
+}
+
+impl Session {
+    pub(super) fn new(client: Client, output: OutputMode, terminal: bool) -> Self {
+        let (properties, variables) = (HashMap::new(), HashMap::new());
+        Self { client, output, terminal, properties, variables }
+    }
+
+    /// Runs a script up to its first failure. False: there was one.
+    pub(super) async fn script(&mut self, text: &str) -> bool {
+        let parts = match parser::split(text) {
+            Ok(parts) => parts,
+            Err(error) => {
+                eprintln!("{}", error.render(text));
+                return false;
+            }
+        };
+        for part in parts {
+            let statement = &text[part.start..part.end];
+            if let Err(message) = self.statement(statement).await {
+                eprintln!("{message}");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Runs a text of statements; an error is words for the user.
+    pub(super) async fn statement(&mut self, text: &str) -> Result<(), String> {
+        let text =
+            parser::substitute(text, &self.variables).map_err(|error| error.render(text))?;
+        let parsed = parser::parse(&text).map_err(|error| error.render(&text))?;
+        for statement in parsed {
+            let part = text.get(statement.span.start..statement.span.end).unwrap_or(&text);
+            self.one(&statement, part).await?;
+        }
+        Ok(())
+    }
+
+    async fn one(&mut self, parsed: &Parsed, text: &str) -> Result<(), String> {
+        match &parsed.statement {
+            Statement::Set { name, value } => {
+                self.check_property(text).await?;
+                let old = self.properties.insert(name.clone(), value.clone());
+                let old = old.map_or(String::new(), |old| format!(" from '{old}'"));
+                self.say(&format!("Successfully changed local property '{name}'{old} to '{value}'."));
+            }
+            Statement::Unset { name } => match self.properties.remove(name) {
+                Some(value) => self.say(&format!(
+                    "Successfully unset local property '{name}' (value was '{value}')."
+                )),
+                None => return Err(format!("Cannot unset local property '{name}': it is not set.")),
+            },
+            Statement::Define { name, value } => {
+                self.variables.insert(name.clone(), value.clone());
+            }
+            Statement::Undefine { name } => {
+                if self.variables.remove(name).is_none() {
+                    return Err(format!("Cannot find variable: {name}"));
+                }
+            }
+            Statement::Show(Show::Variables) => {
+                let mut rows: Vec<Vec<String>> =
+                    self.variables.iter().map(|(n, v)| vec![n.clone(), v.clone()]).collect();
+                rows.sort();
+                put(&shown(&["Variable Name", "Value"], &rows, self.output, self.terminal));
+            }
+            Statement::Select(query) => {
+                self.query(text, query.emit == Emit::Unstated).await?;
+            }
+            Statement::Print(_) => self.query(text, false).await?,
+            _ => self.definition(text).await?,
+        }
+        Ok(())
+    }
+
+    /// The server knows which properties there are.
+    async fn check_property(&self, text: &str) -> Result<(), String> {
+        self.client
+            .statements(text, &HashMap::new())
+            .await
+            .map(|_| ())
+            .map_err(|failure| failure.message)
+    }
+
+    async fn definition(&self, text: &str) -> Result<(), String> {
+        match self.client.statements(text, &self.properties).await {
+            Ok(entities) => {
+                self.entities(&entities);
+                Ok(())
+            }
+            Err(Failure { message, entities }) => {
+                self.entities(&entities);
+                Err(message)
+            }
+        }
+    }
+
+    fn entities(&self, entities: &[Json]) {
+        for node in entities {
+            put(&entity(node, self.output, self.terminal));
+        }
+    }
+
+    /// A query until it ends, or until Ctrl-C.
+    async fn query(&self, text: &str, bounded: bool) -> Result<(), String> {
+        let started = self.client.query(text, &self.properties);
+        let mut lines = tokio::select! {
+            started = started => started.map_err(|failure| failure.message)?,
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        };
+        if lines.is_text() {
+            return printed(&mut lines).await.map_err(|failure| failure.message);
+        }
+        let mut printer = RowPrinter::new(self.output, self.terminal, bounded);
+        let mut out = io::stdout();
+        let ended = tokio::select! {
+            ended = printer.run(&mut lines, &mut out) => Some(ended),
+            _ = tokio::signal::ctrl_c() => None,
+        };
+        match ended {
+            Some(Ok(last)) => {
+                if let Some(last) = last.filter(|_| self.terminal) {
+                    self.say(&last);
+                }
+                Ok(())
+            }
+            Some(Err(failure)) => Err(failure.message),
+            None => {
+                printer.finish(&mut out);
+                self.say("\nQuery terminated");
+                Ok(())
+            }
+        }
+    }
+
+    /// Words beside results: on a terminal only.
+    fn say(&self, text: &str) {
+        if self.terminal {
+            put(&format!("{text}\n"));
+        }
+    }
+}
+
+async fn printed(lines: &mut Lines) -> Result<(), Failure> {
+    loop {
+        let line = tokio::select! {
+            line = lines.next() => line?,
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        };
+        let Some(line) = line else { return Ok(()) };
+        put(&format!("{line}\n"));
+    }
+}
+
+/// Output that has no reader any more is nobody's error.
+pub(super) fn put(text: &str) {
+    let mut out = io::stdout();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        tracing::debug!("nobody reads the output any more");
+    }
+}
