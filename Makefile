@@ -37,5 +37,9 @@ clients: setup
 	$(CARGO) build -p cli
 	tools/clients/run
 
+## fuzz: the protocol's fuzz targets, a minute each
+fuzz:
+	protocol/fuzz/run
+
 setup:
 	@tools/setup

@@ -13,6 +13,8 @@
 //! - [`record`]: record batches, read as views and built for appending
 //! - [`limits`]: what a peer may make us allocate
 
+#![forbid(unsafe_code)]
+
 mod api_key;
 mod error;
 mod error_code;
