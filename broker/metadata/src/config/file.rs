@@ -1,4 +1,5 @@
-//! What a broker's file says that needs a word: wrong values, keys of other times, keys without effect.
+//! What a broker's file says that needs a word: wrong values, keys of other times, keys without
+//! effect.
 
 use super::key::{Effect, Key};
 use super::layer::Layer;

@@ -45,9 +45,9 @@ pub enum ChangeError {
     Conflict(String),
 }
 
-/// The layer after the changes; the first change that cannot be made is the answer. Names unknown to
-/// the table, values that fail their check, and keys without effect are refused; taking out what is
-/// not there, known or not, changes nothing.
+/// The layer after the changes; the first change that cannot be made is the answer. Names unknown
+/// to the table, values that fail their check, and keys without effect are refused; taking out what
+/// is not there, known or not, changes nothing.
 pub fn change(
     table: &Table,
     scope: &'static str,
@@ -88,8 +88,8 @@ pub fn check_layer(table: &Table, scope: &'static str, layer: &Layer) -> Result<
     Ok(())
 }
 
-/// Whether a running broker takes these keys: all must be dynamic, and without a broker's number only
-/// those that may differ from nobody.
+/// Whether a running broker takes these keys: all must be dynamic, and without a broker's number
+/// only those that may differ from nobody.
 pub fn check_dynamic<'a>(
     table: &Table,
     names: impl Iterator<Item = &'a str>,

@@ -1,17 +1,19 @@
-//! Configuration: one table of keys per scope (topic, broker, group), the layers that set them, and the
-//! typed settings that come of both.
+//! Configuration: one table of keys per scope (topic, broker, group), the layers that set them, and
+//! the typed settings that come of both.
 //!
-//! - `topic`, `group`, `broker`: the tables; a key's name stands nowhere else but in `reader`'s callers
+//! - `topic`, `group`, `broker`: the tables; a key's name stands nowhere else but in `reader`'s
+//!   callers
 //! - `key`, `value`: what a key is, and its values as text · `table`: keys by name
 //! - `layer`: what somebody set, and changes to it · `resolve`: which layer a value comes from
-//! - `topic_config`, `broker_config`: resolved settings in groups · `properties`, `file`: a broker's file
+//! - `topic_config`, `broker_config`: resolved settings in groups · `properties`, `file`: a
+//!   broker's file
 //!
-//! Which keys are taken: each key says what its value does here ([`Effect`]). One that works is taken;
-//! so is one whose promise is kept without doing anything (thread counts; the least age for compaction
-//! where nothing is compacted). One that promises what this broker does not do is taken only at its
-//! default: a request that sets it otherwise is refused by its name, and a file that does is reported.
-//! `cleanup.policy=compact` is taken and keeps every record: retention never removes from such a topic
-//! unless the policy names `delete` too.
+//! Which keys are taken: each key says what its value does here ([`Effect`]). One that works is
+//! taken; so is one whose promise is kept without doing anything (thread counts; the least age for
+//! compaction where nothing is compacted). One that promises what this broker does not do is taken
+//! only at its default: a request that sets it otherwise is refused by its name, and a file that
+//! does is reported. `cleanup.policy=compact` is taken and keeps every record: retention never
+//! removes from such a topic unless the policy names `delete` too.
 
 mod broker;
 mod broker_config;

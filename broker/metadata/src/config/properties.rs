@@ -1,8 +1,9 @@
 //! Files in the form of Java's `.properties`.
 //!
-//! A line is `key=value`, `key:value` or `key value`. A line that begins with `#` or `!` is a comment;
-//! one that ends in an odd number of backslashes goes on in the next. `\t \n \r \f \uXXXX` stand for
-//! characters, any other character after a backslash for itself.
+//! A line is `key=value`, `key:value` or `key value`. A line that begins with `#` or `!` is a
+//! comment; one that ends in an odd number of backslashes goes on in the next. `\t \n \r \f`, and
+//! `\u` with four hexadecimal digits, stand for characters, any other character after a backslash
+//! for itself.
 
 use std::iter::Peekable;
 use std::str::Chars;

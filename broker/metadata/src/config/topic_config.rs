@@ -126,7 +126,8 @@ impl TopicConfig {
     }
 }
 
-/// `compression.type` with the level of its kind; the codec's own level where a number is none of its.
+/// `compression.type` with the level of its kind; the codec's own level where a number is none of
+/// its.
 fn compression(read: &Reader<'_>) -> Result<Option<Codec>, ValueError> {
     let name = read.text("compression.type")?.unwrap_or_default();
     let (compression, level) = match name.as_str() {

@@ -7,7 +7,7 @@
 
 use protocol::ErrorCode;
 use protocol::messages::alter_configs_response::AlterConfigsResourceResponse as Replaced;
-use protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse as Adjusted;
+use protocol::messages::incremental_alter_configs_response as adjusted;
 use protocol::messages::{
     AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
@@ -56,7 +56,7 @@ pub(super) async fn adjust(
         (Resource { type_code, name: resource.resource_name }, alteration)
     });
     let results = commit(services, resources.collect(), request.validate_only).await;
-    let responses = results.into_iter().map(|result| Adjusted {
+    let responses = results.into_iter().map(|result| adjusted::AlterConfigsResourceResponse {
         error_code: result.error_code,
         error_message: result.error_message,
         resource_type: result.resource.type_code,

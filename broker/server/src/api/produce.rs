@@ -6,7 +6,8 @@
 //! - acks=0 is answered by nothing, and where something failed by the end of the connection.
 //! - Null records are not answered at all, as Kafka leaves them: the connection ends when it has
 //!   idled.
-//! - Where the topic has a `compression.type` of its own, a batch in another one is compressed anew.
+//! - Where the topic has a `compression.type` of its own, a batch in another one is compressed
+//!   anew.
 //! - Transactions are not there yet: a transactional batch is INVALID_TXN_STATE.
 //! - v5: log start offset · v8: errors of single records (KIP-467) · v13: topics by id (KIP-516)
 

@@ -1,7 +1,7 @@
 //! All partitions of this broker, kept in step with the metadata image.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use broker_log::{
     Closed, DirError, FolderFate, Location, Log, LogDir, OffsetCheckpoint, OpenError, OpenOptions,
@@ -37,11 +37,14 @@ pub(crate) struct Partitions {
     configs: LogConfigs,
     /// By topic, then partition number. A std lock: held for a look-up or a change of the map.
     topics: RwLock<HashMap<Arc<str>, Places>>,
+    /// What the checkpoints of each dir hold. A std mutex: held while they are written, by the one
+    /// thread that does.
+    written: Mutex<HashMap<usize, Vec<(TopicPartition, Closed)>>>,
 }
 
 impl Partitions {
     pub(crate) fn new(node_id: i32, dirs: Vec<LogDir>, configs: LogConfigs) -> Self {
-        Self { node_id, dirs, configs, topics: RwLock::default() }
+        Self { node_id, dirs, configs, topics: RwLock::default(), written: Mutex::default() }
     }
 
     pub(crate) fn dirs(&self) -> &[LogDir] {
@@ -159,7 +162,16 @@ impl Partitions {
             // A partition that was deleted meanwhile has no place in the files.
             now[partition.log_dir].extend(state.ok().map(|state| (partition.id.clone(), state)));
         }
-        self.dirs.iter().zip(now).try_for_each(|(dir, now)| write_checkpoints(dir, &now))
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        for (number, mut now) in now.into_iter().enumerate() {
+            now.sort_by(|(one, _), (other, _)| one.cmp(other));
+            // A quiet broker leaves its disks alone.
+            if written.get(&number) != Some(&now) {
+                write_checkpoints(&self.dirs[number], &now)?;
+                written.insert(number, now);
+            }
+        }
+        Ok(())
     }
 
     /// The leader epoch of a partition that this broker holds, if the folder is of that very topic.
