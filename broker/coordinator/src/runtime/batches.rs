@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use protocol::EncodeError;
 use protocol::record::{BatchBuilder, BatchOptions, Codec, RecordBatch, batches};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{LogWriter, ReadError};
 use crate::limits::{BATCH_BYTES, DECOMPRESSED_BYTES};
@@ -50,7 +50,11 @@ pub(super) fn load(
         for batch in batches(&bytes) {
             let batch = batch.map_err(damaged)?;
             if batch.next_offset() > offset {
-                replay(&mut shard, &batch, offset, partition)?;
+                if let Err(problem) = replay(&mut shard, &batch, offset, partition) {
+                    // The groups of the partition go on without it rather than not at all.
+                    let base_offset = batch.base_offset;
+                    error!(partition, base_offset, %problem, "skipping a damaged batch of groups");
+                }
                 offset = batch.next_offset();
             }
         }
@@ -70,6 +74,7 @@ fn replay(
     if batch.is_control() || batch.is_transactional() {
         return Ok(());
     }
+    batch.check_crc().map_err(damaged)?;
     let payload = batch.payload(DECOMPRESSED_BYTES).map_err(damaged)?;
     for record in payload.records() {
         let record = record.map_err(damaged)?;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use protocol::messages::join_group_response::JoinGroupResponse;
 use protocol::messages::sync_group_response::SyncGroupResponse;
 use tokio::sync::oneshot;
-use tracing::error;
+use tracing::{error, info};
 
 use super::{AppendError, Commit, Inner, Unavailable, batches};
-use crate::{Outcome, Parked, Shard, Ticket};
+use crate::{Outcome, Parked, Record, Shard, Ticket};
 
 /// What a join or sync request waits for.
 pub(super) type Answer<R> = oneshot::Receiver<Result<R, Unavailable>>;
@@ -183,6 +183,7 @@ impl ShardCell {
         };
         for record in &records {
             state.shard.replay(record);
+            tell(record);
         }
         self.await_commits(state, inner, commits);
         Ok((response, state.answer(replies)))
@@ -292,6 +293,21 @@ fn answer_to<R>(
     }
 }
 
+/// What an operator wants to read of a group in the broker's log.
+fn tell(record: &Record) {
+    let Record::Group { group, value } = record else { return };
+    match value {
+        Some(value) if value.generation > 0 => info!(
+            "group {group} is in generation {} with {} members by {}",
+            value.generation,
+            value.members.len(),
+            value.protocol.as_deref().unwrap_or("no protocol")
+        ),
+        Some(_) => info!("group {group} is new"),
+        None => info!("group {group} is gone"),
+    }
+}
+
 fn ticket_of(reply: &Parked) -> Ticket {
     match reply {
         Parked::Join(ticket, _) | Parked::Sync(ticket, _) => *ticket,
@@ -301,7 +317,7 @@ fn ticket_of(reply: &Parked) -> Ticket {
 fn append(
     inner: &Inner,
     partition: i32,
-    records: &[crate::Record],
+    records: &[Record],
     now_ms: i64,
 ) -> Result<Vec<Commit>, AppendError> {
     let storage = |error: protocol::EncodeError| AppendError::Storage { reason: error.to_string() };

@@ -9,6 +9,7 @@ use protocol::messages::leave_group_request::MemberIdentity;
 use protocol::messages::leave_group_response::LeaveGroupResponse;
 use protocol::messages::sync_group_request::SyncGroupRequest;
 use protocol::messages::sync_group_response::SyncGroupResponse;
+use tracing::debug;
 use uuid::Uuid;
 
 use super::{Groups, Unavailable};
@@ -46,6 +47,11 @@ impl Groups {
     ) -> Result<JoinGroupResponse, Unavailable> {
         if request.group_id.is_empty() {
             return Ok(refused_join(&request.member_id, ErrorCode::InvalidGroupId));
+        }
+        if let Some(reason) = &request.reason {
+            let member =
+                if request.member_id.is_empty() { "a new one" } else { &request.member_id };
+            debug!("member {member} joins group {}: {reason}", request.group_id);
         }
         let cell = self.shard_of(&request.group_id).await?;
         let answer = cell.park_join(&self.inner, |shard, now_ms, ticket| {
@@ -89,6 +95,10 @@ impl Groups {
             |error_code| LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() };
         if group_id.is_empty() {
             return refuse(ErrorCode::InvalidGroupId);
+        }
+        for MemberIdentity { member_id, reason, .. } in members {
+            let reason = reason.as_deref().unwrap_or("no reason given");
+            debug!("member {member_id} leaves group {group_id}: {reason}");
         }
         let cell = match self.shard_of(group_id).await {
             Ok(cell) => cell,

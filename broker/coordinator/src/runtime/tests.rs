@@ -312,3 +312,25 @@ async fn groups_are_listed_by_state_and_type_and_deleted_once() {
     assert_eq!(offset(&groups, "b").await, None);
     groups.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_damaged_batch_is_passed_over_and_the_others_count() {
+    let log = MemoryLog::new();
+    let first = groups(&log);
+    for value in [1, 2, 3] {
+        let mut commit = committing("g", 1);
+        commit.topics[0].partitions[0].offset = value;
+        first.commit(&commit).await.unwrap();
+    }
+    first.shutdown().await;
+    {
+        let mut logs = log.logs.lock().unwrap();
+        let last = logs.values_mut().find_map(|log| log.last_mut()).unwrap();
+        let mut bytes = Vec::from(std::mem::take(last));
+        *bytes.last_mut().unwrap() ^= 1;
+        *last = Bytes::from(bytes);
+    }
+    let second = groups(&log);
+    assert_eq!(offset(&second, "g").await, Some(2));
+    second.shutdown().await;
+}

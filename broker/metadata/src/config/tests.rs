@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn layer(pairs: &[(&str, &str)]) -> Layer {
@@ -300,5 +302,36 @@ fn offset_resets_of_share_groups_are_durations_without_a_sign() {
     }
     for bad in ["", "by_duration:P", "by_duration:PT", "by_duration:-PT1H", "by_duration:PT1X"] {
         assert!(key.parse(bad).is_err(), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_change_takes_can_be_resolved_and_shown(
+        place in 0..33usize,
+        text in prop_oneof!["[-+]?[0-9]{1,20}", "[a-zA-Z,. ]{0,12}", "true|false|delete|compact"],
+    ) {
+        let none = Layer::new();
+        let layers = BrokerLayers { broker: &none, cluster: &none, file: &none };
+        let key = topic_table().keys().nth(place).expect("a topic has 33 keys");
+        if let Ok(after) = change(topic_table(), "topic", &none, &[set(key.name, &text)]) {
+            prop_assert!(TopicConfig::resolve(&after, layers).is_ok());
+            let entries = describe_topic(&after, &layers);
+            let value = shown(&entries, key.name).0.expect("a topic's settings are not secret");
+            prop_assert_eq!(key.normalise(&value), value);
+        }
+    }
+
+    #[test]
+    fn properties_files_never_panic(text in "\\PC*") {
+        if let Ok(layer) = parse_properties(&text) {
+            prop_assert!(examine(&layer).len() <= text.lines().count());
+        }
+    }
+
+    #[test]
+    fn a_written_pair_is_read_back(key in "[a-z.]{1,20}", value in "[!-~]([ -~]{0,30}[!-~])?") {
+        let written = format!("{key} = {}", value.replace('\\', "\\\\"));
+        prop_assert_eq!(parse_properties(&written), Ok(layer(&[(key.as_str(), value.as_str())])));
     }
 }
