@@ -7,6 +7,7 @@ mod connections;
 mod crash;
 mod fetch;
 mod groups;
+mod hostile;
 mod independent_client;
 mod log_dirs;
 mod produce;
