@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use connect::{ConnectorConfig, TaskState};
+use connect::{ConnectorConfig, TaskState, Worker};
 use tokio::task::yield_now;
 
 use super::{Cluster, run, worker};
@@ -46,21 +47,36 @@ async fn written(cluster: &Cluster) -> Vec<String> {
     cluster.records("t").await.into_iter().filter_map(|record| record.value.map(text)).collect()
 }
 
-/// Breaks a worker off after ever more turns of the scheduler, then lets one finish.
+/// Breaks workers off: every other one as soon as it has written something that it has not
+/// remembered, the rest after ever more turns of the scheduler. Then lets one finish. How many
+/// records were recognised as written already.
 async fn kill_and_finish(cluster: &Cluster, connector: &ConnectorConfig, kills: usize) -> u64 {
-    let worker = worker(&STRINGS);
+    let often = worker(&STRINGS);
+    let mut seldom = often.clone();
+    seldom.offset_flush_interval = Duration::from_secs(3600);
+    let mut recovered = 0;
     for kill in 0..kills {
-        let running = run(cluster, &worker, connector.clone()).await;
+        let worker = if kill % 2 == 0 { &seldom } else { &often };
+        let before = cluster.end("t").await;
+        let running = run(cluster, worker, connector.clone()).await;
+        while kill % 2 == 0 && !ended(&running) && cluster.end("t").await == before {
+            yield_now().await;
+        }
         for _ in 0..kill * kill * 3 {
             yield_now().await;
         }
+        recovered += running.status()[0].records_recovered;
         drop(running);
     }
-    let last = run(cluster, &worker, connector.clone()).await;
+    let last = run(cluster, &often, connector.clone()).await;
     last.wait_done().await.expect("read to the end");
-    let recovered = last.status()[0].records_recovered;
+    recovered += last.status()[0].records_recovered;
     last.shutdown().await;
     recovered
+}
+
+fn ended(worker: &Worker) -> bool {
+    !matches!(worker.status()[0].state, TaskState::Running | TaskState::Unassigned)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,7 +86,8 @@ async fn every_line_is_there_once_wherever_a_worker_is_killed() {
     let all = lines(25_000);
     let file = dir.path().join("in.txt");
     std::fs::write(&file, all.join("\n")).expect("written");
-    kill_and_finish(&cluster, &source(&file, "batch", "3"), 25).await;
+    let recovered = kill_and_finish(&cluster, &source(&file, "batch", "3"), 25).await;
+    assert!(recovered > 0, "no kill has left anything to recognise");
     assert!(counted(written(&cluster).await) == counted(all), "every line as often as it is there");
     cluster.stop().await;
 }
@@ -82,7 +99,8 @@ async fn on_one_partition_the_order_stays_too() {
     let all = lines(4000);
     let file = dir.path().join("in.txt");
     std::fs::write(&file, all.join("\n")).expect("written");
-    kill_and_finish(&cluster, &source(&file, "batch", "1"), 20).await;
+    let recovered = kill_and_finish(&cluster, &source(&file, "batch", "1"), 20).await;
+    assert!(recovered > 0, "no kill has left anything to recognise");
     assert!(written(&cluster).await == all, "every line once, in order");
     cluster.stop().await;
 }

@@ -43,14 +43,29 @@ impl Cluster {
         broker.shutdown().await.expect("closed in order");
     }
 
-    /// Everything on a topic, partition by partition.
-    async fn records(&self, topic: &str) -> Vec<ConsumerRecord> {
+    /// The partitions of a topic; none if it is not there.
+    async fn places(&self, topic: &str) -> Vec<TopicPartition> {
         let admin = Admin::new(self.client.clone()).expect("an admin client");
         let described = admin.describe_topics(&[topic.to_owned()]).await.expect("described");
-        let partitions = described[topic].as_ref().expect("there").partitions.iter();
-        let places: Vec<TopicPartition> =
-            partitions.map(|p| TopicPartition::new(topic, p.partition)).collect();
+        let partitions = described[topic].iter().flat_map(|topic| &topic.partitions);
+        let places = partitions.map(|p| TopicPartition::new(topic, p.partition)).collect();
         admin.close().await;
+        places
+    }
+
+    /// How many records a topic has got in all.
+    async fn end(&self, topic: &str) -> i64 {
+        let places = self.places(topic).await;
+        let consumer = Consumer::new(ConsumerConfig::new(self.client.clone()));
+        let consumer = consumer.expect("a consumer");
+        let ends = consumer.end_offsets(&places).await.expect("ends");
+        consumer.close().await.expect("closed");
+        ends.values().sum()
+    }
+
+    /// Everything on a topic, partition by partition.
+    async fn records(&self, topic: &str) -> Vec<ConsumerRecord> {
+        let places = self.places(topic).await;
         let mut consumer =
             Consumer::new(ConsumerConfig::new(self.client.clone())).expect("a consumer");
         consumer.assign(places.clone()).expect("assigned");

@@ -110,7 +110,8 @@ impl Parser {
         };
         let props = |enumeration: bool| -> Props {
             let kept = object.iter().filter(|(key, _)| {
-                !RESERVED.contains(&key.as_str()) && !(enumeration && *key == "default")
+                let reserved = RESERVED.contains(&key.as_str());
+                !(reserved || enumeration && *key == "default")
             });
             kept.map(|(key, value)| (key.clone(), value.clone())).collect()
         };
