@@ -65,7 +65,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// What belongs to the current run; a short lock, nothing awaits under it.
     pub(crate) run: Mutex<RunInfo>,
-    connect: Connect,
+    pub(crate) connect: Connect,
     pub(crate) workers: Workers,
 }
 
@@ -75,6 +75,7 @@ pub(crate) struct RunInfo {
     pub(crate) broker: Option<Arc<dyn Broker>>,
     pub(crate) tasks: Arc<[TaskSpace]>,
     pub(crate) requests: Vec<mpsc::UnboundedSender<CommitRequest>>,
+    pub(crate) internal_topics: Vec<String>,
 }
 
 /// Subscriptions to what nodes forward.
@@ -192,7 +193,7 @@ async fn supervise(shared: Arc<Shared>, mut running: Running) {
     let mut backoff = FIRST_BACKOFF;
     loop {
         let ended = running.wait(&shared).await;
-        shared.note(RunInfo { tasks: shared.task_spaces(), ..RunInfo::default() });
+        shared.stopped();
         let mut reason = match ended {
             Ok(()) => {
                 shared.state.send_replace(AppState::Closed);
@@ -229,8 +230,15 @@ impl Shared {
         self.state.send_replace(AppState::Failed { reason: error.to_string() });
     }
 
-    fn task_spaces(&self) -> Arc<[TaskSpace]> {
-        Arc::clone(&self.run.lock().unwrap_or_else(PoisonError::into_inner).tasks)
+    /// Nobody reaches the run any more; what it had stays known.
+    fn stopped(&self) {
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        run.broker = None;
+        run.requests.clear();
+    }
+
+    pub(crate) fn internal_topics(&self) -> Vec<String> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner).internal_topics.clone()
     }
 }
 
@@ -239,7 +247,6 @@ struct Running {
     tasks: JoinSet<Result<(), AppError>>,
     pump: JoinHandle<Result<(), AppError>>,
     broker: Arc<dyn Broker>,
-    internal_topics: Vec<String>,
 }
 
 impl Running {
@@ -256,6 +263,7 @@ impl Running {
             broker: Some(Arc::clone(&broker)),
             tasks: layout.tasks().map(|task| TaskSpace::new(&task)).collect(),
             requests: Vec::new(),
+            internal_topics: layout.internal_topics(topology),
         };
         let mut inboxes = HashMap::new();
         let mut start: Offsets = HashMap::new();
@@ -281,9 +289,7 @@ impl Running {
         let reader = broker.reader(&start).await?;
         let pump = tokio::spawn(pump(reader, inboxes, Arc::clone(&shared.progress)));
         shared.note(info);
-        let internal_topics =
-            if config.transient { layout.internal_topics(topology) } else { Vec::new() };
-        Ok(Self { tasks, pump, broker, internal_topics })
+        Ok(Self { tasks, pump, broker })
     }
 
     /// Waits for the end: all tasks stopped and committed, or the first failure.
@@ -315,8 +321,8 @@ impl Running {
             if let Err(error) = persisted.unwrap_or(Ok(())) {
                 tracing::warn!("{error}; the changelog has the state");
             }
-            if !self.internal_topics.is_empty() {
-                let deleted = self.broker.delete_topics(&self.internal_topics).await;
+            if shared.config.transient {
+                let deleted = self.broker.delete_topics(&shared.internal_topics()).await;
                 deleted.unwrap_or_else(|error| tracing::warn!("{error}"));
             }
         }

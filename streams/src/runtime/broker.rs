@@ -72,6 +72,9 @@ pub(crate) trait Broker: Send + Sync {
 
     async fn delete_topics(&self, topics: &[String]) -> Result<(), BrokerError>;
 
+    /// Forgets a group's offsets; a group that does not exist is fine.
+    async fn delete_group(&self, group: &str) -> Result<(), BrokerError>;
+
     /// Deletes the records before the given offsets.
     async fn delete_records(&self, before: &Offsets) -> Result<(), BrokerError>;
 

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use thiserror::Error;
 
-use crate::chunk::{Chunk, ChunkError};
+use crate::chunk::{Chunk, ChunkError, Origin};
 use crate::metrics::Metrics;
 use crate::operator::{Operator, OperatorContext, OperatorError, Report, TaskId};
 use crate::record::{BadRecord, CodecError, InputRecord, OutputRecord};
@@ -166,6 +167,13 @@ impl Engine {
         let node = &self.topology.nodes[index];
         let mut bad = Vec::new();
         let decoded = match &node.kind {
+            NodeKind::Source(spec) if records.is_empty() => {
+                let none = RecordBatch::new_empty(spec.decoder.schema());
+                let origin = Origin::new(partition, Vec::new());
+                let chunk = Chunk::appends(none, Vec::new(), origin);
+                let chunk = chunk.map_err(|error| CodecError(error.to_string()));
+                chunk.map(|chunk| Decoded { chunk, origins: None })
+            }
             NodeKind::Source(spec) => spec
                 .decoder
                 .decode(partition, records, &mut bad)

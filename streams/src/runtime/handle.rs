@@ -13,6 +13,7 @@ use super::progress::Position;
 use crate::chunk::Chunk;
 use crate::metrics::MetricsSnapshot;
 use crate::query::{QueryError, StoreQuery};
+use crate::state::StateError;
 use crate::topology::Topology;
 
 /// A running application. [`AppHandle::close`] ends it cleanly; dropping the handle ends it as a
@@ -142,6 +143,28 @@ impl AppHandle {
             AppState::Failed { reason } => Err(AppError::NotRunning(reason)),
             _ => Ok(()),
         }
+    }
+
+    /// Stops all tasks and removes all that the application keeps: internal topics, offsets and
+    /// local state. Sink topics stay. It starts from nothing under the same id afterwards.
+    pub async fn remove(mut self) -> Result<(), AppError> {
+        self.shared.stop.cancel();
+        let _aborted_or_done = (&mut self.supervisor).await;
+        if let Some(folder) = &self.shared.config.state_dir {
+            let folder = folder.join(&self.shared.config.application_id);
+            let removed = tokio::fs::remove_dir_all(&folder).await;
+            if let Err(error) = removed
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                let (path, message) = (folder.display().to_string(), error.to_string());
+                return Err(AppError::State(StateError::Open { path, message }));
+            }
+        }
+        let broker = (self.shared.connect)()?;
+        let deleted = broker.delete_topics(&self.shared.internal_topics()).await;
+        let forgotten = broker.delete_group(&self.shared.config.application_id).await;
+        broker.close().await;
+        Ok(deleted.and(forgotten)?)
     }
 
     /// Ends it where it is, as a crash would, and waits until nothing of it runs any more.

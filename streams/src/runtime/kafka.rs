@@ -21,6 +21,8 @@ use crate::record::{Header, InputRecord, OutputRecord};
 const CREATION_TRIES: usize = 100;
 const CREATION_PAUSE: Duration = Duration::from_millis(100);
 
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
 const BATCH_BYTES: usize = 64 << 10;
 const POLL_RECORDS: usize = 5_000;
 const MAX_WAIT: Duration = Duration::from_millis(100);
@@ -84,12 +86,16 @@ fn consume(action: &str, error: ConsumeError) -> BrokerError {
     failure(action, error, retriable)
 }
 
+fn has_code(error: &AdminError, name: &str) -> bool {
+    error.code().is_some_and(|code| code.name() == name)
+}
+
 fn is_unknown(error: &AdminError) -> bool {
-    error.code().is_some_and(|code| code.name() == "UNKNOWN_TOPIC_OR_PARTITION")
+    has_code(error, "UNKNOWN_TOPIC_OR_PARTITION")
 }
 
 fn already_exists(error: &AdminError) -> bool {
-    error.code().is_some_and(|code| code.name() == "TOPIC_ALREADY_EXISTS")
+    has_code(error, "TOPIC_ALREADY_EXISTS")
 }
 
 fn theirs(partition: &TopicPartition) -> client::TopicPartition {
@@ -266,8 +272,23 @@ impl Broker for KafkaBroker {
             .ok_or_else(|| failure(&action, "the broker did not say where the batch went", true))
     }
 
+    async fn delete_group(&self, group: &str) -> Result<(), BrokerError> {
+        let action = format!("cannot delete group {group}");
+        let deleted = self.admin.delete_groups(&[group.to_owned()]).await;
+        for (_, result) in deleted.map_err(|error| admin(&action, error))? {
+            match result {
+                Err(error) if !has_code(&error, "GROUP_ID_NOT_FOUND") => {
+                    return Err(admin(&action, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn close(&self) {
-        self.producer.close().await;
+        // With the cluster gone, what was not delivered is not waited for.
+        let _late = tokio::time::timeout(CLOSE_PATIENCE, self.producer.close()).await;
         self.admin.close().await;
     }
 }

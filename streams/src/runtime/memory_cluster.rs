@@ -114,6 +114,11 @@ impl Broker for Arc<MemoryCluster> {
         Ok(())
     }
 
+    async fn delete_group(&self, group: &str) -> Result<(), BrokerError> {
+        self.lock().groups.retain(|(other, _), _| other != group);
+        Ok(())
+    }
+
     async fn delete_records(&self, before: &Offsets) -> Result<(), BrokerError> {
         let mut state = self.lock();
         for (at, offset) in before {

@@ -43,11 +43,13 @@ impl Layout {
         subtopology.sources.iter().map(input).collect()
     }
 
+    /// All topics that belong to the application.
     pub(crate) fn internal_topics(&self, topology: &Topology) -> Vec<String> {
         let sources = topology.nodes.iter().enumerate();
         let internal =
             sources.filter(|(_, node)| matches!(node.kind, NodeKind::RepartitionSource { .. }));
-        internal.map(|(index, _)| self.topics[&index].to_string()).collect()
+        let names = internal.map(|(index, _)| self.topics[&index].to_string());
+        names.chain(self.changelog.iter().map(ToString::to_string)).collect()
     }
 }
 

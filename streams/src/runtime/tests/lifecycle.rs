@@ -47,6 +47,23 @@ async fn a_transient_application_leaves_nothing_behind() {
     assert_eq!(cluster.committed_offset(APP, &TopicPartition::new("IN", 0)), None);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_application_starts_from_nothing() {
+    let cluster = cluster(&[("IN", 1), ("OUT", 1)]);
+    let folder = tempfile::tempdir().unwrap();
+    cluster.write("IN", 0, output("x", "a,1", 0));
+    for _ in 0..2 {
+        let handle = start(&cluster, config(Some(folder.path())), counting(None)).await;
+        handle.wait_caught_up().await.unwrap();
+        handle.remove().await.unwrap();
+        assert_eq!(cluster.topics(), ["IN", "OUT"]);
+        assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+        assert_eq!(cluster.committed_offset(APP, &TopicPartition::new("IN", 0)), None);
+        assert_eq!(table(&cluster, "OUT")["a"], "1,1");
+    }
+    assert_eq!(cluster.read("OUT").len(), 2);
+}
+
 #[tokio::test]
 async fn what_cannot_run_says_why() {
     let cluster = cluster(&[("IN", 1)]);
