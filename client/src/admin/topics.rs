@@ -141,7 +141,6 @@ impl Admin {
             topics: topics.iter().map(creatable).collect(),
             timeout_ms: self.timeout_ms(),
             validate_only,
-            ..Default::default()
         };
         let subject = joined(topics.iter().map(|topic| topic.name.as_str()));
         let codes = |response: &protocol::messages::CreateTopicsResponse| {
@@ -213,20 +212,13 @@ impl Admin {
             count: new.total,
             assignments: new.assignments.as_ref().map(|assignments| {
                 let brokers = assignments.iter().cloned();
-                brokers
-                    .map(|broker_ids| CreatePartitionsAssignment {
-                        broker_ids,
-                        ..Default::default()
-                    })
-                    .collect()
+                brokers.map(|broker_ids| CreatePartitionsAssignment { broker_ids }).collect()
             }),
-            ..Default::default()
         });
         let request = CreatePartitionsRequest {
             topics: wanted.collect(),
             timeout_ms: self.timeout_ms(),
             validate_only,
-            ..Default::default()
         };
         let codes = |response: &protocol::messages::CreatePartitionsResponse| {
             response.results.iter().map(|topic| topic.error_code).collect()
@@ -293,12 +285,9 @@ impl Admin {
             let from = cursor.as_ref().map_or("", |cursor| cursor.topic_name.as_str());
             let rest = names.iter().filter(|name| name.as_str() >= from);
             let request = DescribeTopicPartitionsRequest {
-                topics: rest
-                    .map(|name| TopicRequest { name: name.clone(), ..Default::default() })
-                    .collect(),
+                topics: rest.map(|name| TopicRequest { name: name.clone() }).collect(),
                 response_partition_limit: limits::DESCRIBE_PAGE_PARTITIONS,
                 cursor: cursor.take(),
-                ..Default::default()
             };
             let response = connection.send(&request).await?;
             for topic in response.topics {
@@ -310,7 +299,6 @@ impl Admin {
                     cursor = Some(Cursor {
                         topic_name: next.topic_name,
                         partition_index: next.partition_index,
-                        ..Default::default()
                     });
                 }
             }
@@ -360,7 +348,6 @@ fn creatable(topic: &NewTopic) -> CreatableTopic {
     let configs = topic.configs.iter().map(|(name, value)| CreatableTopicConfig {
         name: name.clone(),
         value: Some(value.clone()),
-        ..Default::default()
     });
     let mut creatable = CreatableTopic {
         name: topic.name.clone(),
@@ -378,7 +365,6 @@ fn creatable(topic: &NewTopic) -> CreatableTopic {
             let assignments = replicas.iter().map(|(index, brokers)| CreatableReplicaAssignment {
                 partition_index: *index,
                 broker_ids: brokers.clone(),
-                ..Default::default()
             });
             creatable.assignments = assignments.collect();
         }

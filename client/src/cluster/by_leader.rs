@@ -94,7 +94,6 @@ impl Cluster {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "both halves are used once, by the caller above")]
     async fn group_by_leader<Q: Clone>(
         &self,
         api: &'static str,

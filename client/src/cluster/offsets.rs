@@ -99,14 +99,12 @@ impl Cluster {
                 partition_index: asked.partition.partition,
                 current_leader_epoch: asked.leader_epoch,
                 timestamp: asked.question.wire(),
-                ..Default::default()
             };
             match topics.last_mut().filter(|topic| *topic.name == *asked.partition.topic) {
                 Some(topic) => topic.partitions.push(partition),
                 None => topics.push(ListOffsetsTopic {
                     name: asked.partition.topic.to_string(),
                     partitions: vec![partition],
-                    ..Default::default()
                 }),
             }
         }
@@ -119,7 +117,6 @@ impl Cluster {
             isolation_level: isolation.wire(),
             topics,
             timeout_ms: i32::try_from(timeout).unwrap_or(i32::MAX),
-            ..Default::default()
         };
         let response = connection.send_at(version, &request).await?;
         for topic in response.topics {

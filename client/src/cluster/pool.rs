@@ -121,7 +121,8 @@ impl Pool {
         let general = slots.iter().filter(|((_, lane), _)| *lane == Lane::General);
         let mut open = general.filter_map(|((target, _), slot)| {
             let connection = slot.try_lock().ok()?.connection.clone()?;
-            connection.is_open().then(|| (matches!(target, Target::Bootstrap(_)), connection))
+            let is_bootstrap = matches!(target, Target::Bootstrap(_));
+            connection.is_open().then_some((is_bootstrap, connection))
         });
         let first = open.next()?;
         if !first.0 {

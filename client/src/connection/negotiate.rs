@@ -70,7 +70,6 @@ pub(super) async fn negotiate(shared: &Shared) -> Result<Versions, ConnectionErr
         let request = ApiVersionsRequest {
             client_software_name: "yeoul".to_owned(),
             client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..Default::default()
         };
         let reply = shared.submit(version, &request).await?;
         let after = shared.request_timeout;

@@ -324,3 +324,6 @@ impl Assigned {
         (records, failure)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,16 +155,16 @@ impl Accumulator {
         Some((receiver, !fits || is_full))
     }
 
-    /// Appends records as one batch with one answer; gives it back where nobody would send it.
-    pub(super) fn append_whole(&mut self, batch: Batch) -> Result<(), Batch> {
+    /// Appends records as one batch with one answer, unless the accumulator is closed: false.
+    pub(super) fn append_whole(&mut self, batch: Batch) -> bool {
         if self.is_closed {
-            return Err(batch);
+            return false;
         }
         self.incomplete.insert(batch.id, 1);
         let state = self.topics.entry(batch.partition.topic.clone()).or_default();
         let queue = state.queues.entry(batch.partition.partition).or_default();
         queue.waiting.push_back(batch);
-        Ok(())
+        true
     }
 
     /// Takes nothing more.
@@ -338,3 +338,6 @@ impl TopicState {
         ((settings.batch_size as f64 / ratio) as usize).max(1)
     }
 }
+
+#[cfg(test)]
+mod tests;

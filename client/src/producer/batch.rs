@@ -181,20 +181,20 @@ impl Batch {
     }
 
     /// The same records in batches of at most `limit` bytes, numbered on from this one's start.
-    pub(super) fn split(mut self, limit: usize) -> Result<Vec<Self>, (Self, String)> {
+    pub(super) fn split(mut self, limit: usize) -> Result<Vec<Self>, Box<(Self, String)>> {
         let bytes = self.close(self.numbering);
         let payload = RecordBatch::parse(&bytes)
             .and_then(|batch| batch.payload(limits::BATCH_UNCOMPRESSED_BYTES_MAX));
         let payload = match payload {
             Ok(payload) => payload,
-            Err(error) => return Err((self, error.to_string())),
+            Err(error) => return Err(Box::new((self, error.to_string()))),
         };
         let mut builders: Vec<(BatchBuilder, Numbering)> = Vec::new();
         let mut sequence = self.numbering.map(|numbering| numbering.base_sequence);
         for record in payload.records() {
             let record = match record {
                 Ok(record) => record,
-                Err(error) => return Err((self, error.to_string())),
+                Err(error) => return Err(Box::new((self, error.to_string()))),
             };
             let fits =
                 |(builder, _): &(BatchBuilder, Numbering)| builder.size() + record.size <= limit;

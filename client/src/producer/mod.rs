@@ -172,7 +172,7 @@ impl Producer {
         batch.replies.push(Reply { sender, timestamp_ms });
         batch.charged = batch.charged.min(shared.config.buffer_memory);
         shared.acquire(batch.charged, deadline).await?;
-        if shared.accumulator().append_whole(batch).is_err() {
+        if !shared.accumulator().append_whole(batch) {
             return Err(ProduceError::Closed);
         }
         shared.wake.notify_one();

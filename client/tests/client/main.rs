@@ -3,6 +3,8 @@
 //!
 //! Each story is run once per transport.
 
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 mod admin;
 mod consume;
 mod faults;

@@ -115,7 +115,7 @@ impl Target {
         }
         let admin = self.admin();
         let created = admin.create_topics(&[topic], false).await.unwrap();
-        created.into_values().for_each(|result| drop(result.unwrap()));
+        assert!(created.values().all(Result::is_ok), "{created:?}");
         admin.close().await;
         name
     }

@@ -6,4 +6,6 @@ mod lookup;
 mod session;
 
 pub(super) use self::decode::Chunk;
+#[cfg(test)]
+pub(super) use self::decode::Entry;
 pub(super) use self::fetcher::run;

@@ -141,7 +141,8 @@ impl Sender {
                 accumulator.was_split(id, &partition.topic, parts.len());
                 accumulator.queue(&partition).put_back(parts);
             }
-            Err((batch, reason)) => {
+            Err(failed) => {
+                let (batch, reason) = *failed;
                 let error = ProduceError::Encode { topic: partition.topic, reason };
                 self.give_up(batch, &error);
             }
