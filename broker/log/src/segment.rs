@@ -55,7 +55,7 @@ impl Segment {
         config: &SegmentConfig,
         now_ms: i64,
     ) -> Result<Self, StorageError> {
-        let mut segment = Self::without_indexes(folder.clone(), base_offset, 0, now_ms);
+        let mut segment = Self::without_indexes(folder, base_offset, 0, now_ms);
         segment.log.set_size(0)?;
         if config.preallocate {
             let reserved = segment.log.get()?.reserve(config.bytes.into());
@@ -250,8 +250,9 @@ impl Segment {
         Ok(None)
     }
 
-    /// Cuts the segment in front of the batch that holds an offset, or at the offset.
-    pub(crate) fn truncate(&mut self, offset: i64, now_ms: i64) -> Result<(), WalkError> {
+    /// Cuts the segment behind the last batch that lies wholly below an offset. Returns where
+    /// it ends then.
+    pub(crate) fn truncate(&mut self, offset: i64, now_ms: i64) -> Result<i64, WalkError> {
         let cut = self.find(offset)?;
         self.mend()?;
         if let Some((position, _)) = cut {
@@ -266,8 +267,7 @@ impl Segment {
         if self.size == 0 {
             self.created_ms = now_ms;
         }
-        self.inspect()?;
-        Ok(())
+        self.inspect()
     }
 
     /// Cuts off damaged bytes behind the batches that were noted.

@@ -7,7 +7,8 @@ use crate::segment::Segment;
 
 impl Log {
     /// Cuts the log so that it ends at an offset; does nothing when it ends there or earlier.
-    /// A batch that the offset lies in goes as a whole. Producers are as they were then.
+    /// A batch that the offset lies in goes as a whole, and the log then ends before it.
+    /// Producers are as they were then.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<(), TrimError> {
         if offset < 0 {
             return Err(TrimError::NegativeOffset { offset });
@@ -19,19 +20,24 @@ impl Log {
             return self.truncate_fully_and_start_at(offset, now_ms);
         }
         self.flush_state.truncations += 1;
-        let keep = self.segments.partition_point(|segment| segment.base_offset() <= offset);
-        let behind = self.segments.split_off(keep);
+        while self.segments.len() > 1 && self.active().base_offset() > offset {
+            remove_segments(&self.folder, &self.segments[self.segments.len() - 1..])?;
+            if let Some(removed) = self.segments.pop() {
+                self.end_at(removed.base_offset());
+            }
+        }
+        let end = self.active_mut().truncate(offset, now_ms).map_err(StorageError::from)?;
+        self.end_at(end);
+        self.epochs.save()?;
+        Ok(self.reload_producers(now_ms)?)
+    }
+
+    fn end_at(&mut self, offset: i64) {
         self.next_offset = offset;
         self.recovery_point = self.recovery_point.min(offset);
-        let removed = remove_segments(&self.folder, &behind);
-        let cut = self.active_mut().truncate(offset, now_ms);
         self.log_start_offset = self.log_start_offset.min(offset);
         self.high_watermark = self.high_watermark.min(offset);
         self.epochs.truncate_from_end(offset);
-        removed?;
-        cut.map_err(StorageError::from)?;
-        self.epochs.save()?;
-        Ok(self.reload_producers(now_ms)?)
     }
 
     /// Empties the log; it then begins and ends at an offset.

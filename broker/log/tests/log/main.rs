@@ -1,7 +1,11 @@
 //! The behaviour of a log, on files and in memory.
 
+#![allow(clippy::unwrap_used, reason = "what fails in a test's helper fails the test")]
+
 mod append;
 mod epochs;
+mod faults;
+mod model;
 mod producers;
 mod read;
 mod recovery;

@@ -87,7 +87,7 @@ fn what_is_not_replicated_stays() {
 fn compacted_topics_lose_nothing_by_age_or_size() {
     on_each_store(|rig| {
         let (rig, mut log) = aged(rig, 9);
-        let mut config = rig.config.clone();
+        let mut config = rig.config;
         config.retention.delete = false;
         config.retention.compact = true;
         (config.retention.ms, config.retention.bytes) = (0, 0);
