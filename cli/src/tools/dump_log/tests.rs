@@ -220,7 +220,8 @@ fn offset_commits_are_read() {
     });
     let (_, lines, _) = dumped.dump("log", &["--offsets-decoder", "--skip-record-metadata"]);
     let key = r#"key: {"type":"1","data":{"group":"g","topic":"t","partition":3}}"#;
-    let value = r#"{"version":"3","data":{"offset":42,"leaderEpoch":-1,"metadata":"m","commitTimestamp":0}}"#;
+    let value = r#"{"offset":42,"leaderEpoch":-1,"metadata":"m","commitTimestamp":0}"#;
+    let value = format!(r#"{{"version":"3","data":{value}}}"#);
     assert_eq!(
         lines[2..],
         [
@@ -248,7 +249,8 @@ fn records_of_the_metadata_are_read() {
     });
     let options = ["--cluster-metadata-decoder", "--skip-record-metadata"];
     let (_, lines, _) = dumped.dump("log", &options);
-    let topic = r#"{"type":"TOPIC_RECORD","version":0,"data":{"name":"t","topicId":"AAAAAAAAAAAAAAAAAAAAKg"}}"#;
+    let topic = r#"{"name":"t","topicId":"AAAAAAAAAAAAAAAAAAAAKg"}"#;
+    let topic = format!(r#"{{"type":"TOPIC_RECORD","version":0,"data":{topic}}}"#);
     assert_eq!(lines[2], format!("| payload: {topic}"));
     assert!(lines[3].starts_with("| payload: Error at 1, skipping. "), "{lines:?}");
 }
