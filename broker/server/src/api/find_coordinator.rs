@@ -13,6 +13,7 @@ use tracing::error;
 
 use super::cluster::address_of;
 use super::topics::create_automatically;
+use crate::controller::TopicError;
 use crate::dispatch::RequestContext;
 use crate::services::Services;
 
@@ -92,9 +93,15 @@ async fn ensure_offsets_topic(services: &Services) -> Result<(), ErrorCode> {
     if services.image().topic(CONSUMER_OFFSETS).is_some() {
         return Ok(());
     }
-    if let Err(problem) = create_automatically(services, vec![CONSUMER_OFFSETS.to_owned()]).await {
-        error!("{CONSUMER_OFFSETS} could not be created: {problem}");
-        return Err(ErrorCode::CoordinatorNotAvailable);
+    match create_automatically(services, vec![CONSUMER_OFFSETS.to_owned()]).await {
+        Ok(results) => {
+            let refusals = results.into_iter().filter_map(|(_, result)| result.err());
+            for problem in refusals.filter(|problem| !matches!(problem, TopicError::Exists { .. }))
+            {
+                error!("{CONSUMER_OFFSETS} could not be created: {problem}");
+            }
+        }
+        Err(problem) => error!("{CONSUMER_OFFSETS} could not be created: {problem}"),
     }
     match services.image().topic(CONSUMER_OFFSETS) {
         Some(_) => Ok(()),

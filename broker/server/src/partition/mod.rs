@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use broker_log::{
-    AbortedTransaction, AppendError, Appended, EpochEnd, FileSlice, LeaderAppend, Log, LogConfig,
-    Origin, ReadError, ReadRequest, TopicPartition,
+    AbortedTransaction, AppendError, Appended, EpochEnd, FileSlice, LeaderAppend, Located, Log,
+    LogConfig, Origin, PreparedRead, ReadError, ReadRequest, TopicPartition,
 };
 use bytes::Bytes;
 use protocol::record::Codec;
@@ -239,30 +239,55 @@ impl Partition {
         self.with_log(|log| Marks::of(log))
     }
 
-    /// Reads as a client: up to the high watermark or the last stable offset.
+    /// Reads as a client: up to the high watermark or the last stable offset. Where the records
+    /// lie is looked up without the lock, so that a read of old ones holds up no append.
     pub(crate) fn fetch(&self, spec: FetchSpec) -> Result<Fetched, FetchError> {
         self.check_epoch(spec.current_leader_epoch)?;
+        let mut offset = spec.offset;
+        loop {
+            let (mut fetched, prepared) = self.prepare_fetch(spec, offset)?;
+            match prepared.map(PreparedRead::locate).transpose()? {
+                None | Some(Located::Nothing) => {
+                    fetched.aborted = fetched.aborted.map(|_| Vec::new());
+                }
+                Some(Located::Slice(slice)) => fetched.records = Some(slice),
+                Some(Located::Further(further)) => {
+                    offset = further.offset;
+                    continue;
+                }
+            }
+            return Ok(fetched);
+        }
+    }
+
+    /// The part of a fetch that needs the log.
+    fn prepare_fetch(
+        &self,
+        spec: FetchSpec,
+        offset: i64,
+    ) -> Result<(Fetched, Option<PreparedRead>), FetchError> {
         let log = self.lock();
         let log = log.as_ref().ok_or(LeadershipError::Gone)?;
         let marks = Marks::of(log);
+        let fetched = Fetched { marks, records: None, aborted: None, diverging: None };
         if let Some(diverging) = divergence(log, spec)? {
-            return Ok(Fetched { marks, records: None, aborted: None, diverging: Some(diverging) });
+            return Ok((Fetched { diverging: Some(diverging), ..fetched }, None));
         }
         let upper_bound = marks.upper_bound(spec.isolation);
-        let records = log.read(ReadRequest {
-            offset: spec.offset,
+        let prepared = log.prepare_read(ReadRequest {
+            offset,
             max_bytes: spec.max_bytes,
             upper_bound,
             min_one_batch: spec.min_one_batch,
         })?;
-        let aborted = match (spec.isolation, &records) {
+        let aborted = match (spec.isolation, &prepared) {
             (Isolation::ReadUncommitted, _) => None,
             (Isolation::ReadCommitted, None) => Some(Vec::new()),
             (Isolation::ReadCommitted, Some(_)) => {
                 Some(log.aborted_transactions(spec.offset, upper_bound)?)
             }
         };
-        Ok(Fetched { marks, records, aborted, diverging: None })
+        Ok((Fetched { aborted, ..fetched }, prepared))
     }
 
     /// Runs something short on the log.
