@@ -114,6 +114,17 @@ impl Engine {
         self.shared.topics.admin.close().await;
     }
 
+    /// Waits until what the sources of all running queries hold now has gone through to their
+    /// results, one query after the other in the order of their creation.
+    pub async fn wait_caught_up(&self) -> Result<(), SqlError> {
+        let handles: Vec<_> =
+            self.shared.running().values().filter_map(|query| query.handle.clone()).collect();
+        for handle in handles {
+            handle.wait_caught_up().await.map_err(SqlError::server)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
