@@ -1,6 +1,7 @@
-//! Groups as replicated state machines over `__consumer_offsets`: membership by the classic protocol,
-//! committed offsets, and who coordinates which group. It never sees a log, a socket or cluster
-//! metadata: records leave through [`LogWriter`], and whether a topic exists is the caller's to know.
+//! Groups as replicated state machines over `__consumer_offsets`: membership by the classic
+//! protocol, committed offsets, and who coordinates which group. It never sees a log, a socket or
+//! cluster metadata: records leave through [`LogWriter`], and whether a topic exists is the
+//! caller's to know.
 //!
 //! - [`Shard`]: the groups of one partition, a pure state machine · `group`: one classic group
 //! - `offsets`: what groups committed · `record`: both in Kafka's bytes

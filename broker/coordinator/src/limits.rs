@@ -1,7 +1,7 @@
 //! Limits of the coordinator that are no configuration keys.
 
-/// How long a member that was never answered may wait: its client cannot send heartbeats yet, and if
-/// it is gone, nothing else would tell.
+/// How long a member that was never answered may wait: its client cannot send heartbeats yet, and
+/// if it is gone, nothing else would tell.
 pub(crate) const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1000;
 
 /// Member ids of one group that are given out and not yet used.
@@ -13,5 +13,6 @@ pub(crate) const BATCH_BYTES: usize = 512 * 1024;
 /// What a batch of the log may grow to when it is decompressed.
 pub(crate) const DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
 
-/// After a record that only notes that a group is empty could not be written, the wait for another try.
+/// After a record that only notes that a group is empty could not be written, the wait for another
+/// try.
 pub(crate) const APPEND_RETRY_MS: i64 = 5_000;

@@ -17,8 +17,8 @@ pub enum Parked {
 }
 
 /// What the caller must do, in this order: append `records` to the log and hand each to
-/// [`Shard::replay`](crate::Shard::replay), or report that it could not; when they are committed, send
-/// `response` and `replies`.
+/// [`Shard::replay`](crate::Shard::replay), or report that it could not; when they are committed,
+/// send `response` and `replies`.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Outcome<R> {

@@ -1,5 +1,5 @@
-//! The records of `__consumer_offsets`, in the very bytes that Kafka 4.3 writes: a key opens with its
-//! kind, a value with its version, each an int16.
+//! The records of `__consumer_offsets`, in the very bytes that Kafka 4.3 writes: a key opens with
+//! its kind, a value with its version, each an int16.
 
 use bytes::Bytes;
 use protocol::messages::group_metadata_key::GroupMetadataKey;

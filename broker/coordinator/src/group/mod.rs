@@ -1,5 +1,5 @@
-//! A classic group: the membership protocol of KIP-62 with static members (KIP-345), required member
-//! ids (KIP-394) and reasons (KIP-800).
+//! A classic group: the membership protocol of KIP-62 with static members (KIP-345), required
+//! member ids (KIP-394) and reasons (KIP-800).
 //!
 //! ```text
 //!            first join                    all joined, or time is up
@@ -10,9 +10,9 @@
 //!                             └────────────────────────────────┴──── Stable
 //! ```
 //!
-//! Who is a member and who waits is soft state: it is changed by requests as they come. What the log
-//! must remember (the assignment of a generation, that a group is Empty since a time) is changed only
-//! when its record is replayed.
+//! Who is a member and who waits is soft state: it is changed by requests as they come. What the
+//! log must remember (the assignment of a generation, that a group is Empty since a time) is
+//! changed only when its record is replayed.
 
 mod heartbeat;
 mod join;

@@ -38,8 +38,8 @@ impl Group {
         Ok(())
     }
 
-    /// Whether offsets may be deleted: of a group with members only those of topics that it does not
-    /// read, and only where that can be told.
+    /// Whether offsets may be deleted: of a group with members only those of topics that it does
+    /// not read, and only where that can be told.
     pub(crate) fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         match self.phase {
             Phase::Empty => Ok(()),

@@ -1,4 +1,5 @@
-//! A group as its record, and the record as a group: the only way by which an assignment comes to hold.
+//! A group as its record, and the record as a group: the only way by which an assignment comes to
+//! hold.
 
 use std::collections::HashMap;
 

@@ -96,8 +96,8 @@ impl Step<'_> {
         }
     }
 
-    /// Ends the join phase with those who came: dynamic members that did not are out, static ones stay
-    /// until their session ends.
+    /// Ends the join phase with those who came: dynamic members that did not are out, static ones
+    /// stay until their session ends.
     pub(crate) fn complete_join(&mut self) {
         if !self.group.is_preparing() {
             return;

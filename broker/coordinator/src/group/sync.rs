@@ -58,8 +58,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Records the leader's assignment and answers all who wait for theirs. Its replay makes the group
-    /// Stable, which answers those who come later.
+    /// Records the leader's assignment and answers all who wait for theirs. Its replay makes the
+    /// group Stable, which answers those who come later.
     fn assign(&mut self, request: &SyncGroupRequest) {
         let mut given: HashMap<String, Bytes> = HashMap::new();
         for item in &request.assignments {

@@ -22,8 +22,8 @@ impl Groups {
         described.await.map_err(|error| error.code())
     }
 
-    /// The groups in one of the states and of one of the types, in the order of their names; an empty
-    /// filter takes all. Case does not count.
+    /// The groups in one of the states and of one of the types, in the order of their names; an
+    /// empty filter takes all. Case does not count.
     pub async fn list(&self, states: &[String], types: &[String]) -> ListGroupsResponse {
         let refuse =
             |error_code| ListGroupsResponse { error_code, ..ListGroupsResponse::default() };

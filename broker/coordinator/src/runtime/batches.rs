@@ -9,8 +9,8 @@ use super::{LogWriter, ReadError};
 use crate::limits::{BATCH_BYTES, DECOMPRESSED_BYTES};
 use crate::{Record, Settings, Shard};
 
-/// The records as batches, each of them small enough for a topic with default limits, if its records
-/// are.
+/// The records as batches, each of them small enough for a topic with default limits, if its
+/// records are.
 pub(super) fn encode(
     records: &[Record],
     codec: Codec,

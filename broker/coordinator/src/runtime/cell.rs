@@ -214,8 +214,8 @@ impl ShardCell {
         }
     }
 
-    /// Waits for the commits one after the other and answers those who wait for each; ends when there
-    /// is none left.
+    /// Waits for the commits one after the other and answers those who wait for each; ends when
+    /// there is none left.
     async fn see_through(self: Arc<Self>, patience: Duration) {
         loop {
             let commit = match self.lock().uncommitted.front_mut() {

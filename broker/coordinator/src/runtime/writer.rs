@@ -33,8 +33,8 @@ pub enum ReadError {
 
 /// The log of `__consumer_offsets`.
 ///
-/// The caller appends to one partition from one place at a time. Appends are in the log in the order
-/// of the calls, and become committed in that order.
+/// The caller appends to one partition from one place at a time. Appends are in the log in the
+/// order of the calls, and become committed in that order.
 pub trait LogWriter: Send + Sync + 'static {
     /// How many partitions the topic has; `None` while it does not exist.
     fn partition_count(&self) -> Option<i32>;
@@ -49,8 +49,8 @@ pub trait LogWriter: Send + Sync + 'static {
     /// The first offset that the log still has.
     fn start_offset(&self, partition: i32) -> i64;
 
-    /// Whole batches, the first of which holds `offset`; empty at the end of the log. Called outside of
-    /// the async runtime's threads; may block.
+    /// Whole batches, the first of which holds `offset`; empty at the end of the log. Called
+    /// outside of the async runtime's threads; may block.
     fn read(&self, partition: i32, offset: i64) -> Result<Bytes, ReadError>;
 }
 

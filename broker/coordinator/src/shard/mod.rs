@@ -1,8 +1,8 @@
 //! All groups of one partition of `__consumer_offsets`: a replicated state machine.
 //!
-//! A request makes an [`Outcome`]: records to append, and answers that wait for them. Time and fresh
-//! ids are arguments; nothing here waits, sleeps or guesses. After a restart the replay of the log,
-//! followed by [`Shard::start`], gives the same groups, assignments and offsets again.
+//! A request makes an [`Outcome`]: records to append, and answers that wait for them. Time and
+//! fresh ids are arguments; nothing here waits, sleeps or guesses. After a restart the replay of
+//! the log, followed by [`Shard::start`], gives the same groups, assignments and offsets again.
 
 mod commit;
 mod delete;
@@ -111,8 +111,9 @@ impl Shard {
         self.timers.next_deadline()
     }
 
-    /// Reports that records of an outcome did not come into the log. Members try again; a group that
-    /// everybody left does by itself after a while; one that nobody joined is as if it had never been.
+    /// Reports that records of an outcome did not come into the log. Members try again; a group
+    /// that everybody left does by itself after a while; one that nobody joined is as if it had
+    /// never been.
     pub fn append_failed(&mut self, records: &[Record], now_ms: i64) {
         for record in records {
             let Record::Group { group: id, .. } = record else { continue };

@@ -11,8 +11,8 @@ pub(super) const KEYS: &[Key] = keys! {
         "How long the metadata quorum gathers records before a write.";
     "controller.quorum.auto.join.enable" Boolean "false", Check::Any, Low ReadOnly Missing;
         "Lets a controller join the quorum by itself.";
-    "controller.quorum.bootstrap.servers" List "", Check::Any, High ReadOnly Missing;
-        "Addresses at which the metadata quorum is found.";
+    "controller.quorum.bootstrap.servers" List "", Check::Any, High ReadOnly Kept;
+        "Addresses at which the metadata quorum is found; one node is its own.";
     "controller.quorum.election.backoff.max.ms" Int "1000", Check::AtLeast(0), High ReadOnly Kept;
         "Longest pause before a new election.";
     "controller.quorum.election.timeout.ms" Int "1000", Check::AtLeast(0), High ReadOnly Kept;
