@@ -41,7 +41,7 @@ fn read(value: Bytes) -> Result<Value, String> {
     let frame = number("frame version")?;
     if frame != 1 {
         return Err(format!(
-            "Could not deserialize metadata record due to unknown frame version {frame}(only \
+            "Could not deserialize metadata record due to unknown frame version {frame} (only \
              frame version 1 is supported)"
         ));
     }
