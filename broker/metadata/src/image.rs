@@ -99,7 +99,7 @@ impl TopicImage {
 
 /// All that the cluster believes after some offset of the metadata log. Cheap to share, never
 /// changed: a [`Delta`](crate::Delta) of committed records makes the next one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
     pub(crate) brokers: BTreeMap<i32, Arc<BrokerImage>>,
     pub(crate) topics_by_name: BTreeMap<Arc<str>, Arc<TopicImage>>,
@@ -108,20 +108,6 @@ pub struct Image {
     pub(crate) features: BTreeMap<String, i16>,
     pub(crate) next_producer_id: i64,
     pub(crate) end_offset: i64,
-}
-
-impl Default for Image {
-    fn default() -> Self {
-        Self {
-            brokers: BTreeMap::new(),
-            topics_by_name: BTreeMap::new(),
-            topics_by_id: HashMap::new(),
-            configs: HashMap::new(),
-            features: BTreeMap::new(),
-            next_producer_id: 0,
-            end_offset: 0,
-        }
-    }
 }
 
 impl Image {

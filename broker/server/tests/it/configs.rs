@@ -134,12 +134,18 @@ async fn a_default_of_the_cluster_holds_for_topics_that_set_nothing() {
     test.stop().await;
 }
 
+/// A resource, operations on it, and the code and text that refuse them.
+type Refused = ((i8, &'static str), &'static [Operation], ErrorCode, &'static str);
+
+/// Code, key and value.
+type Operation = (i8, &'static str, &'static str);
+
 #[tokio::test]
 async fn what_cannot_be_changed_is_refused_by_name_and_leaves_nothing_behind() {
     let test = TestBroker::start().await;
     let mut wire = test.connect().await;
     wire.create_topic("t", 1, &[]).await;
-    let cases: &[((i8, &str), &[(i8, &str, &str)], ErrorCode, &str)] = &[
+    let cases: &[Refused] = &[
         (
             (TOPIC, "t"),
             &[(SET, "retention.ms", "9"), (SET, "no.such", "1")],
