@@ -194,7 +194,7 @@ pub(crate) fn delete_mode(state: &State, name: Option<&str>) -> Answer<Outcome<J
 }
 
 fn valid(name: Option<&str>) -> Answer<()> {
-    match name.filter(|name| subject::split(name).1 != "" && !subject::is_valid(name)) {
+    match name.filter(|name| !subject::split(name).1.is_empty() && !subject::is_valid(name)) {
         Some(name) => Err(RegistryError::InvalidSubject(name.to_owned())),
         None => Ok(()),
     }

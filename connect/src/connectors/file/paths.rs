@@ -12,7 +12,7 @@ pub(super) fn expand(pattern: &str) -> std::io::Result<Vec<PathBuf>> {
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder.unwrap_or(Path::new(".")))? {
+    for entry in std::fs::read_dir(folder.unwrap_or_else(|| Path::new(".")))? {
         let entry = entry?;
         let matching = matches(name.as_bytes(), entry.file_name().to_string_lossy().as_bytes());
         if matching && entry.file_type()?.is_file() {
