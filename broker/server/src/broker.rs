@@ -160,8 +160,9 @@ impl Broker {
         services.tasks.close();
         services.tasks.wait().await;
         let closing = tokio::task::spawn_blocking(move || {
-            services.controller.close()?;
-            services.partitions.close()
+            // Whatever can be closed is, also where the other can't.
+            let metadata = services.controller.close();
+            services.partitions.close(metadata.is_ok()).and(metadata)
         });
         match closing.await {
             Ok(closed) => closed?,

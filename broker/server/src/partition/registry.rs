@@ -127,10 +127,11 @@ impl Partitions {
         removed
     }
 
-    /// Closes all logs, then writes what the next start needs to scan nothing. Blocks.
-    pub(crate) fn close(&self) -> Result<(), StorageError> {
+    /// Closes all logs, then writes what the next start needs to scan nothing, if the metadata was
+    /// closed well too. Blocks.
+    pub(crate) fn close(&self, metadata_is_closed: bool) -> Result<(), StorageError> {
         let mut closed: Vec<Vec<(TopicPartition, Closed)>> = vec![Vec::new(); self.dirs.len()];
-        let mut clean = vec![true; self.dirs.len()];
+        let mut clean = vec![metadata_is_closed; self.dirs.len()];
         for partition in self.all() {
             let Some(log) = partition.take_log() else { continue };
             match log.close() {
@@ -141,13 +142,13 @@ impl Partitions {
                 }
             }
         }
+        let mut outcome = Ok(());
         for ((dir, closed), clean) in self.dirs.iter().zip(closed).zip(clean) {
-            write_checkpoints(dir, &closed)?;
-            if clean {
-                dir.mark_clean_shutdown(-1)?;
-            }
+            let marked = write_checkpoints(dir, &closed)
+                .and_then(|()| if clean { dir.mark_clean_shutdown(-1) } else { Ok(()) });
+            outcome = outcome.and(marked);
         }
-        Ok(())
+        outcome
     }
 
     /// Writes recovery points, high watermarks and log starts of all dirs. Blocks.
