@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::error::StorageError;
 use crate::folder::{Folder, OpenFile};
 use crate::log::Log;
+use crate::name::PARTITION_METADATA;
+use crate::segment::Segment;
 
 /// Files to be synced, which needs no lock of the log.
 #[derive(Debug)]
@@ -31,10 +33,21 @@ impl Flush {
             file.handle.sync().map_err(file.id.failed("sync"))?;
         }
         if self.sync_names {
-            let path = &self.folder.path;
-            self.folder.store.sync_dir(path).map_err(StorageError::on("sync", path))?;
+            self.sync_names()?;
         }
         Ok(self.flushed)
+    }
+
+    /// Syncs the names in the folder and its own, and the file that is written once.
+    fn sync_names(&self) -> Result<(), StorageError> {
+        let Folder { store, path } = &*self.folder;
+        let metadata = path.join(PARTITION_METADATA);
+        let synced = store.open(&metadata).and_then(|file| file.sync());
+        synced.map_err(StorageError::on("sync", metadata))?;
+        for dir in [Some(path.as_path()), path.parent()].into_iter().flatten() {
+            store.sync_dir(dir).map_err(StorageError::on("sync", dir))?;
+        }
+        Ok(())
     }
 
     /// All that is not synced, of all segments.
@@ -93,11 +106,8 @@ impl Log {
             return;
         }
         let last = self.segments.len() - 1;
-        for segment in &mut self.segments[..last] {
-            if segment.base_offset() >= self.recovery_point {
-                segment.release_indexes();
-            }
-        }
+        let first = self.segment_of(self.recovery_point).min(last);
+        self.segments[first..last].iter_mut().for_each(Segment::release_indexes);
         self.recovery_point = self.recovery_point.max(flushed.up_to);
         self.flush_state.last_flush_ms = now_ms;
         self.flush_state.names_synced = flushed.names_given;

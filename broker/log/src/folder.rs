@@ -90,6 +90,16 @@ impl SegmentFile {
         Ok(OpenFile { handle: self.get()?.clone(), id: self.id.clone() })
     }
 
+    /// The open file for one use: unless it is open already, it is closed thereafter.
+    pub(crate) fn open_once(&self) -> Result<OpenFile, StorageError> {
+        if self.handle.get().is_some() {
+            return self.open();
+        }
+        let opened = self.id.folder.store.open(&self.id.path());
+        let handle = opened.map_err(self.id.failed("open"))?;
+        Ok(OpenFile { handle, id: self.id.clone() })
+    }
+
     /// Lets go of the descriptor until the next use.
     pub(crate) fn release(&mut self) {
         self.handle = OnceLock::new();

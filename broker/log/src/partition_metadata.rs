@@ -9,9 +9,10 @@ use crate::error::{OpenError, StorageError};
 use crate::identity::{parse_id, print_id};
 use crate::store::{self, Store};
 
-/// The topic id of a folder; `None` when the file is not there.
+/// The topic id of a folder; `None` when the file is not there, or empty after a crash.
 pub(crate) fn read(store: &dyn Store, path: &Path) -> Result<Option<Uuid>, OpenError> {
     let bytes = match store::read_all(store, path) {
+        Ok(bytes) if bytes.is_empty() => return Ok(None),
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StorageError::on("read", path)(error).into()),
@@ -23,9 +24,10 @@ pub(crate) fn read(store: &dyn Store, path: &Path) -> Result<Option<Uuid>, OpenE
     })
 }
 
+/// Writes the file, which the log's first flush syncs.
 pub(crate) fn write(store: &dyn Store, path: &Path, topic_id: Uuid) -> Result<(), StorageError> {
     let text = format!("version: 0\ntopic_id: {}", print_id(topic_id));
-    store::replace(store, path, text.as_bytes()).map_err(StorageError::on("write", path))
+    store::replace_unsynced(store, path, text.as_bytes()).map_err(StorageError::on("write", path))
 }
 
 fn parse(bytes: &[u8]) -> Result<Uuid, (usize, &'static str)> {
@@ -57,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_damaged_file_says_which_line() {
-        for (text, line) in [("", 1), ("version: 1\ntopic_id: x", 1), ("version: 0\nid: x", 2)] {
+        for (text, line) in [("?", 1), ("version: 1\ntopic_id: x", 1), ("version: 0\nid: x", 2)] {
             assert_eq!(parse(text.as_bytes()).unwrap_err().0, line, "{text:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! A stretch of the log: a file of batches and its three indexes.
 
 use std::io::IoSlice;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use protocol::record::BatchHeader;
 
@@ -29,6 +29,8 @@ pub(crate) struct Segment {
     pub(crate) aborted: TxnIndex,
     /// The largest timestamp of what was noted since the segment was opened.
     largest: Option<TimeEntry>,
+    /// That of a segment that was sealed before, once it is asked for.
+    sealed_largest: OnceLock<Option<TimeEntry>>,
     /// The time of the first batch, from which `segment.ms` counts; -1 when it has none.
     first_timestamp: Option<i64>,
     created_ms: i64,
@@ -91,6 +93,7 @@ impl Segment {
             times: TimeIndex::empty(folder.clone(), base_offset),
             aborted: TxnIndex::empty(folder.clone(), base_offset),
             largest: None,
+            sealed_largest: OnceLock::new(),
             first_timestamp: None,
             created_ms: now_ms,
             modified_ms: now_ms,
@@ -219,7 +222,14 @@ impl Segment {
     }
 
     pub(crate) fn largest_entry(&self) -> Result<Option<TimeEntry>, StorageError> {
-        if self.largest.is_some() { Ok(self.largest) } else { self.times.last() }
+        if self.largest.is_some() {
+            return Ok(self.largest);
+        }
+        if let Some(largest) = self.sealed_largest.get() {
+            return Ok(*largest);
+        }
+        let largest = self.times.last()?;
+        Ok(*self.sealed_largest.get_or_init(|| largest))
     }
 
     /// Where the search for an offset's batch begins; reads no file.
@@ -263,6 +273,7 @@ impl Segment {
         self.times.truncate(offset)?;
         self.aborted.truncate(offset)?;
         self.largest = None;
+        self.sealed_largest = OnceLock::new();
         self.first_timestamp = None;
         if self.size == 0 {
             self.created_ms = now_ms;
@@ -279,6 +290,7 @@ impl Segment {
     pub(crate) fn restart(&mut self) -> Result<(), StorageError> {
         self.size = 0;
         self.largest = None;
+        self.sealed_largest = OnceLock::new();
         self.first_timestamp = None;
         self.bytes_since_index_entry = 0;
         self.clear_indexes()

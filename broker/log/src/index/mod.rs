@@ -125,6 +125,15 @@ impl<const N: usize> Entries<N> {
         }
     }
 
+    /// The last entry, of which the file is closed again.
+    pub(crate) fn last_once(&self) -> Result<Option<[u8; N]>, StorageError> {
+        if !self.tail.is_empty() || self.written == 0 {
+            return self.last();
+        }
+        let entries = WrittenEntries { file: self.file.open_once()?, count: self.written };
+        entries.get(self.written - 1).map(Some)
+    }
+
     /// How many entries at the front satisfy a predicate that holds for none behind them.
     pub(crate) fn count_while(
         &self,

@@ -75,8 +75,9 @@ impl TimeIndex {
         Ok(entry.map_or(self.base_offset, |entry| self.base_offset + decode(&entry).1))
     }
 
+    /// The last entry; leaves no file open for it.
     pub(crate) fn last(&self) -> Result<Option<TimeEntry>, StorageError> {
-        let last = self.entries.last()?;
+        let last = self.entries.last_once()?;
         Ok(last.map(|entry| {
             let (timestamp, relative) = decode(&entry);
             TimeEntry { timestamp, offset: self.base_offset + relative }

@@ -105,16 +105,29 @@ pub(crate) fn read_all(store: &dyn Store, path: &Path) -> io::Result<Vec<u8>> {
 
 /// Replaces a file's content so that after a crash there is the old one or the new one.
 pub(crate) fn replace(store: &dyn Store, path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = with_suffix(path, ".tmp");
-    let file = store.create(&temporary)?;
-    file.set_size(0)?;
-    file.write_at(content, 0)?;
-    file.sync()?;
-    store.rename(&temporary, path)?;
+    write_temporary(store, path, content)?.sync()?;
+    store.rename(&temporary(path), path)?;
     match path.parent() {
         Some(dir) => store.sync_dir(dir),
         None => Ok(()),
     }
+}
+
+/// The same without a word on what a loss of power leaves: the file may be empty then.
+pub(crate) fn replace_unsynced(store: &dyn Store, path: &Path, content: &[u8]) -> io::Result<()> {
+    write_temporary(store, path, content)?;
+    store.rename(&temporary(path), path)
+}
+
+fn write_temporary(store: &dyn Store, path: &Path, content: &[u8]) -> io::Result<Arc<dyn File>> {
+    let file = store.create(&temporary(path))?;
+    file.set_size(0)?;
+    file.write_at(content, 0)?;
+    Ok(file)
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    with_suffix(path, ".tmp")
 }
 
 /// Removes a file that may not be there.
