@@ -14,6 +14,7 @@ use crate::partition::{FetchError, LeadershipError, ProduceError};
 pub(crate) fn code_of_topic_error(error: &TopicError) -> ErrorCode {
     match error {
         TopicError::Name(_) | TopicError::Collides { .. } => ErrorCode::InvalidTopicException,
+        TopicError::Reserved { .. } => ErrorCode::TopicAuthorizationFailed,
         TopicError::Exists { .. } => ErrorCode::TopicAlreadyExists,
         TopicError::Duplicate | TopicError::Request(_) => ErrorCode::InvalidRequest,
         TopicError::PartitionCount(_) => ErrorCode::InvalidPartitions,
@@ -87,6 +88,7 @@ pub(crate) fn code_of_refusal(error: &ProduceRefusal) -> ErrorCode {
         ProduceRefusal::NotOneBatch
         | ProduceRefusal::Control
         | ProduceRefusal::WithoutKey { .. } => ErrorCode::InvalidRecord,
+        ProduceRefusal::Internal => ErrorCode::InvalidTopicException,
         ProduceRefusal::Transactional => ErrorCode::InvalidTxnState,
         ProduceRefusal::TooLarge { .. } => ErrorCode::MessageTooLarge,
         ProduceRefusal::NotEnoughReplicas { .. } => ErrorCode::NotEnoughReplicas,

@@ -74,10 +74,12 @@ async fn create_missing(
     topics: &[MetadataRequestTopic],
 ) -> Vec<(String, ErrorCode)> {
     let image = services.image();
-    let missing = topics
-        .iter()
-        .filter_map(|topic| topic.name.as_deref())
-        .filter(|name| image.topic(name).is_none() && names::validate(name).is_ok());
+    // Of the brokers' own topics only that of groups can come into being here.
+    let theirs = |name: &str| names::is_internal(name) && name != names::CONSUMER_OFFSETS;
+    let named = topics.iter().filter_map(|topic| topic.name.as_deref());
+    let missing = named.filter(|name| {
+        image.topic(name).is_none() && names::validate(name).is_ok() && !theirs(name)
+    });
     let missing: Vec<String> = missing.map(str::to_owned).collect();
     if missing.is_empty() {
         return Vec::new();

@@ -3,6 +3,7 @@
 //! - Each partition's records are one batch of format 2. It is checked (sizes, CRC, counts; keys
 //!   where the topic is compacted) and appended on the task that read it; then acks=-1 waits for
 //!   the replicas.
+//! - A topic of the brokers' own is INVALID_TOPIC_EXCEPTION.
 //! - acks=0 is answered by nothing, and where something failed by the end of the connection.
 //! - Null records are not answered at all, as Kafka leaves them: the connection ends when it has
 //!   idled.
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_log::{AppendError, Appended, Origin};
-use broker_metadata::{Image, TopicImage};
+use broker_metadata::{Image, TopicImage, names};
 use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -35,6 +36,9 @@ use crate::services::Services;
 /// A batch is decompressed to at most this, where its keys must be seen.
 const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
 
+/// The client id under which Kafka lets a tool write to topics of the brokers' own.
+const ADMIN_CLIENT: &str = "__admin_client";
+
 /// Why a partition's records are refused.
 #[derive(Debug, Error)]
 pub(crate) enum ProduceRefusal {
@@ -46,6 +50,8 @@ pub(crate) enum ProduceRefusal {
     Acks { acks: i16 },
     #[error("the records are not exactly one record batch")]
     NotOneBatch,
+    #[error("the topic is one of the brokers' own")]
+    Internal,
     #[error("a client may not write control batches")]
     Control,
     #[error("no transaction is open: transactions are not supported yet")]
@@ -91,7 +97,13 @@ pub(super) async fn handle(
         return unanswered(services).await;
     }
     let image = services.image();
-    let append = Append { services, image: &image, acks: request.acks, now_ms: services.now_ms() };
+    let append = Append {
+        services,
+        image: &image,
+        acks: request.acks,
+        now_ms: services.now_ms(),
+        internal_allowed: context.client_id.as_deref() == Some(ADMIN_CLIENT),
+    };
     let mut waiting = Vec::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for (topic, data) in request.topic_data.into_iter().enumerate() {
@@ -183,6 +195,7 @@ struct Append<'a> {
     image: &'a Image,
     acks: i16,
     now_ms: i64,
+    internal_allowed: bool,
 }
 
 /// Why a partition was refused, with the partition if there is one.
@@ -226,6 +239,9 @@ impl Append<'_> {
             ErrorCode::UnknownTopicId => (None, ProduceRefusal::UnknownTopicId),
             _ => (None, ProduceRefusal::UnknownTopicOrPartition),
         })?;
+        if names::is_internal(&topic.name) && !self.internal_allowed {
+            return Err((None, ProduceRefusal::Internal));
+        }
         let partition = self.services.partitions.get(&topic.name, data.index);
         let partition = partition.filter(|partition| partition.topic_id == topic.id);
         let Some(partition) = partition else {
@@ -394,6 +410,7 @@ fn reached_the_log(refusal: &ProduceRefusal) -> bool {
         | ProduceRefusal::UnknownTopicId
         | ProduceRefusal::Acks { .. }
         | ProduceRefusal::NotOneBatch
+        | ProduceRefusal::Internal
         | ProduceRefusal::Control
         | ProduceRefusal::TooLarge { .. }
         | ProduceRefusal::NotEnoughReplicas { .. }

@@ -23,6 +23,8 @@ use crate::limits::PARTITIONS_PER_REQUEST;
 pub(crate) enum TopicError {
     #[error(transparent)]
     Name(#[from] InvalidTopicName),
+    #[error("Topic {name} is the cluster's own log and can't be created as a topic.")]
+    Reserved { name: String },
     #[error("Topic '{name}' already exists.")]
     Exists { name: String },
     #[error("Topic '{name}' collides with existing topic: {other}")]
@@ -132,6 +134,9 @@ fn create_one(
 ) -> Result<(Created, Vec<MetadataRecord>), TopicError> {
     let name = &topic.name;
     names::validate(name)?;
+    if name == names::CLUSTER_METADATA {
+        return Err(TopicError::Reserved { name: name.clone() });
+    }
     if image.topic(name).is_some() {
         return Err(TopicError::Exists { name: name.clone() });
     }

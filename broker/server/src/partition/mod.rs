@@ -246,6 +246,8 @@ impl Partition {
         let mut offset = spec.offset;
         loop {
             let (mut fetched, prepared) = self.prepare_fetch(spec, offset)?;
+            // A response that is full tells of the other partitions only how far they go.
+            let prepared = prepared.filter(|_| spec.max_bytes > 0 || spec.min_one_batch);
             match prepared.map(PreparedRead::locate).transpose()? {
                 None | Some(Located::Nothing) => {
                     fetched.aborted = fetched.aborted.map(|_| Vec::new());

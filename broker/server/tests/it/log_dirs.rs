@@ -76,3 +76,31 @@ async fn log_dirs_may_change_places_but_not_lose_the_metadata() {
     assert!(refused.contains("__cluster_metadata-0"), "{refused}");
     assert!(first.join("t-0").exists() != second.join("t-0").exists(), "nothing was set aside");
 }
+
+#[tokio::test]
+async fn a_partition_that_no_topic_knows_is_set_aside_and_stays_on_disk() {
+    let test = TestBroker::start().await;
+    let mut wire = test.connect().await;
+    wire.create_topic("t", 1, &[]).await;
+    wire.produce("t", 0, batch(&["a"])).await;
+    let TestBroker { broker, dir } = test;
+    broker.shutdown().await.unwrap();
+    let unknown = dir.path().join("unknown-0");
+    std::fs::create_dir(&unknown).unwrap();
+    for entry in std::fs::read_dir(dir.path().join("t-0")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), unknown.join(entry.file_name())).unwrap();
+    }
+    let broker = Broker::start(config_in(dir.path(), &[])).await.unwrap();
+    let test = TestBroker { broker, dir };
+    assert!(!unknown.exists());
+    let names = std::fs::read_dir(test.dir.path()).unwrap();
+    let names: Vec<String> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let stray = names.iter().find(|name| name.ends_with("-stray")).expect("a stray");
+    assert!(stray.starts_with("unknown-0."), "{stray}");
+    let mut wire = test.connect().await;
+    wire.create_topic("unknown", 1, &[]).await;
+    assert_eq!(wire.produce("unknown", 0, batch(&["b"])).await.base_offset, 0);
+    test.stop().await;
+}

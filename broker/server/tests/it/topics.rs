@@ -71,6 +71,7 @@ async fn topics_that_can_not_be_are_refused_with_kafkas_codes() {
     for (request, code) in [
         (create("a.b", 1, &[]), ErrorCode::TopicAlreadyExists),
         (create("a_b", 1, &[]), ErrorCode::InvalidTopicException),
+        (create("__cluster_metadata", 1, &[]), ErrorCode::TopicAuthorizationFailed),
         (create("x", 0, &[]), ErrorCode::InvalidPartitions),
         (create("x", 20_000, &[]), ErrorCode::PolicyViolation),
         (create("x", 1, &[("no.such", "1")]), ErrorCode::InvalidConfig),
@@ -173,5 +174,40 @@ async fn the_cluster_is_described_with_addresses_that_clients_can_use() {
     let controllers = DescribeClusterRequest { endpoint_type: 2, ..Default::default() };
     let refused = wire.call(1, &controllers).await;
     assert_eq!(refused.error_code, ErrorCode::MismatchedEndpointType);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn topics_of_the_brokers_own_are_made_with_their_settings_and_not_written_by_clients() {
+    let test = TestBroker::start().await;
+    let mut wire = test.connect().await;
+    let made = metadata(&mut wire, "__consumer_offsets", true).await.topics.remove(0);
+    assert_eq!((made.error_code, made.is_internal), (ErrorCode::None, true));
+    assert_eq!(made.partitions.len(), 4, "offsets.topic.num.partitions of the tests");
+    for name in ["__transaction_state", "__cluster_metadata"] {
+        let code = metadata(&mut wire, name, true).await.topics[0].error_code;
+        assert_ne!(code, ErrorCode::None, "{name}");
+    }
+    let refused = wire.produce("__consumer_offsets", 0, batch(&["a"])).await;
+    assert_eq!(refused.error_code, ErrorCode::InvalidTopicException);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn each_listener_tells_its_own_address() {
+    let settings = [
+        ("listeners", "IN://127.0.0.1:0,OUT://127.0.0.1:0"),
+        ("advertised.listeners", "IN://inside:1,OUT://outside:2"),
+        ("listener.security.protocol.map", "IN:PLAINTEXT,OUT:PLAINTEXT"),
+        ("inter.broker.listener.name", "IN"),
+    ];
+    let test = TestBroker::with(&settings).await;
+    let mut told = Vec::new();
+    for address in test.broker.addresses() {
+        let mut wire = Wire::new(tokio::net::TcpStream::connect(address).await.unwrap());
+        let broker = wire.call(9, &MetadataRequest::default()).await.brokers.remove(0);
+        told.push((broker.host, broker.port));
+    }
+    assert_eq!(told, [("inside".to_owned(), 1), ("outside".to_owned(), 2)]);
     test.stop().await;
 }
