@@ -162,10 +162,17 @@ impl Consumer {
             }
             tokio::select! {
                 () = shared.news.notified() => {}
-                () = sleep_until(deadline) => {}
+                () = sleep_until(self.look_again_at(deadline)) => {}
                 () = shared.cancel.cancelled() => return Err(ConsumeError::Closed),
             }
         }
+    }
+
+    /// Waiting within a poll counts as polling, and automatic commits go on meanwhile.
+    fn look_again_at(&self, deadline: Instant) -> Instant {
+        let half = Instant::now() + self.shared.config.group.max_poll_interval / 2;
+        let wake_at = deadline.min(half);
+        self.commit_at.map_or(wake_at, |at| wake_at.min(at))
     }
 
     /// The partitions that the consumer has, in order.

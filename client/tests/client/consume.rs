@@ -24,7 +24,7 @@ fn texts(polled: &Polled) -> Vec<String> {
 }
 
 pub(crate) async fn positions_are_sought_and_found(target: Arc<Target>) {
-    let topic = target.topic("seek", 2).await;
+    let topic = target.topic_with("seek", 2, &[("retention.ms", "-1")]).await;
     let producer = target.producer();
     for n in 0..10i64 {
         let record = Record::to(topic.as_str())
@@ -82,7 +82,7 @@ pub(crate) async fn a_paused_partition_shows_nothing(target: Arc<Target>) {
 }
 
 pub(crate) async fn the_reset_policy_says_where_to_start(target: Arc<Target>) {
-    let topic = target.topic("reset", 1).await;
+    let topic = target.topic_with("reset", 1, &[("retention.ms", "-1")]).await;
     let old = Record::to(topic.as_str()).value("old").timestamp_ms(1_000_000);
     let producer = target.producer();
     producer.send(old).await.unwrap().await.unwrap();

@@ -12,7 +12,8 @@ use crate::target::{Target, numbered, partition, values};
 
 pub(crate) async fn every_codec_brings_records_back_as_they_were_sent(target: Arc<Target>) {
     for codec in Compression::ALL {
-        let topic = target.topic(codec.name(), 1).await;
+        let forever = [("retention.ms", "-1")];
+        let topic = target.topic_with(codec.name(), 1, &forever).await;
         let mut config = ProducerConfig::new(target.config.clone());
         config.compression = codec;
         let producer = Producer::new(config).unwrap();
