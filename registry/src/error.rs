@@ -52,6 +52,13 @@ pub(crate) enum RegistryError {
     Referenced(String),
     #[error("The specified subject '{0}' is not a valid.")]
     InvalidSubject(String),
+    #[error(
+        "Invalid context name '{0}': it starts with a dot and has letters, digits, '_', '-' and \
+         dots only"
+    )]
+    InvalidContext(String),
+    #[error("Invalid rule set: {0}")]
+    InvalidRuleSet(String),
     #[error("Register operation failed because schema is too large")]
     TooLarge,
     #[error("The specified context '{0}' is not empty.")]
@@ -91,6 +98,7 @@ impl RegistryError {
             Self::NotPermitted(_) => 42205,
             Self::Referenced(_) => 42206,
             Self::InvalidSubject(_) => 42208,
+            Self::InvalidContext(_) | Self::InvalidRuleSet(_) => 42210,
             Self::TooLarge => 42209,
             Self::ContextNotEmpty(_) => 42211,
             Self::BadRequest(_) => 400,

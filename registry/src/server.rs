@@ -6,6 +6,7 @@ use std::sync::Arc;
 use client::ClientConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::RegistryConfig;
@@ -34,8 +35,22 @@ pub enum StartError {
 pub struct Registry {
     address: SocketAddr,
     stop: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
+    reader: JoinHandle<()>,
+    server: JoinHandle<()>,
+    services: Shared,
 }
+
+/// What handlers share, without a form to print.
+struct Shared(Arc<Services>);
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Services")
+    }
+}
+
+/// How long a shutdown waits for requests that are being answered.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Starts a registry: creates its topic if there is none, reads it to the end, then listens.
 pub async fn start(config: RegistryConfig, client: ClientConfig) -> Result<Registry, StartError> {
@@ -79,10 +94,9 @@ pub async fn start(config: RegistryConfig, client: ClientConfig) -> Result<Regis
         if let Err(error) = serving.await {
             tracing::error!(%error, "the registry's listener failed");
         }
-        services.store.close().await;
     });
     tracing::info!(%address, topic = config.topic, "the schema registry is ready");
-    Ok(Registry { address, stop, tasks: vec![reader, server] })
+    Ok(Registry { address, stop, reader, server, services: Shared(services) })
 }
 
 impl Registry {
@@ -100,10 +114,13 @@ impl Registry {
     }
 
     /// Takes no more requests, finishes those that run, and closes its clients.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         self.stop.cancel();
-        for task in self.tasks {
-            let _ = task.await;
+        if timeout(GRACE, &mut self.server).await.is_err() {
+            tracing::warn!("a client kept its connection open; it is closed now");
+            self.server.abort();
         }
+        let _ = self.reader.await;
+        let _ = timeout(GRACE, self.services.0.store.close()).await;
     }
 }

@@ -36,10 +36,17 @@ pub(crate) fn qualified(context: &str, name: &str) -> String {
 
 /// Whether it can be a subject: not empty, no control characters, not a reserved word.
 pub(crate) fn is_valid(subject: &str) -> bool {
-    let (_, name) = split(subject);
+    let (context, name) = split(subject);
     !subject.is_empty()
+        && is_valid_context(context)
         && !matches!(name, "__GLOBAL" | "__EMPTY")
         && !subject.chars().any(char::is_control)
+}
+
+/// Whether it can be a context: letters, digits, `_`, `-` and dots, the first of them a dot.
+pub(crate) fn is_valid_context(context: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    context.starts_with('.') && context.chars().all(allowed)
 }
 
 #[cfg(test)]
@@ -54,6 +61,7 @@ mod tests {
         assert_eq!(normal(":.:a"), "a");
         assert_eq!(normal(":.c:a"), ":.c:a");
         assert!(is_valid("x/y z é"));
+        assert!(is_valid(":.my-ctx_1:s") && !is_valid(":.my ctx:s"));
         assert!(!is_valid("") && !is_valid("a\u{0}") && !is_valid("__GLOBAL"));
     }
 }

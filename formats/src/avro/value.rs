@@ -58,6 +58,18 @@ impl Schema {
                 Some(decimal) => write_bytes(out, &decimal.to_be_bytes()),
                 None => return refuse(),
             },
+            _ => return self.put_nested(id, value, out),
+        }
+        Ok(())
+    }
+
+    /// Arrays, maps and records.
+    fn put_nested(&self, id: NodeId, value: &Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let refuse = || {
+            let (expected, found) = (self.full_name(id), value.kind().to_owned());
+            Err(EncodeError { path: String::new(), expected, found })
+        };
+        match (self.kind(id), value) {
             (Kind::Array(items), Value::Array(list)) => {
                 if !list.is_empty() {
                     write_long(out, list.len() as i64);

@@ -57,6 +57,14 @@ pub fn write_json_cell(out: &mut String, array: &dyn Array, row: usize) -> Resul
         DataType::Binary => {
             write_string(out, &BASE64.encode(array.as_binary::<i32>().value(row)));
         }
+        _ => return nested(out, array, row),
+    }
+    Ok(())
+}
+
+/// Arrays, maps and structs.
+fn nested(out: &mut String, array: &dyn Array, row: usize) -> Result<(), DataType> {
+    match array.data_type() {
         DataType::List(_) => {
             let items = array.as_list::<i32>().value(row);
             out.push('[');

@@ -43,8 +43,12 @@ pub(super) async fn dispatch(
     }
     let mut context = None;
     if segments.len() > 2 && segments[0] == "contexts" && segments[1].starts_with('.') {
-        context = Some(segments.remove(1));
+        let named = segments.remove(1);
         segments.remove(0);
+        if !subject::is_valid_context(&named) {
+            return Err(RegistryError::InvalidContext(named));
+        }
+        context = Some(named);
     }
     let call = Call { services, query, body, context };
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();

@@ -78,7 +78,7 @@ pub(crate) fn versions(
         .filter(|version| filter.has_version(version))
         .map(|version| version.version)
         .collect();
-    if listed.is_empty() {
+    if listed.is_empty() && !(filter.deleted_only && state.versions(&name).next().is_some()) {
         return Err(RegistryError::SubjectNotFound(name));
     }
     Ok(paging.of(listed.into_iter()))

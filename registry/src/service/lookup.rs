@@ -3,7 +3,7 @@
 use formats::avro::Validation;
 use serde_json::{Value as Json, json};
 
-use super::resolve::parse;
+use super::resolve::{parse, parse_stored};
 use super::{Answer, SchemaRequest, actual, describe, version_json};
 use crate::error::RegistryError;
 use crate::schema::{Content, guid};
@@ -103,7 +103,25 @@ pub(crate) fn lookup(
     }
     let (_, content) = parse(state, context_of(&name), request, Validation::Lenient)?;
     let found = same_schema(state, &name, &content, deleted);
+    let found = match found {
+        None if request.normalize => same_normalized(state, &name, &content, deleted),
+        found => found,
+    };
     found.map(|version| version_json(&name, version)).ok_or(RegistryError::SchemaNotFound)
+}
+
+/// A version that becomes the same text when it is normalised, too.
+fn same_normalized<'a>(
+    state: &'a State,
+    name: &str,
+    content: &Content,
+    deleted: bool,
+) -> Option<&'a Version> {
+    let context = context_of(name);
+    state.versions(name).rev().filter(|version| deleted || !version.deleted).find(|version| {
+        let parsed = parse_stored(state, context, &version.content);
+        parsed.is_ok_and(|parsed| *parsed.canonical(true) == *content.text)
+    })
 }
 
 /// Metadata and rules that the request leaves out do not count.

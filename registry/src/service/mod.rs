@@ -7,6 +7,7 @@ mod list;
 mod lookup;
 mod register;
 mod resolve;
+mod rules;
 mod settings;
 
 use serde_json::{Value as Json, json};

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::check::against;
 use super::lookup::same_schema;
 use super::resolve::parse;
+use super::rules;
 use super::{
     Answer, Outcome, Rules, SchemaRequest, actual, config_member, describe, level, mode, writable,
 };
@@ -20,7 +21,7 @@ use crate::subject::{self, context_of};
 /// there. The highest id of the context is raised by at most one.
 pub(crate) fn register(
     state: &State,
-    rules: &Rules,
+    server: &Rules,
     name: &str,
     request: SchemaRequest,
 ) -> Answer<Outcome<Json>> {
@@ -29,6 +30,7 @@ pub(crate) fn register(
         return Err(RegistryError::InvalidSubject(name));
     }
     let importing = check_mode(state, &name, &request)?;
+    rules::check(request.rule_set.as_ref())?;
     let request = completed(state, &name, request);
     let context = context_of(&name);
     let (parsed, content) = parse(state, context, &request, Validation::Strict)?;
@@ -39,7 +41,7 @@ pub(crate) fn register(
     }
     if !importing {
         let live: Vec<&Version> = state.live(&name).collect();
-        let level = level(state, rules, &name);
+        let level = level(state, server, &name);
         let details = against(state, &name, &parsed, &content, &live, level)?;
         if !details.is_empty() {
             return Err(RegistryError::Incompatible { subject: name, details });

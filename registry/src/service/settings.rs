@@ -70,6 +70,9 @@ pub(crate) fn set_config(
     let name = name.map(subject::normal);
     valid(name.as_deref())?;
     writable(state, name.as_deref().unwrap_or_default())?;
+    for member in ["defaultRuleSet", "overrideRuleSet"] {
+        super::rules::check(request.get(member))?;
+    }
     let mut config = state.config(name.as_deref()).cloned().unwrap_or_default();
     let mut echoed = Map::new();
     match request.get("compatibility") {
