@@ -110,19 +110,32 @@ pub(crate) fn id_text(id: Uuid) -> String {
 
 /// The names in the order in which a Java `HashMap` of this size, filled once, goes through them.
 /// Kafka's tools print some lists in that order, and scripts compare what they print.
-pub(crate) fn java_map_order<T>(mut items: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
-    let mut capacity = items.len().next_power_of_two().max(1);
+pub(crate) fn java_map_order<T>(items: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
+    java_order(items, 1, |item| java_hash(name(item)))
+}
+
+/// The same by any hash, for a map that has room for `capacity` from the beginning.
+pub(crate) fn java_order<T>(
+    mut items: Vec<T>,
+    capacity: usize,
+    hash: impl Fn(&T) -> u32,
+) -> Vec<T> {
+    let mut capacity = items.len().next_power_of_two().max(capacity);
     if items.len() * 4 > capacity * 3 {
         capacity *= 2;
     }
     let bucket = |item: &T| {
-        let hash = name(item)
-            .encode_utf16()
-            .fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
+        let hash = hash(item);
         (hash ^ (hash >> 16)) as usize & (capacity - 1)
     };
     items.sort_by_key(bucket);
     items
+}
+
+/// What Java's `String.hashCode` answers.
+pub(crate) fn java_hash(text: &str) -> u32 {
+    let units = text.encode_utf16().map(u32::from);
+    units.fold(0, |hash: u32, unit| hash.wrapping_mul(31).wrapping_add(unit))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! A tool is one module with a `TOOL` constant. It gets its arguments as typed and answers with the
 //! exit status; what it prints is Kafka's text, which people's scripts read.
 
+mod broker_api_versions;
+mod cluster;
 mod configs;
 mod connection;
 mod console;
@@ -10,7 +12,9 @@ mod consumer_groups;
 mod delete_records;
 mod dump_log;
 mod get_offsets;
+mod groups;
 pub(crate) mod install;
+mod log_dirs;
 mod options;
 mod perf;
 mod server_start;
@@ -31,6 +35,8 @@ pub(crate) struct Tool {
 }
 
 const TOOLS: &[Tool] = &[
+    broker_api_versions::TOOL,
+    cluster::TOOL,
     configs::TOOL,
     console::consumer::TOOL,
     console::producer::TOOL,
@@ -38,6 +44,8 @@ const TOOLS: &[Tool] = &[
     delete_records::TOOL,
     dump_log::TOOL,
     get_offsets::TOOL,
+    groups::TOOL,
+    log_dirs::TOOL,
     perf::consumer::TOOL,
     perf::producer::TOOL,
     server_start::TOOL,

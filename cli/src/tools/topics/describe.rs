@@ -74,7 +74,8 @@ impl Topics {
         let entries = self.admin.describe_configs(&resources, &DescribeConfigs::default()).await;
         let mut configs = BTreeMap::new();
         for (resource, result) in entries.map_err(|error| words(&error, call))? {
-            configs.insert(resource.name, result.map_err(|error| words(&error, call))?);
+            let entries = result.map_err(|error| words(&error, call))?;
+            configs.insert(resource.name, java_map_order(entries, |entry| &entry.name));
         }
         let partitions: Vec<TopicPartition> = topics
             .iter()

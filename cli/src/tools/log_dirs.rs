@@ -1,0 +1,172 @@
+//! kafka-log-dirs: what lies in the log folders of brokers, as JSON.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use client::admin::{LogDirDescription, ReplicaInfo};
+use client::{Admin, AdminError, TopicPartition};
+use futures::FutureExt;
+use serde_json::{Value, json};
+
+use super::Tool;
+use super::connection::{admin, java_hash, java_order, words};
+use super::options::{Parsed, Spec, begin, flag, refuse, value};
+
+pub(crate) const TOOL: Tool = Tool {
+    name: "kafka-log-dirs",
+    about: "Show what lies in the log folders of brokers",
+    run: |arguments| async move { run(&arguments).await }.boxed(),
+};
+
+const SPEC: Spec = Spec {
+    tool: "kafka-log-dirs",
+    about: "This tool helps to query log directory usage on the specified brokers.",
+    options: &[
+        value("bootstrap-server", "REQUIRED: The brokers to ask first, host:port,host:port."),
+        value("command-config", "A properties file for the administrative client."),
+        flag("describe", "REQUIRED: Describe the log folders of the brokers."),
+        value("topic-list", "Only these topics, with commas; all of them unless told."),
+        value("broker-list", "Only these brokers, with commas; all of them unless told."),
+        flag("help", "Print this page."),
+        flag("version", "Print the version."),
+    ],
+};
+
+async fn run(arguments: &[String]) -> i32 {
+    let parsed = match begin(&SPEC, arguments) {
+        Ok(parsed) => parsed,
+        Err(status) => return status,
+    };
+    if let Err(error) = parsed.require(&["bootstrap-server", "describe"]) {
+        return refuse(&SPEC, &error);
+    }
+    let admin = match admin(&parsed, SPEC.tool) {
+        Ok(admin) => admin,
+        Err(error) => return refuse(&SPEC, &error),
+    };
+    let done = describe(&admin, &parsed).await;
+    admin.close().await;
+    match done {
+        Ok(()) => 0,
+        Err(message) => {
+            eprintln!("{message}");
+            1
+        }
+    }
+}
+
+async fn describe(admin: &Admin, parsed: &Parsed) -> Result<(), String> {
+    let topics: BTreeSet<&str> = items(parsed.get("topic-list")).collect();
+    let cluster = admin.describe_cluster().await;
+    let cluster = cluster.map_err(|error| words(&error, "describeCluster"))?;
+    let present: BTreeSet<i32> = cluster.brokers.iter().map(|node| node.id).collect();
+    let brokers = brokers(parsed.get("broker-list"), &present)?;
+    println!("Querying brokers for log directories information");
+    let mut described = Vec::with_capacity(brokers.len());
+    for broker in &brokers {
+        let dirs = admin.describe_log_dirs(*broker, None).await;
+        let dirs = dirs.map_err(|error| words(&error, "describeLogDirs"))?;
+        described.push(json!({ "broker": broker, "logDirs": folders(dirs, &topics) }));
+    }
+    println!("Received log directory information from brokers {}", list(&brokers));
+    println!("{}", json!({ "brokers": described, "version": 1 }));
+    Ok(())
+}
+
+fn items(list: Option<&str>) -> impl Iterator<Item = &str> {
+    list.unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// The brokers that `--broker-list` names, or all.
+fn brokers(named: Option<&str>, present: &BTreeSet<i32>) -> Result<BTreeSet<i32>, String> {
+    let parsed = items(named).map(|id| {
+        id.parse().map_err(|_| format!("--broker-list takes numbers with commas, not {id}"))
+    });
+    let named = parsed.collect::<Result<BTreeSet<i32>, String>>()?;
+    let unknown: BTreeSet<i32> = named.difference(present).copied().collect();
+    if !unknown.is_empty() {
+        return Err(format!(
+            "ERROR: The given brokers do not exist from --broker-list: {}. Current existent \
+             brokers: {}",
+            list(&unknown),
+            list(present)
+        ));
+    }
+    Ok(if named.is_empty() { present.clone() } else { named })
+}
+
+fn list(ids: &BTreeSet<i32>) -> String {
+    let ids: Vec<String> = ids.iter().map(i32::to_string).collect();
+    ids.join(",")
+}
+
+type Folders = BTreeMap<String, Result<LogDirDescription, AdminError>>;
+
+fn folders(folders: Folders, topics: &BTreeSet<&str>) -> Vec<Value> {
+    let described = folders.into_iter().map(|(path, described)| match described {
+        Ok(folder) => {
+            let partitions = replicas(folder, topics);
+            json!({ "partitions": partitions, "error": null, "logDir": path })
+        }
+        Err(error) => {
+            json!({ "partitions": [], "error": words(&error, "describeLogDirs"), "logDir": path })
+        }
+    });
+    described.collect()
+}
+
+/// The replicas of these topics (of all where none is named), as Kafka's tool comes upon them.
+fn replicas(folder: LogDirDescription, topics: &BTreeSet<&str>) -> Vec<Value> {
+    let all: Vec<(TopicPartition, ReplicaInfo)> = folder.replicas.into_iter().collect();
+    let hash = |(at, _): &(TopicPartition, ReplicaInfo)| {
+        let of_partition = 31_u32.wrapping_add(at.partition.cast_unsigned());
+        of_partition.wrapping_mul(31).wrapping_add(java_hash(&at.topic))
+    };
+    let chosen = java_order(all, 16, hash).into_iter();
+    let chosen = chosen.filter(|(at, _)| topics.is_empty() || topics.contains(at.topic.as_ref()));
+    let shown = chosen.map(|(at, replica)| {
+        json!({
+            "partition": at.to_string(),
+            "size": replica.size,
+            "offsetLag": replica.offset_lag,
+            "isFuture": replica.is_future,
+        })
+    });
+    shown.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_replicas_of_the_named_topics_are_shown_as_json() {
+        let info = ReplicaInfo { size: 7, offset_lag: 0, is_future: false };
+        let folder = LogDirDescription {
+            total_bytes: None,
+            usable_bytes: None,
+            is_cordoned: false,
+            replicas: BTreeMap::from([
+                (TopicPartition::new("a", 0), info),
+                (TopicPartition::new("b", 1), info),
+            ]),
+        };
+        let shown = folders(BTreeMap::from([("/d".to_owned(), Ok(folder))]), &["b"].into());
+        assert_eq!(
+            Value::from(shown).to_string(),
+            r#"[{"partitions":[{"partition":"b-1","size":7,"offsetLag":0,"isFuture":false}],"error":null,"logDir":"/d"}]"#
+        );
+    }
+
+    #[test]
+    fn brokers_are_those_that_are_named_and_there() {
+        let present = BTreeSet::from([1, 2]);
+        assert_eq!(brokers(None, &present), Ok(present.clone()));
+        assert_eq!(brokers(Some("2,"), &present), Ok([2].into()));
+        assert_eq!(
+            brokers(Some("2, 3,4"), &present).unwrap_err(),
+            "ERROR: The given brokers do not exist from --broker-list: 3,4. Current existent \
+             brokers: 1,2"
+        );
+        assert!(brokers(Some("x"), &present).unwrap_err().contains("not x"));
+    }
+}
