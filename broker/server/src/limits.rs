@@ -9,6 +9,10 @@ pub(crate) const IN_FLIGHT_PER_CONNECTION: usize = 64;
 /// one grows as they arrive.
 pub(crate) const FRAME_RESERVE: usize = 256 * 1024;
 
+/// After a frame larger than this a connection gives its buffer back instead of keeping it for the
+/// next one.
+pub(crate) const READ_BUFFER_KEPT: usize = 4 * 1024 * 1024;
+
 /// Room for small requests that a connection's buffer starts with.
 pub(crate) const READ_BUFFER: usize = 8 * 1024;
 

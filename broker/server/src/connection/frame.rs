@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
 use super::stream::Stream;
-use crate::limits::{FRAME_RESERVE, READ_BUFFER};
+use crate::limits::{FRAME_RESERVE, READ_BUFFER, READ_BUFFER_KEPT};
 
 /// Why a connection can't be read any further.
 #[derive(Debug, Error)]
@@ -37,7 +37,11 @@ impl FrameReader {
             let missing = match self.size()? {
                 Some(size) if self.buffer.len() >= 4 + size => {
                     self.buffer.advance(4);
-                    return Ok(Some(self.buffer.split_to(size).freeze()));
+                    let frame = self.buffer.split_to(size).freeze();
+                    if size > READ_BUFFER_KEPT {
+                        self.buffer = BytesMut::from(&self.buffer[..]);
+                    }
+                    return Ok(Some(frame));
                 }
                 Some(size) => 4 + size - self.buffer.len(),
                 None => 4 - self.buffer.len(),
@@ -91,6 +95,24 @@ mod tests {
         }
         writer.await.unwrap();
         assert_eq!(frames, [&b"abc"[..], b"", b"de"]);
+    }
+
+    #[tokio::test]
+    async fn a_large_frame_leaves_no_large_buffer_and_loses_no_byte() {
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        let mut stream = Stream::Memory(server);
+        let size = READ_BUFFER_KEPT + 1;
+        let mut reader = FrameReader::new(size);
+        let writer = tokio::spawn(async move {
+            client.write_all(&u32::try_from(size).unwrap().to_be_bytes()).await.unwrap();
+            client.write_all(&vec![7; size]).await.unwrap();
+            client.write_all(b"\0\0\0\x01x").await.unwrap();
+        });
+        let large = reader.next(&mut stream).await.unwrap().unwrap();
+        assert!(large.len() == size && large.iter().all(|byte| *byte == 7));
+        assert_eq!(reader.next(&mut stream).await.unwrap().unwrap(), &b"x"[..]);
+        assert!(reader.buffer.capacity() < READ_BUFFER_KEPT);
+        writer.await.unwrap();
     }
 
     #[tokio::test]

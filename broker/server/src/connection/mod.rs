@@ -58,6 +58,7 @@ pub(crate) async fn serve(
         reader: FrameReader::new(limits.request_bytes),
         queue: VecDeque::new(),
         held: None,
+        bytes_in_flight: limits.request_bytes,
         peer,
         services,
     };
@@ -73,7 +74,7 @@ pub(crate) async fn serve(
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 enum Slot {
-    Running { future: Running, beside: bool },
+    Running { future: Running, beside: bool, bytes: usize },
     Done(Outcome),
 }
 
@@ -83,6 +84,8 @@ struct Connection {
     queue: VecDeque<Slot>,
     /// A request that was read and must wait for those before it.
     held: Option<Bytes>,
+    /// No more is read while running requests are of more bytes than one request may have.
+    bytes_in_flight: usize,
     peer: Arc<Peer>,
     services: Arc<Services>,
 }
@@ -146,7 +149,13 @@ impl Connection {
     }
 
     fn may_read(&self) -> bool {
-        self.held.is_none() && self.queue.len() < IN_FLIGHT_PER_CONNECTION
+        let held = self.queue.iter().map(|slot| match slot {
+            Slot::Running { bytes, .. } => *bytes,
+            Slot::Done(_) => 0,
+        });
+        self.held.is_none()
+            && self.queue.len() < IN_FLIGHT_PER_CONNECTION
+            && held.sum::<usize>() < self.bytes_in_flight
     }
 
     /// Whether everything before the frame's request lets it start.
@@ -178,7 +187,7 @@ impl Connection {
     }
 
     fn start(&mut self, frame: Bytes) -> Result<(), Reason> {
-        let beside = dispatch::runs_beside(&frame);
+        let (beside, bytes) = (dispatch::runs_beside(&frame), frame.len());
         let started = dispatch::start(frame, self.peer.clone(), self.services.clone());
         let mut future = started.map_err(|refusal| refusal.to_string())?;
         // The first poll happens here, in the order of the requests. It may not register a waker
@@ -186,7 +195,7 @@ impl Connection {
         let mut context = Context::from_waker(std::task::Waker::noop());
         self.queue.push_back(match future.as_mut().poll(&mut context) {
             Poll::Ready(outcome) => Slot::Done(outcome),
-            Poll::Pending => Slot::Running { future, beside },
+            Poll::Pending => Slot::Running { future, beside, bytes },
         });
         Ok(())
     }
