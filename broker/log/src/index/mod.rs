@@ -204,9 +204,9 @@ impl<const N: usize> WrittenEntries<N> {
             let middle = low + (high - low) / 2;
             if holds(&self.get(middle)?) { low = middle + 1 } else { high = middle }
         }
-        let mut block = vec![0; (high - low) as usize * N];
-        self.read(low, &mut block)?;
-        let (entries, _) = block.as_chunks::<N>();
+        let mut block = [[0; N]; BLOCK_ENTRIES as usize];
+        let entries = &mut block[..(high - low) as usize];
+        self.read(low, entries.as_flattened_mut())?;
         Ok(low + entries.partition_point(holds) as u64)
     }
 
