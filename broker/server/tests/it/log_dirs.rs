@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use broker_server::Broker;
+use broker_server::{Broker, BrokerConfig};
 use protocol::messages::DescribeLogDirsRequest;
 
 use crate::support::{TestBroker, batch, config_in};
@@ -102,5 +102,39 @@ async fn a_partition_that_no_topic_knows_is_set_aside_and_stays_on_disk() {
     let mut wire = test.connect().await;
     wire.create_topic("unknown", 1, &[]).await;
     assert_eq!(wire.produce("unknown", 0, batch(&["b"])).await.base_offset, 0);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_as_books_print_it_starts_a_broker() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = format!(
+        "# Licensed to whom it may concern\n\
+         broker.id=0\n\
+         listeners=PLAINTEXT://127.0.0.1:0\n\
+         num.network.threads=3\nnum.io.threads=8\n\
+         socket.send.buffer.bytes=102400\nsocket.receive.buffer.bytes=102400\n\
+         socket.request.max.bytes=104857600\n\
+         log.dirs={}\n\
+         num.partitions=1\nnum.recovery.threads.per.data.dir=1\n\
+         offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n\
+         log.retention.hours=168\nlog.segment.bytes=1073741824\n\
+         log.retention.check.interval.ms=300000\n\
+         zookeeper.connect=localhost:2181\nzookeeper.connection.timeout.ms=18000\n\
+         group.initial.rebalance.delay.ms=0\n",
+        dir.path().join("new/kafka-logs").display()
+    );
+    let config = BrokerConfig::from_properties(&file).unwrap();
+    assert_eq!(config.notes.len(), 1, "a word on ZooKeeper: {:?}", config.notes);
+    let broker = Broker::start(config).await.unwrap();
+    assert_eq!(broker.node_id(), 0);
+    let test = TestBroker { broker, dir };
+    let mut wire = test.connect().await;
+    wire.create_topic("t", 1, &[]).await;
+    assert_eq!(wire.produce("t", 0, batch(&["a"])).await.base_offset, 0);
+    let properties = test.dir.path().join("new/kafka-logs/meta.properties");
+    let properties = std::fs::read_to_string(properties).unwrap();
+    assert!(properties.contains("node.id=0") && properties.contains(test.broker.cluster_id()));
     test.stop().await;
 }
