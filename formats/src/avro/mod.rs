@@ -21,4 +21,6 @@ pub use resolve::{ResolveError, Resolver};
 pub use typed::{TypedError, from_typed};
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
