@@ -301,3 +301,6 @@ impl Shared {
         R::Response::decode(&mut reader, version).map_err(|error| failed(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests;
