@@ -1,7 +1,7 @@
 //! Schemas and values of the data formats on topics: Avro, JSON, delimited text, Kafka's
 //! primitives; as typed values, as Arrow columns, in the schema registry's framing.
 //!
-//! No I/O and no broker: bytes in, values out. Where a schema has to be fetched, the caller does it.
+//! No I/O and no broker: bytes in, values out. A schema that has to be fetched, the caller fetches.
 //!
 //! ```text
 //! schema, value   the typed schema and value that connect and sql share

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::md5::Md5;
 
-/// The kinds of schema that have a name in the protocol; those served are in [`SchemaType::SERVED`].
+/// The kinds of schema that have a name in the protocol; [`SchemaType::SERVED`] are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum SchemaType {
