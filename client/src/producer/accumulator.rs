@@ -241,6 +241,11 @@ impl Accumulator {
         queues.flat_map(|queue| queue.waiting.drain(..)).collect()
     }
 
+    /// The topics in use.
+    pub(super) fn topics(&self) -> Vec<Arc<str>> {
+        self.topics.keys().cloned().collect()
+    }
+
     /// The queue that a batch was taken from.
     pub(super) fn queue(&mut self, partition: &TopicPartition) -> &mut Queue {
         let state = self.topics.entry(partition.topic.clone()).or_default();

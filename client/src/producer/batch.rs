@@ -110,8 +110,8 @@ impl Batch {
         !self.is_open() || self.is_whole || self.size() >= settings.batch_size
     }
 
-    /// Appends a record, unless the batch is closed or would grow beyond `limit`. The first record
-    /// always fits.
+    /// Appends a record, unless the batch is complete or would grow beyond `limit`. The first
+    /// record always fits.
     pub(super) fn try_append(
         &mut self,
         record: &Record,
@@ -120,6 +120,9 @@ impl Batch {
         limit: usize,
     ) -> bool {
         let Body::Open(builder) = &mut self.body else { return false };
+        if self.is_whole {
+            return false;
+        }
         if !builder.is_empty() && builder.size() + bytes_most > limit {
             return false;
         }

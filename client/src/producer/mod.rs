@@ -155,12 +155,12 @@ impl Producer {
         };
         let size: usize = records.iter().map(Accumulator::most_bytes).sum();
         let mut batch = Batch::new(id, place, codec, size, Instant::now());
-        batch.is_whole = true;
         for record in records {
             let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
             let bytes = Accumulator::most_bytes(record);
             batch.try_append(record, timestamp_ms, bytes, usize::MAX);
         }
+        batch.is_whole = true;
         let limit = shared.config.max_request_size;
         if batch.size() > limit {
             let size = batch.close(None).len();

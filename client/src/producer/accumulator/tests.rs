@@ -199,6 +199,21 @@ fn out_of_order_is_a_gap_only_for_the_batch_that_is_next() {
 }
 
 #[test]
+fn nothing_joins_a_batch_that_is_whole() {
+    let mut setup = Setup::new(false);
+    let id = setup.accumulator.next_id();
+    let place = TopicPartition::new("t", 0);
+    let mut whole = Batch::new(id, place, Codec::default(), 0, setup.start);
+    assert!(whole.try_append(&Record::to("t"), 0, 10, usize::MAX));
+    whole.is_whole = true;
+    assert!(setup.accumulator.append_whole(whole));
+    setup.append(0);
+    let first = setup.take(None, 0);
+    assert_eq!((first.len(), first[0].count, first[0].is_whole), (1, 1, true));
+    assert_eq!(setup.take(None, 50)[0].count, 1);
+}
+
+#[test]
 fn a_split_batch_keeps_its_place_its_sequences_and_its_receivers() {
     let mut setup = Setup::new(true);
     setup.accumulator.settings.batch_size = 1000;

@@ -180,7 +180,7 @@ impl Sender {
         }
         self.is_refreshing = true;
         let cluster = self.shared.cluster.clone();
-        let topics: Vec<Arc<str>> = cluster.metadata().topics.keys().cloned().collect();
+        let topics = self.shared.accumulator().topics();
         let pause = cluster.backoff(self.refresh_failures);
         self.refresh_failures += 1;
         self.beside.push(Box::pin(async move {
