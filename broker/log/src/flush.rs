@@ -61,10 +61,11 @@ impl Flush {
         let mut files = state.snapshots.clone();
         let last = log.segments.len() - 1;
         let first = log.segment_of(log.recovery_point).min(last);
-        for segment in log.segments[first..last].iter().filter(|s| s.base_offset() < up_to) {
+        let sealed = log.segments[first..last].iter();
+        for segment in sealed.filter(|segment| segment.base_offset() < up_to) {
             files.extend(segment.files()?);
         }
-        if log.active().base_offset() < up_to {
+        if log.active().base_offset() < up_to && log.recovery_point < up_to {
             // Its indexes are written anew after a crash anyway.
             files.push(log.active().open_log()?);
         }

@@ -50,6 +50,8 @@ pub struct Log {
 pub(crate) struct FlushState {
     /// Snapshots that were written and not synced.
     pub(crate) snapshots: Vec<OpenFile>,
+    /// The offset of the newest snapshot.
+    pub(crate) snapshot_offset: Option<i64>,
     /// Grows with each name that was given in the folder, and what it was when last synced.
     pub(crate) names_given: u64,
     pub(crate) names_synced: u64,
@@ -115,8 +117,7 @@ impl Log {
         let folder = Arc::new(Folder { store, path });
         adopt_topic_id(&folder, topic_id)?;
         let recovered = recovery::recover(&folder, &config, &options)?;
-        let Recovered { segments, next_offset, log_start_offset, epochs, producers, report } =
-            recovered;
+        let Recovered { segments, next_offset, log_start_offset, .. } = recovered;
         let synced = if options.clean_shutdown { next_offset } else { options.recovery_point };
         let log = Self {
             folder,
@@ -128,17 +129,18 @@ impl Log {
             log_start_offset,
             high_watermark: log_start_offset,
             recovery_point: synced.clamp(log_start_offset, next_offset),
-            epochs,
-            producers,
+            epochs: recovered.epochs,
+            producers: recovered.producers,
             flush_state: FlushState {
                 snapshots: Vec::new(),
-                names_given: 1,
+                snapshot_offset: recovered.snapshot_offset,
+                names_given: recovered.is_new.into(),
                 names_synced: 0,
                 truncations: 0,
                 last_flush_ms: options.now_ms,
             },
         };
-        Ok((log, report))
+        Ok((log, recovered.report))
     }
 
     pub fn topic_partition(&self) -> &TopicPartition {
@@ -269,11 +271,13 @@ impl Log {
     /// nothing, provided that the log dir's checkpoints get what is returned and its clean
     /// shutdown is marked.
     pub fn close(mut self) -> Result<Closed, StorageError> {
-        self.active_mut().seal()?;
-        let snapshot = snapshots::write(&self.folder, &self.producers)?;
-        self.flush_state.snapshots.push(snapshot);
-        self.epochs.save()?;
-        Flush::of_everything(&self)?.run()?;
+        // Of a log without records, a loss of power takes nothing that matters.
+        if self.segments.iter().any(|segment| segment.size() > 0) {
+            self.active_mut().seal()?;
+            self.write_snapshot()?;
+            self.epochs.save()?;
+            Flush::of_everything(&self)?.run()?;
+        }
         Ok(Closed {
             recovery_point: self.next_offset,
             log_start_offset: self.log_start_offset,
@@ -343,11 +347,22 @@ impl Log {
         let folder = self.folder.clone();
         let segment = Segment::create(folder, base_offset, &self.config.segment, now_ms)?;
         self.producers.advance(base_offset);
-        let snapshot = snapshots::write(&self.folder, &self.producers)?;
-        self.flush_state.snapshots.push(snapshot);
+        self.write_snapshot()?;
         self.flush_state.names_given += 1;
         self.active_mut().release_indexes();
         self.segments.push(segment);
+        Ok(())
+    }
+
+    /// Writes the producers' snapshot, unless the newest on disk is of the same offset.
+    fn write_snapshot(&mut self) -> Result<(), StorageError> {
+        let offset = self.producers.end_offset();
+        if self.flush_state.snapshot_offset != Some(offset) {
+            let snapshot = snapshots::write(&self.folder, &self.producers)?;
+            self.flush_state.snapshots.push(snapshot);
+            self.flush_state.snapshot_offset = Some(offset);
+            self.flush_state.names_given += 1;
+        }
         Ok(())
     }
 
@@ -358,7 +373,8 @@ impl Log {
         self.producers.reset(self.log_start_offset);
         let expiry = (now_ms, self.config.producer_id_expiration_ms);
         let end = self.next_offset;
-        snapshots::load_newest(&self.folder, end, expiry, &mut self.producers)?;
+        self.flush_state.snapshot_offset =
+            snapshots::load_newest(&self.folder, end, expiry, &mut self.producers)?;
         let from = self.segment_of(self.producers.end_offset());
         for segment in self.segments[from..].iter().filter(|segment| segment.size() > 0) {
             recovery::replay_segment(segment, end, &mut self.producers)?;

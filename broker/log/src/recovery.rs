@@ -47,6 +47,10 @@ pub(crate) struct Recovered {
     pub(crate) log_start_offset: i64,
     pub(crate) epochs: LeaderEpochs,
     pub(crate) producers: ProducerStates,
+    /// The offset of the newest snapshot that can be read.
+    pub(crate) snapshot_offset: Option<i64>,
+    /// The log was begun anew.
+    pub(crate) is_new: bool,
     pub(crate) report: RecoveryReport,
 }
 
@@ -72,7 +76,7 @@ pub(crate) fn recover(
         epochs: LeaderEpochs::load(folder.clone())?,
         report: RecoveryReport::default(),
     };
-    recovery.load_producers(&found, log_start_offset)?;
+    let snapshot_offset = recovery.load_producers(&found, log_start_offset)?;
     let (segments, next_offset) = recovery.run(found)?;
     if next_offset < log_start_offset {
         tracing::warn!(
@@ -89,7 +93,16 @@ pub(crate) fn recover(
     epochs.truncate_from_end(next_offset);
     epochs.truncate_from_start(log_start_offset);
     snapshots::remove_unneeded(folder, &segments, next_offset)?;
-    Ok(Recovered { segments, next_offset, log_start_offset, epochs, producers, report })
+    Ok(Recovered {
+        segments,
+        next_offset,
+        log_start_offset,
+        epochs,
+        producers,
+        snapshot_offset,
+        is_new: false,
+        report,
+    })
 }
 
 /// A log without records.
@@ -110,6 +123,8 @@ fn empty(
         log_start_offset: base_offset,
         epochs,
         producers,
+        snapshot_offset: None,
+        is_new: true,
         report: RecoveryReport::default(),
     })
 }
@@ -139,7 +154,7 @@ impl Recovery<'_> {
         &mut self,
         found: &[FoundSegment],
         log_start_offset: i64,
-    ) -> Result<(), StorageError> {
+    ) -> Result<Option<i64>, StorageError> {
         let first_scan = found.iter().find(|found| found.scan);
         let up_to = first_scan.map_or(i64::MAX, |found| found.segment.base_offset());
         let expiry = (self.options.now_ms, self.config.producer_id_expiration_ms);

@@ -26,14 +26,15 @@ pub(crate) fn write(
     Ok(OpenFile { id, handle })
 }
 
-/// Loads the newest snapshot that is not above an offset and can be read; without one, the
-/// state stays as it is. `expiry` is the time now, and how long producers are remembered.
+/// Loads the newest snapshot that is not above an offset and can be read, and returns its
+/// offset; without one, the state stays as it is. `expiry` is the time now, and how long
+/// producers are remembered.
 pub(crate) fn load_newest(
     folder: &Folder,
     up_to: i64,
     expiry: (i64, i64),
     producers: &mut ProducerStates,
-) -> Result<(), StorageError> {
+) -> Result<Option<i64>, StorageError> {
     let offsets = list(folder)?;
     let start = producers.end_offset();
     for offset in offsets.into_iter().rev().filter(|offset| (start..=up_to).contains(offset)) {
@@ -42,14 +43,14 @@ pub(crate) fn load_newest(
         let bytes = bytes.map_err(StorageError::on("read", &path))?;
         let keep = |producer: &crate::producers::Producer| !producer.is_expired(expiry.0, expiry.1);
         match producers.decode(&bytes, offset, keep) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(Some(offset)),
             Err(problem) => {
                 tracing::warn!(file = %path.display(), "removing a damaged snapshot: {problem}");
                 remove(folder, offset)?;
             }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Removes snapshots above the log's end, and those that neither belong to a segment nor

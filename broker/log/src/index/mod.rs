@@ -32,6 +32,8 @@ pub(crate) struct Entries<const N: usize> {
     written: u64,
     /// Entries that it does not hold yet.
     tail: Vec<u8>,
+    /// The file may hold bytes behind its entries.
+    may_exceed: bool,
 }
 
 /// The entries that a file holds, readable without the log's lock.
@@ -45,7 +47,8 @@ impl<const N: usize> Entries<N> {
     /// An index without entries; a file that is there counts for nothing until it is
     /// overwritten.
     pub(crate) fn empty(folder: Arc<Folder>, kind: FileKind, base_offset: i64) -> Self {
-        Self { file: SegmentFile::new(folder, kind, base_offset), written: 0, tail: Vec::new() }
+        let file = SegmentFile::new(folder, kind, base_offset);
+        Self { file, written: 0, tail: Vec::new(), may_exceed: true }
     }
 
     /// The entries of a file of `bytes`; an incomplete one at the end is ignored.
@@ -56,7 +59,8 @@ impl<const N: usize> Entries<N> {
         bytes: u64,
     ) -> Self {
         let written = bytes / N as u64;
-        Self { written, ..Self::empty(folder, kind, base_offset) }
+        let may_exceed = !bytes.is_multiple_of(N as u64);
+        Self { written, may_exceed, ..Self::empty(folder, kind, base_offset) }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -88,14 +92,17 @@ impl<const N: usize> Entries<N> {
         Ok(())
     }
 
-    /// Writes everything, cuts what lies behind, and lets go of memory and descriptor.
+    /// Writes everything, cuts what lies behind, and lets go of the memory.
     pub(crate) fn seal(&mut self) -> Result<(), StorageError> {
         self.write_tail()?;
-        let size = self.written * N as u64;
-        if self.file.size()? != size {
-            self.file.set_size(size)?;
-        }
         self.tail = Vec::new();
+        if self.may_exceed {
+            let size = self.written * N as u64;
+            if self.file.size()? != size {
+                self.file.set_size(size)?;
+            }
+            self.may_exceed = false;
+        }
         Ok(())
     }
 

@@ -58,11 +58,14 @@ fn sealing_cuts_what_lies_behind_the_entries() {
     let folder = folder();
     let path = folder.path.join(FileKind::OffsetIndex.name(0));
     let file = folder.store.create(&path).unwrap();
-    file.write_at(&[0; 1000], 0).unwrap();
-    let mut entries = Entries::<8>::of_file(folder, FileKind::OffsetIndex, 0, 16);
+    file.write_at(&[0; 23], 0).unwrap();
+    let mut entries = Entries::<8>::of_file(folder.clone(), FileKind::OffsetIndex, 0, 23);
+    entries.seal().unwrap();
+    assert_eq!(file.size().unwrap(), 16);
+    let mut entries = Entries::<8>::empty(folder, FileKind::OffsetIndex, 0);
     entries.push([1; 8]);
     entries.seal().unwrap();
-    assert_eq!(file.size().unwrap(), 24);
+    assert_eq!(file.size().unwrap(), 8);
 }
 
 #[test]

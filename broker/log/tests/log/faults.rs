@@ -296,3 +296,23 @@ fn whatever_operation_fails_nothing_acknowledged_is_lost() {
         assert!(operations > 100, "the run has only {operations} operations");
     }
 }
+
+#[test]
+fn an_idle_log_is_closed_without_a_touch_of_the_disk() {
+    let faults = Faults::after(i64::MAX, Failing::Once);
+    let store: Arc<dyn Store> =
+        Arc::new(FaultyStore { inner: MemoryStore::default(), faults: faults.clone() });
+    let rig = Rig { store, dir: PathBuf::from("data"), config: LogConfig::default() };
+    let operations_of_close = |log: Log| {
+        let before = faults.left.load(Ordering::SeqCst);
+        log.close().unwrap();
+        before - faults.left.load(Ordering::SeqCst)
+    };
+    let mut empty = rig.open();
+    empty.assign_epoch(0);
+    assert_eq!(operations_of_close(empty), 0);
+    let mut used = rig.open();
+    fill(&mut used, 3);
+    assert!(operations_of_close(used) > 0);
+    assert_eq!(operations_of_close(rig.open()), 0);
+}
