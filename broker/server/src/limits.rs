@@ -40,5 +40,8 @@ pub(crate) const METADATA_READ_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of `__consumer_offsets` that are read at once while groups are loaded.
 pub(crate) const OFFSETS_READ_BYTES: usize = 4 * 1024 * 1024;
 
+/// Threads that open new partitions, or close all of them, at once.
+pub(crate) const DISK_THREADS: usize = 8;
+
 /// Open files that the broker asks the system for at its start.
 pub(crate) const OPEN_FILES: u64 = 1_048_576;

@@ -12,8 +12,10 @@ use thiserror::Error;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::Partition;
+use super::parallel::in_parallel;
+use super::{Partition, ProduceRules};
 use crate::config::LogConfigs;
+use crate::limits::DISK_THREADS;
 
 /// Why partitions could not be brought in step.
 #[derive(Debug, Error)]
@@ -92,7 +94,8 @@ impl Partitions {
             for (id, loaded) in dir.load(&known, describe, threads, now_ms) {
                 let (log, report) = loaded?;
                 report_recovery(&id, &report, dir.was_shut_down_cleanly());
-                self.insert(log, number, image);
+                let epoch = known_epoch(image, &id);
+                self.insert(log, number, epoch, self.configs.rules(image, &id.topic));
             }
             for id in unknown {
                 self.set_aside(dir, &id, now_ms)?;
@@ -132,11 +135,15 @@ impl Partitions {
     pub(crate) fn close(&self, metadata_is_closed: bool) -> Result<(), StorageError> {
         let mut closed: Vec<Vec<(TopicPartition, Closed)>> = vec![Vec::new(); self.dirs.len()];
         let mut clean = vec![metadata_is_closed; self.dirs.len()];
-        for partition in self.all() {
-            let Some(log) = partition.take_log() else { continue };
-            match log.close() {
-                Ok(last) => closed[partition.log_dir].push((partition.id.clone(), last)),
-                Err(problem) => {
+        let done = in_parallel(self.all(), DISK_THREADS, |partition| {
+            let last = partition.take_log().map(Log::close);
+            (partition, last)
+        });
+        for (partition, last) in done {
+            match last {
+                None => {}
+                Some(Ok(last)) => closed[partition.log_dir].push((partition.id.clone(), last)),
+                Some(Err(problem)) => {
                     error!("{} was not closed: {problem}", partition.id);
                     clean[partition.log_dir] = false;
                 }
@@ -189,36 +196,44 @@ impl Partitions {
         topic: &TopicImage,
         now_ms: i64,
     ) -> Result<(), RegistryError> {
-        for (index, image_of) in topic.partitions.iter().enumerate() {
+        let mut missing = Vec::new();
+        for (index, image_of) in (0..).zip(&topic.partitions) {
             if !image_of.replicas.contains(&self.node_id) {
                 continue;
             }
-            let index = i32::try_from(index).expect("a topic has less than 2^31 partitions");
-            if let Some(present) = self.get(&topic.name, index) {
-                if let Err(problem) = present.lead(image_of.leader_epoch) {
-                    warn!("{}: {problem}", present.id);
+            match self.get(&topic.name, index) {
+                None => missing.push((index, image_of.leader_epoch)),
+                Some(present) => {
+                    if let Err(problem) = present.lead(image_of.leader_epoch) {
+                        warn!("{}: {problem}", present.id);
+                    }
                 }
-                continue;
             }
-            let number = self.emptiest_dir();
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let config = Arc::new(self.configs.of_topic(image, &topic.name));
+        let rules = self.configs.rules(image, &topic.name);
+        let places = self.emptiest_dirs(missing.len());
+        let missing = missing.into_iter().zip(places).collect();
+        let opened = in_parallel(missing, DISK_THREADS, |((index, epoch), number)| {
             let dir = &self.dirs[number];
             let location = Location {
                 log_dir: dir.path().to_owned(),
                 topic_partition: TopicPartition::new(topic.name.clone(), index),
                 topic_id: topic.id,
             };
-            let config = Arc::new(self.configs.of_topic(image, &topic.name));
             let options = OpenOptions { now_ms, clean_shutdown: true, ..OpenOptions::default() };
-            let (log, _) = Log::open(dir.store().clone(), location, config, options)?;
-            self.insert(log, number, image);
-        }
-        Ok(())
+            let (log, _) = Log::open(dir.store().clone(), location, config.clone(), options)?;
+            self.insert(log, number, epoch, rules);
+            Ok(())
+        });
+        opened.into_iter().collect()
     }
 
-    fn insert(&self, mut log: Log, dir: usize, image: &Image) {
+    fn insert(&self, mut log: Log, dir: usize, epoch: i32, rules: ProduceRules) {
         let id = log.topic_partition().clone();
-        let partition = image.topic(&id.topic).and_then(|topic| topic.partition(id.partition));
-        let epoch = partition.map_or(0, |partition| partition.leader_epoch);
         if log.latest_epoch() != Some(epoch) {
             log.assign_epoch(epoch);
         }
@@ -226,7 +241,6 @@ impl Partitions {
         log.set_high_watermark(end);
         let index =
             usize::try_from(id.partition).expect("a partition of the image is not negative");
-        let rules = self.configs.rules(image, &id.topic);
         let partition = Arc::new(Partition::new(log, dir, epoch, rules));
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let places = topics.entry(id.topic).or_default();
@@ -236,13 +250,18 @@ impl Partitions {
         places[index] = Some(partition);
     }
 
-    fn emptiest_dir(&self) -> usize {
-        let mut counts = vec![0_usize; self.dirs.len()];
+    /// For each of `count` new partitions the dir that then has the fewest.
+    fn emptiest_dirs(&self, count: usize) -> Vec<usize> {
+        let mut held = vec![0_usize; self.dirs.len()];
         for partition in self.all() {
-            counts[partition.log_dir] += 1;
+            held[partition.log_dir] += 1;
         }
-        let least = counts.iter().enumerate().min_by_key(|(_, count)| **count);
-        least.map_or(0, |(number, _)| number)
+        let next = || {
+            let least = (0..held.len()).min_by_key(|number| held[*number]).unwrap_or(0);
+            held[least] += 1;
+            least
+        };
+        std::iter::repeat_with(next).take(count).collect()
     }
 
     fn reconfigure(&self, image: &Image, changes: &Changes) {
@@ -303,6 +322,12 @@ impl Partitions {
         drop(log.retire(FolderFate::Stray, Uuid::new_v4())?);
         Ok(())
     }
+}
+
+/// The leader epoch of a partition that the image has.
+fn known_epoch(image: &Image, id: &TopicPartition) -> i32 {
+    let partition = image.topic(&id.topic).and_then(|topic| topic.partition(id.partition));
+    partition.map_or(0, |partition| partition.leader_epoch)
 }
 
 fn write_checkpoints(dir: &LogDir, all: &[(TopicPartition, Closed)]) -> Result<(), StorageError> {
