@@ -76,8 +76,12 @@ pub(crate) fn recover(
         epochs: LeaderEpochs::load(folder.clone())?,
         report: RecoveryReport::default(),
     };
-    let snapshot_offset = recovery.load_producers(&found, log_start_offset)?;
+    let mut snapshot_offset = recovery.load_producers(&found, log_start_offset)?;
     let (segments, next_offset) = recovery.run(found)?;
+    if recovery.producers.end_offset() > next_offset.max(log_start_offset) {
+        // The snapshot is of records that are not there.
+        snapshot_offset = recovery.reload_producers(&segments, log_start_offset, next_offset)?;
+    }
     if next_offset < log_start_offset {
         tracing::warn!(
             folder = %folder.path.display(), next_offset, log_start_offset,
@@ -134,7 +138,7 @@ fn plan_scans(found: &mut [FoundSegment], options: &OpenOptions) {
     let mut end = i64::MAX;
     for found in found.iter_mut().rev() {
         let unsynced = !options.clean_shutdown && end > options.recovery_point;
-        found.scan |= unsynced;
+        found.scan |= unsynced && !found.is_bare;
         end = found.segment.base_offset();
     }
 }
@@ -156,10 +160,27 @@ impl Recovery<'_> {
         log_start_offset: i64,
     ) -> Result<Option<i64>, StorageError> {
         let first_scan = found.iter().find(|found| found.scan);
-        let up_to = first_scan.map_or(i64::MAX, |found| found.segment.base_offset());
+        let last = found.last().filter(|_| !self.options.clean_shutdown);
+        // After a clean shutdown, the newest is of the log's end, which is not known yet.
+        let up_to = first_scan.or(last).map_or(i64::MAX, |found| found.segment.base_offset());
         let expiry = (self.options.now_ms, self.config.producer_id_expiration_ms);
         self.producers.reset(log_start_offset.min(up_to));
         snapshots::load_newest(&self.folder, up_to, expiry, &mut self.producers)
+    }
+
+    fn reload_producers(
+        &mut self,
+        segments: &[Segment],
+        log_start_offset: i64,
+        next_offset: i64,
+    ) -> Result<Option<i64>, StorageError> {
+        snapshots::remove_unneeded(&self.folder, segments, next_offset)?;
+        let expiry = (self.options.now_ms, self.config.producer_id_expiration_ms);
+        self.producers.reset(log_start_offset);
+        let loaded =
+            snapshots::load_newest(&self.folder, next_offset, expiry, &mut self.producers)?;
+        segments.iter().try_for_each(|segment| self.replay(segment))?;
+        Ok(loaded)
     }
 
     /// Reads the segments in order. Returns those that stay, and the log's end.
@@ -168,7 +189,8 @@ impl Recovery<'_> {
         let count = found.len();
         let mut next_offset = 0;
         let mut found = found.into_iter().enumerate();
-        while let Some((index, FoundSegment { mut segment, scan, lacks_index })) = found.next() {
+        while let Some((index, FoundSegment { mut segment, scan, lacks_index, .. })) = found.next()
+        {
             let is_last = index + 1 == count;
             let mut cut = 0;
             self.report.rebuilt_indexes += usize::from(lacks_index);

@@ -15,6 +15,8 @@ pub(crate) struct FoundSegment {
     pub(crate) segment: Segment,
     /// An index is missing or cut.
     pub(crate) lacks_index: bool,
+    /// There are no bytes in any of its files.
+    pub(crate) is_bare: bool,
     /// It has to be read in full.
     pub(crate) scan: bool,
 }
@@ -57,7 +59,9 @@ pub(crate) fn find_segments(folder: &Arc<Folder>) -> Result<Vec<FoundSegment>, S
             );
         }
         let segment = Segment::existing(folder.clone(), base_offset, sizes);
-        FoundSegment { segment, lacks_index, scan: lacks_index }
+        let bytes = [Some(sizes.log), sizes.offset_index, sizes.time_index, Some(sizes.txn_index)];
+        let is_bare = bytes.iter().all(|bytes| *bytes == Some(0));
+        FoundSegment { segment, lacks_index, is_bare, scan: lacks_index }
     });
     Ok(found.collect())
 }

@@ -282,3 +282,31 @@ fn a_damaged_snapshot_is_replaced_by_reading_the_batches() {
         }
     });
 }
+
+#[test]
+fn a_snapshot_of_records_that_are_not_there_is_not_believed() {
+    for clean_shutdown in [true, false] {
+        on_each_store(|mut rig| {
+            rig.config.segment.bytes = 200;
+            let mut log = rig.open();
+            for sequence in 0..6 {
+                send(&mut log, 1, sequence, 1).unwrap();
+            }
+            let before = log.active_producers();
+            log.close().unwrap();
+            // The same state, but of an offset that the log does not have.
+            let snapshot = rig.content("00000000000000000006.snapshot");
+            rig.overwrite("00000000000000000099.snapshot", &snapshot);
+            let options = broker_log::OpenOptions {
+                clean_shutdown,
+                recovery_point: 6,
+                now_ms: NOW,
+                ..Default::default()
+            };
+            let (mut log, _) = rig.open_with(options);
+            assert_eq!(log.active_producers(), before);
+            assert!(!rig.files().contains(&"00000000000000000099.snapshot".to_owned()));
+            assert_eq!(send(&mut log, 1, 6, 1).unwrap(), (6, 6, false));
+        });
+    }
+}
