@@ -39,10 +39,7 @@ fn a_damaged_identity_is_refused_by_line() {
     on_each_store(|store, path| {
         drop(open(&store, path, 1).unwrap());
         store::replace(&*store, &path.join(META_PROPERTIES), b"version=1\nnode.id=x\n").unwrap();
-        match open(&store, path, 1) {
-            Err(DirError::Malformed { line: 2, .. }) => {}
-            other => panic!("{other:?}"),
-        }
+        assert!(matches!(open(&store, path, 1), Err(DirError::Malformed { line: 2, .. })));
     });
 }
 
