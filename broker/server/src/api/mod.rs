@@ -138,11 +138,10 @@ pub fn served() -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
     TABLE.iter().map(|api| (api.key, api.advertised.clone()))
 }
 
-/// Reads a body; bytes behind it are an error, as they are to Kafka.
+/// Reads a body. Bytes behind it are passed over, as Kafka does: librdkafka leaves three of them
+/// behind a Metadata request for all topics.
 fn read<R: Request>(reader: &mut Reader, version: i16) -> Result<R, DecodeError> {
-    let request = R::decode(reader, version)?;
-    reader.finish()?;
-    Ok(request)
+    R::decode(reader, version)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Every API in every version that is advertised.
 
 use protocol::messages::*;
-use protocol::{ApiKey, ErrorCode, Request};
+use protocol::{ApiKey, ErrorCode, Request, frame};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{TestBroker, Wire, batch, create, fetch, produce};
@@ -94,5 +94,21 @@ async fn clients_are_told_what_is_served_and_newer_ones_in_the_oldest_form() {
     assert_eq!(response.error_code, ErrorCode::UnsupportedVersion);
     assert_eq!(response.api_keys[0].api_key, ApiKey::ApiVersions.code());
     assert_eq!(response.api_keys.len(), 1);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn bytes_behind_a_request_are_passed_over() {
+    let test = TestBroker::start().await;
+    let mut wire = test.connect().await;
+    let request = MetadataRequest { topics: None, ..Default::default() };
+    let encoded = frame::encode_request(&request, 13, 1, Some("test")).unwrap().into_bytes();
+    let length = i32::try_from(encoded.len() - 4 + 3).unwrap();
+    wire.stream.write_all(&length.to_be_bytes()).await.unwrap();
+    wire.stream.write_all(&encoded[4..]).await.unwrap();
+    wire.stream.write_all(&[0; 3]).await.unwrap();
+    let response = wire.receive::<MetadataRequest>(13).await;
+    assert_eq!(response.brokers.len(), 1);
+    assert_eq!(wire.call(13, &request).await, response, "the next request is read from its start");
     test.stop().await;
 }
