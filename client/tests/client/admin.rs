@@ -221,3 +221,29 @@ pub(crate) async fn the_cluster_describes_itself(target: Arc<Target>) {
     assert!(moves.is_none_or(|moves| moves.is_empty()));
     admin.close().await;
 }
+
+/// Futures that a multi-threaded runtime takes.
+fn is_spawnable<F: Future + Send>(_: &F) -> bool {
+    true
+}
+
+pub(crate) async fn every_kind_of_call_can_be_spawned(target: Arc<Target>) {
+    let (admin, producer) = (target.admin(), target.producer());
+    let mut consumer = Consumer::new(target.member("spawned")).unwrap();
+    let names = [String::new()];
+    assert!(is_spawnable(&admin.create_topics(&[], false)));
+    assert!(is_spawnable(&admin.describe_topics(&names)));
+    assert!(is_spawnable(&admin.describe_groups(&names)));
+    assert!(is_spawnable(&admin.delete_records(&BTreeMap::new())));
+    assert!(is_spawnable(&admin.list_group_offsets("", None)));
+    assert!(is_spawnable(&admin.alter_group_offsets("", &BTreeMap::new())));
+    assert!(is_spawnable(&producer.send(client::Record::to("t"))));
+    assert!(is_spawnable(&producer.send_batch("t", 0, &[])));
+    assert!(is_spawnable(&consumer.poll(Duration::ZERO)));
+    assert!(is_spawnable(&consumer.commit()));
+    assert!(is_spawnable(&consumer.end_offsets(&[])));
+    assert!(is_spawnable(&consumer.close()));
+    assert!(is_spawnable(&producer.close()));
+    producer.close().await;
+    admin.close().await;
+}

@@ -10,6 +10,7 @@ mod consume;
 mod faults;
 mod groups;
 mod produce;
+mod restart;
 mod target;
 
 /// Makes a test of each story and transport.
@@ -42,7 +43,8 @@ stories! {
         configurations_are_read_and_changed
         records_are_deleted_and_offsets_listed
         groups_are_listed_described_and_their_offsets_changed
-        the_cluster_describes_itself;
+        the_cluster_describes_itself
+        every_kind_of_call_can_be_spawned;
     produce:
         every_codec_brings_records_back_as_they_were_sent
         keys_go_where_every_kafka_client_puts_them

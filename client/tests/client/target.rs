@@ -58,7 +58,8 @@ where
     broker.shutdown().await.unwrap();
 }
 
-async fn start(folder: &TempDir) -> Broker {
+/// Starts a broker on a folder, which may have data of an earlier one.
+pub(crate) async fn start(folder: &TempDir) -> Broker {
     let properties = format!(
         "node.id=1\nlisteners=PLAINTEXT://127.0.0.1:0\nlog.dirs={}\n\
          offsets.topic.num.partitions=3\noffsets.topic.replication.factor=1\n\

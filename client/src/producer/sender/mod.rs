@@ -9,6 +9,7 @@ mod identity;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
@@ -28,6 +29,9 @@ use crate::error::{ConnectionError, ProduceError, RequestError};
 
 /// The versions above name topics by id.
 const PRODUCE_BY_NAME_UP_TO: i16 = 12;
+
+/// A refresh that takes longer does not keep the sender from looking around.
+const METADATA_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What happens beside the sender.
 enum Event {
@@ -118,7 +122,9 @@ impl Sender {
         }
         let refresh_at = self.refresh_at();
         let needs_refresh = !plan.leaderless.is_empty() || refresh_at <= now;
-        let mut wake_at = expires_at.map_or(refresh_at, |at| at.min(refresh_at));
+        // While a refresh is under way, its end wakes the sender.
+        let idle_until = if needs_refresh { now + METADATA_PATIENCE } else { refresh_at };
+        let mut wake_at = expires_at.map_or(idle_until, |at| at.min(idle_until));
         wake_at = plan.wake_at.map_or(wake_at, |at| at.min(wake_at));
         if plan.wants_new_epoch {
             // Raising the epoch makes batches ready.
