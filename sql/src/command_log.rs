@@ -40,11 +40,13 @@ impl CommandLog {
         topics: &Topics,
     ) -> Result<(Self, Vec<Command>), SqlError> {
         if topics.partitions(topic).await?.is_none() {
-            let configs = [("retention.ms", "-1".to_owned()), ("cleanup.policy", "delete".to_owned())];
+            let configs =
+                [("retention.ms", "-1".to_owned()), ("cleanup.policy", "delete".to_owned())];
             topics.create(topic, (1, None), &configs).await?;
         }
         let commands = read(topic, client, topics).await?;
-        let producer = Producer::new(ProducerConfig::new(client.clone())).map_err(SqlError::server)?;
+        let producer =
+            Producer::new(ProducerConfig::new(client.clone())).map_err(SqlError::server)?;
         Ok((Self { topic: topic.to_owned(), producer }, commands))
     }
 

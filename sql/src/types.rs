@@ -92,9 +92,10 @@ impl SqlType {
             return true;
         }
         match (self, target) {
-            (Self::Decimal { precision: p, scale: s }, Self::Decimal { precision: q, scale: t }) => {
-                s <= t && p - s <= q - t
-            }
+            (
+                Self::Decimal { precision: p, scale: s },
+                Self::Decimal { precision: q, scale: t },
+            ) => s <= t && p - s <= q - t,
             (Self::Integer | Self::Bigint, Self::Decimal { precision, scale }) => {
                 self.as_decimal().is_some_and(|(p, _)| p <= precision - scale)
             }
@@ -263,9 +264,6 @@ mod tests {
             ("M".into(), SqlType::Map(Box::new(SqlType::String), Box::new(SqlType::Timestamp))),
         ]);
         assert_eq!(SqlType::from_typed(&ty.typed()), ty);
-        assert_eq!(
-            ty.to_string(),
-            "STRUCT<`A` ARRAY<DECIMAL(9, 3)>, `M` MAP<STRING, TIMESTAMP>>"
-        );
+        assert_eq!(ty.to_string(), "STRUCT<`A` ARRAY<DECIMAL(9, 3)>, `M` MAP<STRING, TIMESTAMP>>");
     }
 }

@@ -99,8 +99,10 @@ fn columns(kernel: Kernel) -> Work {
 }
 
 fn double_modulo(columns: &[ArrayRef], _: usize) -> DataResult<ArrayRef> {
-    let (a, b) = (columns[0].as_primitive::<Float64Type>(), columns[1].as_primitive::<Float64Type>());
-    let result = arrow::compute::binary::<Float64Type, Float64Type, _, Float64Type>(a, b, |a, b| a % b)?;
+    let (a, b) =
+        (columns[0].as_primitive::<Float64Type>(), columns[1].as_primitive::<Float64Type>());
+    let result =
+        arrow::compute::binary::<Float64Type, Float64Type, _, Float64Type>(a, b, |a, b| a % b)?;
     Ok(Arc::new(result))
 }
 
@@ -205,7 +207,10 @@ fn divide(a: Decimal, b: Decimal, scale: u8) -> Option<Decimal> {
     }
     let unscaled = i128::try_from(quotient).ok()?;
     let scale_of_quotient = if shift < 0 { a.scale.checked_sub(b.scale)? } else { scale };
-    Some(Decimal { unscaled: if negative { -unscaled } else { unscaled }, scale: scale_of_quotient })
+    Some(Decimal {
+        unscaled: if negative { -unscaled } else { unscaled },
+        scale: scale_of_quotient,
+    })
 }
 
 #[cfg(test)]
@@ -233,7 +238,10 @@ mod tests {
     #[test]
     fn integers_wrap_and_refuse_zero() {
         let max = Value::Int32(i32::MIN);
-        assert_eq!(integers(Arithmetic::Divide, &[max, Value::Int32(-1)]), Ok(Value::Int32(i32::MIN)));
+        assert_eq!(
+            integers(Arithmetic::Divide, &[max, Value::Int32(-1)]),
+            Ok(Value::Int32(i32::MIN))
+        );
         let zero = [Value::Int64(1), Value::Int64(0)];
         assert_eq!(integers(Arithmetic::Modulo, &zero), Err("/ by zero".to_owned()));
     }

@@ -81,8 +81,10 @@ pub(crate) fn literal_text(expr: &Expr) -> Option<&str> {
 pub(crate) fn one_type(items: Vec<Typed>) -> Result<(Vec<Expr>, SqlType)> {
     let is_text = |t: &Typed| literal_text(&t.expr).is_some();
     let firm: Vec<Typed> = items.iter().filter(|t| !is_text(t)).cloned().collect();
+    let texts = firm.iter().any(|t| t.ty == Some(SqlType::String));
     let ty = match common_type(&firm)? {
         Some(ty) => ty,
+        None if texts => SqlType::String,
         None if firm.iter().all(|t| t.ty.is_none()) => SqlType::String,
         None => {
             let names: Vec<String> = firm.iter().map(Typed::type_name).collect();
@@ -94,6 +96,7 @@ pub(crate) fn one_type(items: Vec<Typed>) -> Result<(Vec<Expr>, SqlType)> {
     for item in items {
         exprs.push(match literal_text(&item.expr) {
             Some(text) if ty != SqlType::String => text_as(text, &ty)?,
+            _ if ty == SqlType::String => cast(item, &ty)?.expr,
             _ => coerce(item, &ty)?,
         });
     }
@@ -102,6 +105,11 @@ pub(crate) fn one_type(items: Vec<Typed>) -> Result<(Vec<Expr>, SqlType)> {
 
 /// A text literal read as a value of a type when the statement is analysed.
 pub(crate) fn text_as(text: &str, ty: &SqlType) -> Result<Expr> {
+    let booleans = ["true", "t", "yes", "y", "on", "1", "false", "f", "no", "n", "off", "0"];
+    if *ty == SqlType::Boolean && !booleans.contains(&text.trim().to_lowercase().as_str()) {
+        let message = format!("invalid input syntax for type BOOLEAN: \"{text}\".");
+        return Err(SqlError::statement(message));
+    }
     let value = values::cast(&Value::String(text.to_owned()), &SqlType::String, ty)
         .map_err(|e| SqlError::statement(format!("invalid input syntax for type {ty}: {e}")))?;
     constant(&value, ty)

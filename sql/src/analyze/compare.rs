@@ -72,6 +72,8 @@ fn as_time(value: Typed, wanted: Option<SqlType>) -> Result<Typed> {
 
 fn same_type(left: Typed, right: Typed) -> Result<Option<(Expr, Expr, SqlType)>> {
     let ty = match (&left.ty, &right.ty) {
+        (Some(SqlType::Date), Some(SqlType::Timestamp))
+        | (Some(SqlType::Timestamp), Some(SqlType::Date)) => Some(SqlType::Timestamp),
         (Some(l), Some(r)) => l.common(r),
         (Some(one), None) | (None, Some(one)) => Some(one.clone()),
         (None, None) => Some(SqlType::String),
@@ -153,7 +155,8 @@ pub(crate) fn is_in(
     for item in list {
         items.push(lowerer.lower(item)?);
     }
-    let invalid = |e: SqlError| SqlError { message: format!("Invalid Predicate: {}", e.message), ..e };
+    let invalid =
+        |e: SqlError| SqlError { message: format!("Invalid Predicate: {}", e.message), ..e };
     let (mut exprs, ty) = one_type(items).map_err(invalid)?;
     let value = exprs.remove(0);
     let nested_type = matches!(ty, SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_));

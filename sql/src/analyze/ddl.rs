@@ -31,9 +31,10 @@ pub(crate) fn infers(create: &CreateSource, defaults: &DefaultFormats) -> Result
     let with = With::new(&create.with)?;
     let (key, value) = formats(&with, defaults)?;
     let has = |key: bool| {
-        create.columns.iter().any(|c| {
-            key == matches!(c.role, ColumnRole::Key | ColumnRole::PrimaryKey)
-        })
+        create
+            .columns
+            .iter()
+            .any(|c| key == matches!(c.role, ColumnRole::Key | ColumnRole::PrimaryKey))
     };
     let infers = |format: &Format, stated: bool| format.name == FormatName::Avro && !stated;
     Ok((infers(&key, has(true)), infers(&value, has(false))))
@@ -87,7 +88,7 @@ pub(crate) fn create_source(
         let message = "Tables require a PRIMARY KEY. Please define the PRIMARY KEY.";
         return Err(SqlError::statement(message).at(create.name.span));
     }
-    if value.is_empty() {
+    if key.is_empty() && value.is_empty() {
         let message = "The statement does not define any columns.";
         return Err(SqlError::statement(message).at(create.name.span));
     }
@@ -112,8 +113,19 @@ pub(crate) fn create_source(
         created_by: None,
         statement: statement.to_owned(),
     };
+    check_wrapping(&with, &source)?;
     check_source(&source, with.span("TIMESTAMP"))?;
     Ok(NewSource { source, topic })
+}
+
+fn check_wrapping(with: &With<'_>, source: &Source) -> Result<()> {
+    match with.span("WRAP_SINGLE_VALUE") {
+        Some(span) if source.value.len() != 1 => {
+            let message = "'WRAP_SINGLE_VALUE' is only valid for single-field value schemas";
+            Err(SqlError::statement(message).at(span))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn columns(create: &CreateSource, catalog: &Catalog) -> Result<(Vec<Column>, Vec<Column>)> {
@@ -167,6 +179,23 @@ fn check_columns(key: &[Column], value: &[Column], span: Span) -> Result<()> {
 }
 
 fn check_source(source: &Source, timestamp_span: Option<Span>) -> Result<()> {
+    for column in &source.key {
+        if has_map(&column.ty) {
+            let message = format!(
+                "Map keys, including types that contain maps, are not supported as they may lead \
+                 to unexpected behavior due to inconsistent serialization. Key column name: `{}`. \
+                 Column type: {}. See https://github.com/confluentinc/ksql/issues/6621 for more.",
+                column.name, column.ty
+            );
+            return Err(SqlError::statement(message));
+        }
+    }
+    let registry_like = matches!(source.value_format.name, FormatName::Json | FormatName::Avro);
+    if registry_like && source.value.iter().any(|c| has_other_map_key(&c.ty)) {
+        let message =
+            format!("{} only supports MAP types with STRING keys", source.value_format.name);
+        return Err(SqlError::statement(message));
+    }
     let listed = |columns: &[Column]| -> Vec<(String, SqlType)> {
         columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect()
     };
@@ -177,6 +206,24 @@ fn check_source(source: &Source, timestamp_span: Option<Span>) -> Result<()> {
             .map_err(|e| timestamp_span.map_or(e.clone(), |span| e.at(span)))?;
     }
     Ok(())
+}
+
+fn has_map(ty: &SqlType) -> bool {
+    match ty {
+        SqlType::Map(..) => true,
+        SqlType::Array(item) => has_map(item),
+        SqlType::Struct(fields) => fields.iter().any(|(_, ty)| has_map(ty)),
+        _ => false,
+    }
+}
+
+fn has_other_map_key(ty: &SqlType) -> bool {
+    match ty {
+        SqlType::Map(key, value) => **key != SqlType::String || has_other_map_key(value),
+        SqlType::Array(item) => has_other_map_key(item),
+        SqlType::Struct(fields) => fields.iter().any(|(_, ty)| has_other_map_key(ty)),
+        _ => false,
+    }
 }
 
 fn check_timestamp(source: &Source, timestamp: &TimestampColumn) -> Result<()> {
@@ -265,6 +312,7 @@ fn sink_source(
         created_by: None,
         statement: String::new(),
     };
+    check_wrapping(&with, &source)?;
     check_source(&source, with.span("TIMESTAMP"))?;
     Ok(NewSource { source, topic })
 }
@@ -299,7 +347,8 @@ pub(crate) fn check_insert(target: &Source, plan: &QueryPlan) -> Result<()> {
     }
     let rows = &plan.root.rows;
     let fits = |a: &[Column], b: &[Column]| {
-        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name == b.name && a.ty.widens_to(&b.ty))
+        a.len() == b.len()
+            && a.iter().zip(b).all(|(a, b)| a.name == b.name && a.ty.widens_to(&b.ty))
     };
     if fits(&rows.key, &target.key) && fits(&rows.value, &target.value) {
         return Ok(());

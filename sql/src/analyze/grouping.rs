@@ -12,10 +12,13 @@ use super::render::shown;
 use super::scope::{Role, Scope, ScopeColumn};
 use super::select::{Input, filtered};
 use crate::catalog::Catalog;
+use crate::catalog::format::FormatName;
 use crate::catalog::source::{Column, KeyWindow};
 use crate::error::SqlError;
-use crate::functions::aggregate;
-use crate::parser::ast::{self, Emit, ExprKind, Ident, Literal, Query, SelectItem, SourceKind, WindowShape};
+use crate::functions::aggregate::{self, Kind};
+use crate::parser::ast::{
+    self, Emit, ExprKind, Ident, Literal, Query, SelectItem, SourceKind, WindowShape,
+};
 use crate::plan::logical::{AggregateCall, NamedExpr, Node, Rows, Step, WINDOW_BOUNDS};
 use crate::types::SqlType;
 
@@ -75,6 +78,14 @@ pub(crate) fn group(query: &Query, catalog: &Catalog, input: Input) -> Result<Gr
         return Err(SqlError::statement(message).at(query.span));
     }
     let table = input.node.rows.kind == SourceKind::Table;
+    if let Some(source) = input.sources.iter().find(|s| s.value_format.name == FormatName::Kafka) {
+        let message = format!(
+            "Source(s) {} are using the 'KAFKA' value format. This format does not yet support \
+             GROUP BY.",
+            source.name
+        );
+        return Err(SqlError::statement(message).at(query.span));
+    }
     if let (true, Some(window)) = (table || input.window.is_some(), &query.window) {
         let message = "WINDOW clause is only supported on streams without windows.";
         return Err(SqlError::statement(message).at(window.span));
@@ -166,7 +177,7 @@ fn time_windows(query: &Query) -> Result<Option<TimeWindows>> {
             return Err(SqlError::unsupported(message).at(window.span));
         }
     };
-    let grace = window.grace_ms.or((query.emit == Emit::Final && window.grace_ms.is_none()).then_some(streams::DEFAULT_GRACE_MS));
+    let grace = window.grace_ms.or((query.emit == Emit::Final).then_some(0));
     let refined = windows
         .and_then(|w| grace.map_or(Ok(w), |grace| w.with_grace(grace)))
         .and_then(|w| window.retention_ms.map_or(Ok(w), |ms| w.with_retention(ms)));
@@ -222,10 +233,12 @@ impl Substitute for Context<'_> {
         {
             return self.call(name, arguments, *star).map(Some).map_err(|e| e.at(expr.span));
         }
-        let bound = matches!(&expr.kind, ExprKind::Column { source: None, name }
-            if WINDOW_BOUNDS.contains(&name.name.as_str()));
-        if self.windowed && bound {
-            return Ok(None);
+        if let ExprKind::Column { source, name } = &expr.kind
+            && self.windowed
+            && WINDOW_BOUNDS.contains(&name.name.as_str())
+            && source.as_ref().is_none_or(|s| self.before.scope.sources.contains(&s.name))
+        {
+            return Ok(Some(Typed::new(column(&name.name), SqlType::Bigint)));
         }
         if let ExprKind::Literal(_) = expr.kind {
             let grouped = self.groups.iter().position(|(group, ..)| group.kind == expr.kind);
@@ -266,7 +279,11 @@ impl Context<'_> {
         let argument = arguments.first().map(|a| self.before.lower(a)).transpose()?;
         let ty = argument.as_ref().map(|a| a.ty.clone().unwrap_or(SqlType::String));
         let resolved = aggregate::resolve(&name.name, ty.as_ref())?;
-        let limit = limit_argument(name, &resolved, arguments)?;
+        let Options { limit, keeps_nulls } = options(name, &resolved, arguments)?;
+        let returns = match (resolved.kind, limit) {
+            (Kind::Latest | Kind::Earliest, 1..) => SqlType::Array(Box::new(resolved.returns)),
+            _ => resolved.returns,
+        };
         if !resolved.kind.can_undo() {
             self.strays.borrow_mut().push(name.name.clone());
         }
@@ -276,14 +293,18 @@ impl Context<'_> {
         };
         let mut calls = self.calls.borrow_mut();
         let known = calls.iter().find(|c| {
-            c.kind == resolved.kind && c.argument == argument && c.limit == limit
+            c.kind == resolved.kind
+                && c.argument == argument
+                && c.limit == limit
+                && c.keeps_nulls == keeps_nulls
         });
         if let Some(known) = known {
             return Ok(Typed::new(column(&known.column.name), known.column.ty.clone()));
         }
-        let result = Column::new(format!("AGGREGATE {}", calls.len()), resolved.returns);
+        let result = Column::new(format!("AGGREGATE {}", calls.len()), returns);
         let typed = Typed::new(column(&result.name), result.ty.clone());
-        calls.push(AggregateCall { kind: resolved.kind, argument, limit, column: result });
+        let kind = resolved.kind;
+        calls.push(AggregateCall { kind, argument, limit, keeps_nulls, column: result });
         Ok(typed)
     }
 
@@ -300,7 +321,9 @@ impl Context<'_> {
             return Ok(());
         }
         let (plural, list) = match strays.as_slice() {
-            [head @ .., last] if !head.is_empty() => ("s", format!("{} and {last}", head.join(", "))),
+            [head @ .., last] if !head.is_empty() => {
+                ("s", format!("{} and {last}", head.join(", ")))
+            }
             names => ("", names.join("")),
         };
         Err(SqlError::statement(format!(
@@ -310,30 +333,49 @@ impl Context<'_> {
     }
 }
 
-fn limit_argument(
+/// The constant arguments of an aggregate function.
+#[derive(Default)]
+struct Options {
+    /// How many values are kept; 0: one, not as an array.
+    limit: usize,
+    keeps_nulls: bool,
+}
+
+/// TOPK(x, k), LATEST_BY_OFFSET(x[, n][, ignore_nulls]) and their like.
+fn options(
     name: &Ident,
     resolved: &aggregate::Resolved,
     arguments: &[ast::Expr],
-) -> Result<usize> {
-    let refused = || {
+) -> Result<Options> {
+    let by_offset = matches!(resolved.kind, Kind::Latest | Kind::Earliest);
+    let mut options = Options::default();
+    let mut rest = arguments.iter().skip(usize::from(resolved.argument.is_some())).peekable();
+    if resolved.kind.takes_limit() || by_offset {
+        let limit = rest.peek().and_then(|argument| match argument.kind {
+            ExprKind::Literal(Literal::Integer(n)) => usize::try_from(n).ok().filter(|n| *n > 0),
+            _ => None,
+        });
+        if let Some(limit) = limit {
+            options.limit = limit;
+            rest.next();
+        }
+    }
+    if let Some(ExprKind::Literal(Literal::Boolean(ignores))) = rest.peek().map(|a| &a.kind)
+        && by_offset
+    {
+        options.keeps_nulls = !ignores;
+        rest.next();
+    }
+    let incomplete = resolved.kind.takes_limit() && options.limit == 0;
+    if rest.next().is_some() || incomplete {
         let shown: Vec<String> = arguments.iter().map(shown).collect();
-        SqlError::statement(format!(
+        return Err(SqlError::statement(format!(
             "Function '{}' does not accept parameters ({})",
             name.name,
             shown.join(", ")
-        ))
-    };
-    let expected = if resolved.kind.takes_limit() { 2 } else { usize::from(resolved.argument.is_some()) };
-    if arguments.len() != expected {
-        return Err(refused());
+        )));
     }
-    match arguments.get(1).map(|a| &a.kind) {
-        None => Ok(0),
-        Some(ExprKind::Literal(Literal::Integer(k))) if *k > 0 => {
-            usize::try_from(*k).map_err(|_| refused())
-        }
-        Some(_) => Err(refused()),
-    }
+    Ok(options)
 }
 
 /// The input keyed by the group, spread by it if need be, and the aggregate over it.
@@ -387,5 +429,8 @@ fn aggregated(
         windowed: windows.is_some(),
         value: late_calls.iter().map(|c| c.column.clone()).collect(),
     };
-    Node { step: Step::Aggregate { input: node.boxed(), calls: late_calls, windows, old_rows }, rows }
+    Node {
+        step: Step::Aggregate { input: node.boxed(), calls: late_calls, windows, old_rows },
+        rows,
+    }
 }

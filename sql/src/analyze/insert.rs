@@ -33,7 +33,8 @@ pub(crate) fn insert_values(
 ) -> Result<(String, OutputRecord)> {
     let source = catalog.source(&target.name).map_err(|e| e.at(target.span))?;
     if source.read_only {
-        let message = format!("Cannot insert values into read-only {}: {}", source.kind.lower(), source.name);
+        let message =
+            format!("Cannot insert values into read-only {}: {}", source.kind.lower(), source.name);
         return Err(SqlError::statement(message).at(target.span));
     }
     if source.window.is_some() {
@@ -129,9 +130,14 @@ fn constant(catalog: &Catalog, expr: &Expr, column: &Column) -> Result<Value> {
     };
     if let Some(ty) = &typed.ty {
         let text = *ty == SqlType::String && column.ty.is_time();
-        let narrow = ty.is_numeric() && column.ty.as_decimal().is_some() && ty.as_decimal().is_some();
-        let nested = matches!((ty, &column.ty), (SqlType::Array(_), SqlType::Array(_))
-            | (SqlType::Map(..), SqlType::Map(..)) | (SqlType::Struct(_), SqlType::Struct(_)));
+        let narrow =
+            ty.is_numeric() && column.ty.as_decimal().is_some() && ty.as_decimal().is_some();
+        let nested = matches!(
+            (ty, &column.ty),
+            (SqlType::Array(_), SqlType::Array(_))
+                | (SqlType::Map(..), SqlType::Map(..))
+                | (SqlType::Struct(_), SqlType::Struct(_))
+        );
         if !(text || narrow || nested || ty.widens_to(&column.ty)) {
             return Err(mismatch());
         }
@@ -141,7 +147,8 @@ fn constant(catalog: &Catalog, expr: &Expr, column: &Column) -> Result<Value> {
     let empty = Arc::new(Schema::empty());
     let evaluator = Evaluator::new([(&cast.expr, column.ty.arrow())], &empty)?;
     let options = RecordBatchOptions::new().with_row_count(Some(1));
-    let batch = RecordBatch::try_new_with_options(empty, vec![], &options).map_err(SqlError::server)?;
+    let batch =
+        RecordBatch::try_new_with_options(empty, vec![], &options).map_err(SqlError::server)?;
     let evaluated = evaluator.evaluate(&batch).map_err(|e| SqlError::statement(e.to_string()))?;
     if let Some((_, message)) = evaluated.failures.first() {
         return Err(SqlError::statement(message.clone()).at(expr.span));

@@ -13,7 +13,9 @@ use super::select::Input;
 use crate::catalog::Catalog;
 use crate::catalog::source::{Column, Source};
 use crate::error::SqlError;
-use crate::parser::ast::{self, Comparison, ExprKind, Join, JoinKind, Query, SourceKind, SourceName};
+use crate::parser::ast::{
+    self, Comparison, ExprKind, Join, JoinKind, Query, SourceKind, SourceName,
+};
 use crate::plan::logical::{NamedExpr, Node, Rows, Step};
 use crate::types::SqlType;
 
@@ -104,7 +106,8 @@ fn joined(left: Input, join: &Join, catalog: &Catalog) -> Result<Input> {
     let right = prefixed(&source, &right_alias);
     let (left_key, key_shown) = sides(&left, &right, join, catalog)?;
     let [right_key] = right.keys.as_slice() else {
-        let message = format!("the join needs a table with one key column; {} has more", source.name);
+        let message =
+            format!("the join needs a table with one key column; {} has more", source.name);
         return Err(SqlError::unsupported(message).at(join.span));
     };
     let Some(left_type) = left_key.ty.clone() else {
@@ -118,21 +121,25 @@ fn joined(left: Input, join: &Join, catalog: &Catalog) -> Result<Input> {
         );
         return Err(SqlError::statement(message).at(join.on.span));
     }
-    let already_keyed = left.keys.len() == 1
+    let same_bytes = left.sources.last().is_some_and(|s| s.key_format == source.key_format);
+    let already_keyed = same_bytes
+        && left.keys.len() == 1
         && left.node.rows.key.len() == 1
         && left.node.rows.key[0].name == physical(&left_key.expr).unwrap_or_default();
     let column_key = physical(&left_key.expr).is_some();
-    let node = if already_keyed {
-        left.node
-    } else {
-        rekeyed(left.node, &left_key, &left_type, &source)?
+    let node =
+        if already_keyed { left.node } else { rekeyed(left.node, &left_key, &left_type, &source)? };
+    let known = left.keys.iter().find(|need| need.expressions.contains(&left_key.expr));
+    let mut viable = match known {
+        Some(need) => need.expressions.clone(),
+        None if column_key => vec![left_key.expr],
+        None => Vec::new(),
     };
-    let mut viable = vec![left_key.expr, right_key.expressions[0].clone()];
-    if !column_key {
-        viable.remove(0);
-    }
+    viable.push(right_key.expressions[0].clone());
     let shown = if column_key { key_shown } else { right_key.shown.clone() };
-    let need = KeyNeed { expressions: viable, shown, ty: left_type, computed: false };
+    let held_by = node.rows.key.first().map(|key| column(&key.name));
+    let need =
+        KeyNeed { expressions: viable, shown, ty: left_type, computed: false, name: None, held_by };
     let keep_unmatched = join.kind == JoinKind::Left;
     let rows = joined_rows(&node.rows, &right.node.rows);
     let step = Step::Join { left: node.boxed(), right: right.node.boxed(), keep_unmatched };
@@ -159,11 +166,8 @@ fn physical(expr: &Expr) -> Option<String> {
 fn rekeyed(input: Node, key: &Typed, ty: &SqlType, like: &Arc<Source>) -> Result<Node> {
     let name = "JOIN KEY".to_owned();
     let expr = coerce(key.clone(), ty)?;
-    let keep = |c: &Column| NamedExpr {
-        name: c.name.clone(),
-        ty: c.ty.clone(),
-        expr: column(&c.name),
-    };
+    let keep =
+        |c: &Column| NamedExpr { name: c.name.clone(), ty: c.ty.clone(), expr: column(&c.name) };
     let old_key = input.rows.key.iter().filter(|c| c.name != name);
     let value = old_key.chain(&input.rows.value).map(keep).collect();
     let node = project(input, vec![NamedExpr { name, ty: ty.clone(), expr }], value);
@@ -180,9 +184,8 @@ fn joined_rows(left: &Rows, right: &Rows) -> Rows {
 
 fn check(left: &Input, right: &Source, right_alias: &str, join: &Join) -> Result<()> {
     if left.scope.sources.iter().any(|s| s == right_alias) {
-        let message = format!(
-            "Each side of the join must have a unique alias: {right_alias} is there twice"
-        );
+        let message =
+            format!("Each side of the join must have a unique alias: {right_alias} is there twice");
         return Err(SqlError::statement(message).at(join.right.name.span));
     }
     let left_kind = left.node.rows.kind;
@@ -207,7 +210,8 @@ fn check(left: &Input, right: &Source, right_alias: &str, join: &Join) -> Result
         return Err(SqlError::statement(message).at(within.span));
     }
     if !matches!(join.kind, JoinKind::Inner | JoinKind::Left) {
-        let message = format!("Join type not supported: {} JOIN of a stream and a table", join.kind.word());
+        let message =
+            format!("Join type not supported: {} JOIN of a stream and a table", join.kind.word());
         return Err(SqlError::statement(message).at(join.span));
     }
     if left.window.is_some() || right.window.is_some() {

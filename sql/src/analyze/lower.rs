@@ -136,7 +136,9 @@ impl<'a> Lowerer<'a> {
                 coerce::cast(self.lower(value)?, &target)
             }
             ExprKind::Call { name, arguments, star } => self.call(name, arguments, *star),
-            ExprKind::Lambda { .. } => Err(SqlError::unsupported("Lambda functions are not supported")),
+            ExprKind::Lambda { .. } => {
+                Err(SqlError::unsupported("Lambda functions are not supported"))
+            }
             ExprKind::Subscript { base, index } => {
                 structure::subscript(self.lower(base)?, self.lower(index)?)
             }
@@ -219,7 +221,12 @@ impl<'a> Lowerer<'a> {
             let message = "Lambda functions are not supported";
             return Err(SqlError::unsupported(message).at(lambda.span));
         }
-        let typed = arguments.iter().map(|a| self.lower(a)).collect::<Result<Vec<Typed>>>()?;
+        let typed =
+            arguments.iter().enumerate().map(|(i, argument)| match time_unit(name, i, argument) {
+                Some(unit) => Ok(Typed::new(lit(unit), SqlType::String)),
+                None => self.lower(argument),
+            });
+        let typed = typed.collect::<Result<Vec<Typed>>>()?;
         let types: Vec<Option<SqlType>> = typed.iter().map(|t| t.ty.clone()).collect();
         let resolved = functions::resolve(&name.name, &types).map_err(|e| e.at(name.span))?;
         let mut exprs = Vec::with_capacity(typed.len());
@@ -232,7 +239,8 @@ impl<'a> Lowerer<'a> {
             takes_nulls: overload.takes_nulls,
         };
         let function = RowFunction::new(resolved.function.name, resolved.returns.clone(), work);
-        let varies = matches!(resolved.function.name, "UUID" | "RANDOM" | "UNIX_TIMESTAMP" | "UNIX_DATE");
+        let varies =
+            matches!(resolved.function.name, "UUID" | "RANDOM" | "UNIX_TIMESTAMP" | "UNIX_DATE");
         let function = if varies { function } else { function.immutable() };
         Ok(Typed::new(function.call(exprs), resolved.returns))
     }
@@ -268,6 +276,30 @@ pub(crate) fn resolve_type(ty: &TypeName, catalog: &Catalog) -> Result<SqlType> 
     })
 }
 
+/// The unit of time that stands as a bare word before a date function's other arguments.
+fn time_unit(function: &Ident, position: usize, argument: &ast::Expr) -> Option<String> {
+    const FUNCTIONS: [&str; 6] =
+        ["DATEADD", "DATESUB", "TIMEADD", "TIMESUB", "TIMESTAMPADD", "TIMESTAMPSUB"];
+    const UNITS: [&str; 11] = [
+        "MILLISECONDS",
+        "SECONDS",
+        "MINUTES",
+        "HOURS",
+        "HALF_DAYS",
+        "DAYS",
+        "WEEKS",
+        "MONTHS",
+        "YEARS",
+        "DECADES",
+        "CENTURIES",
+    ];
+    let ExprKind::Column { source: None, name } = &argument.kind else { return None };
+    let unit = position == 0
+        && FUNCTIONS.contains(&function.name.as_str())
+        && UNITS.contains(&name.name.as_str());
+    unit.then(|| name.name.clone())
+}
+
 fn literal_value(literal: &Literal) -> Result<Typed> {
     Ok(match literal {
         Literal::Null => Typed { expr: lit(ScalarValue::Null), ty: None },
@@ -277,9 +309,8 @@ fn literal_value(literal: &Literal) -> Result<Typed> {
         Literal::Double(n) => Typed::new(lit(*n), SqlType::Double),
         Literal::Text(text) => Typed::new(lit(text.clone()), SqlType::String),
         Literal::Decimal(digits) => {
-            let decimal = formats::Decimal::parse(digits).ok_or_else(|| {
-                SqlError::statement(format!("{digits} has more than 38 digits"))
-            })?;
+            let decimal = formats::Decimal::parse(digits)
+                .ok_or_else(|| SqlError::statement(format!("{digits} has more than 38 digits")))?;
             let digits = decimal.unscaled.unsigned_abs().to_string().len();
             let precision = u8::try_from(digits).unwrap_or(38).max(decimal.scale).max(1);
             let ty = SqlType::decimal(precision, decimal.scale);

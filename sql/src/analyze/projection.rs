@@ -1,5 +1,7 @@
 //! The list behind SELECT: which columns come out, what they are called, which are the key.
 
+use std::collections::HashSet;
+
 use datafusion::logical_expr::Expr;
 
 use super::coerce::coerce;
@@ -32,12 +34,23 @@ pub(crate) struct KeyNeed {
     pub(crate) ty: SqlType,
     /// Whether it is no column, so that `*` does not hold it.
     pub(crate) computed: bool,
+    /// What it is called if nothing else names it: a field, a pseudo column.
+    pub(crate) name: Option<String>,
+    /// The column of the rows that holds it, where that is none of `expressions`.
+    pub(crate) held_by: Option<Expr>,
 }
 
 impl KeyNeed {
     pub(crate) fn new(expr: &ast::Expr, lowered: Expr, ty: SqlType) -> Self {
-        let computed = !matches!(expr.kind, ExprKind::Column { .. });
-        Self { expressions: vec![lowered], shown: shown(expr), ty, computed }
+        let (computed, name) = match &expr.kind {
+            ExprKind::Column { name, .. } if PSEUDO.contains(&name.name.as_str()) => {
+                (true, Some(name.name.clone()))
+            }
+            ExprKind::Column { .. } => (false, None),
+            ExprKind::Field { name, .. } => (true, Some(name.name.clone())),
+            _ => (true, None),
+        };
+        Self { expressions: vec![lowered], shown: shown(expr), ty, computed, name, held_by: None }
     }
 
     pub(crate) fn column(column: &ScopeColumn) -> Self {
@@ -46,6 +59,8 @@ impl KeyNeed {
             shown: column.name.clone(),
             ty: column.ty.clone(),
             computed: false,
+            name: None,
+            held_by: None,
         }
     }
 }
@@ -54,31 +69,56 @@ impl KeyNeed {
 pub(crate) struct Projected {
     pub(crate) key: Vec<NamedExpr>,
     pub(crate) value: Vec<NamedExpr>,
-    /// For each item of the projection, its position among key and value.
-    pub(crate) shown: Vec<usize>,
 }
 
-/// Gives `KSQL_COL_0`, `KSQL_COL_1`, .. to columns without a name.
-#[derive(Default)]
-struct Generated(usize);
+/// Gives names to columns without one: `KSQL_COL_0`, `KSQL_COL_1`, .. and `FIELD`, `FIELD_1`, ..,
+/// passing over those of the sources and those given before.
+struct Generated {
+    next: usize,
+    taken: HashSet<String>,
+}
 
 impl Generated {
+    fn new(query: &Query, scope: &Scope) -> Self {
+        let aliases = query.items.iter().filter_map(|item| match item {
+            SelectItem::Expression { alias: Some(alias), .. } => Some(alias.name.clone()),
+            _ => None,
+        });
+        let columns = scope.columns.iter().map(|c| c.name.clone());
+        Self { next: 0, taken: columns.chain(aliases).collect() }
+    }
+
     fn next(&mut self) -> String {
-        let name = format!("KSQL_COL_{}", self.0);
-        self.0 += 1;
-        name
+        loop {
+            let name = format!("KSQL_COL_{}", self.next);
+            self.next += 1;
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
+
+    /// The name of a field, with a number if there is such a column.
+    fn field(&mut self, name: &str) -> String {
+        let numbered = (1..).map(|i| format!("{name}_{i}"));
+        let mut names = std::iter::once(name.to_owned()).chain(numbered);
+        names.find(|name| self.taken.insert(name.clone())).unwrap_or_default()
     }
 }
 
 /// The items of a projection with `*` spread out.
 pub(crate) fn items(query: &Query, lowerer: &Lowerer<'_>) -> Result<Vec<Item>> {
     let mut items = Vec::new();
-    let mut generated = Generated::default();
+    let mut generated = Generated::new(query, lowerer.scope);
     for item in &query.items {
         match item {
             SelectItem::All { source, span } => {
                 let joined = !query.joins.is_empty();
-                for column in star(lowerer.scope, source.as_ref())? {
+                let mut columns = star(lowerer.scope, source.as_ref())?;
+                if !query.partition_by.is_empty() {
+                    columns.sort_by_key(|c| c.role == Role::Key);
+                }
+                for column in columns {
                     items.push(starred(lowerer, column, joined, *span)?);
                 }
             }
@@ -87,7 +127,7 @@ pub(crate) fn items(query: &Query, lowerer: &Lowerer<'_>) -> Result<Vec<Item>> {
                 let typed = lowerer.lower(value)?;
                 let name = match alias {
                     Some(alias) => alias.name.clone(),
-                    None => inferred(value, lowerer.scope).unwrap_or_else(|| generated.next()),
+                    None => inferred(value, lowerer.scope, &mut generated),
                 };
                 let ty = typed.ty.clone().unwrap_or(SqlType::String);
                 let expr = coerce(typed, &ty)?;
@@ -115,12 +155,30 @@ fn star<'a>(scope: &'a Scope, source: Option<&Ident>) -> Result<Vec<&'a ScopeCol
     Ok(scope.columns.iter().filter(wanted).collect())
 }
 
-fn starred(
-    lowerer: &Lowerer<'_>,
-    found: &ScopeColumn,
-    joined: bool,
-    span: Span,
-) -> Result<Item> {
+/// `*` over a windowed source shows the window's bounds behind the key.
+pub(crate) fn with_bounds(query: &Query, mut items: Vec<Item>, scope: &Scope) -> Vec<Item> {
+    let bounds: Vec<&ScopeColumn> = scope
+        .columns
+        .iter()
+        .filter(|c| c.role == Role::Pseudo && c.name.starts_with("WINDOW"))
+        .collect();
+    let star = matches!(query.items.as_slice(), [SelectItem::All { .. }]);
+    let Some(span) = items.first().map(|item| item.span) else { return items };
+    if bounds.is_empty() || !star {
+        return items;
+    }
+    let keys = scope.columns.iter().filter(|c| c.role == Role::Key).count().min(items.len());
+    let rest = items.split_off(keys);
+    items.extend(bounds.into_iter().map(|bound| {
+        let expr = super::lower::column(&bound.physical);
+        let named = NamedExpr { name: bound.name.clone(), ty: bound.ty.clone(), expr };
+        Item { named, span, starred: true }
+    }));
+    items.extend(rest);
+    items
+}
+
+fn starred(lowerer: &Lowerer<'_>, found: &ScopeColumn, joined: bool, span: Span) -> Result<Item> {
     let name = match &found.source {
         Some(source) if joined => format!("{source}_{}", found.name),
         _ => found.name.clone(),
@@ -151,14 +209,14 @@ fn fields(base: &ast::Expr, lowerer: &Lowerer<'_>, items: &mut Vec<Item>) -> Res
 }
 
 /// The name of a column without alias: its own, or that of the field it reaches.
-fn inferred(expr: &ast::Expr, scope: &Scope) -> Option<String> {
+fn inferred(expr: &ast::Expr, scope: &Scope, generated: &mut Generated) -> String {
     match &expr.kind {
         ExprKind::Column { source, name } => {
             let source = source.as_ref().filter(|_| scope.count(&name.name) > 1);
-            Some(source.map_or_else(|| name.name.clone(), |s| format!("{}_{}", s.name, name.name)))
+            source.map_or_else(|| name.name.clone(), |s| format!("{}_{}", s.name, name.name))
         }
-        ExprKind::Field { name, .. } => Some(name.name.clone()),
-        _ => None,
+        ExprKind::Field { name, .. } => generated.field(&name.name),
+        _ => generated.next(),
     }
 }
 
@@ -195,9 +253,10 @@ pub(crate) fn split(
     let mut taken = Vec::new();
     let mut missing = Vec::new();
     for need in keys {
-        let found = need.expressions.iter().find_map(|wanted| {
-            items.iter().position(|item| item.named.expr == *wanted)
-        });
+        let found = need
+            .expressions
+            .iter()
+            .find_map(|wanted| items.iter().position(|item| item.named.expr == *wanted));
         let Some(at) = found else {
             missing.push(need.shown.clone());
             continue;
@@ -217,7 +276,11 @@ pub(crate) fn split(
             return Err(SqlError::statement(message).at(second.span));
         }
         taken.push(at);
-        key.push(items[at].named.clone());
+        let named = items[at].named.clone();
+        key.push(match &need.held_by {
+            Some(expr) => NamedExpr { expr: expr.clone(), ..named },
+            None => named,
+        });
     }
     if !missing.is_empty() {
         return Err(missing_keys(&missing, key_word, sink));
@@ -227,16 +290,8 @@ pub(crate) fn split(
     if rest.is_empty() {
         return Err(SqlError::statement("The projection contains no value columns."));
     }
-    let shown = (0..items.len())
-        .map(|i| {
-            let in_key = taken.iter().position(|t| *t == i);
-            in_key.unwrap_or_else(|| {
-                taken.len() + rest.iter().position(|r| *r == i).unwrap_or_default()
-            })
-        })
-        .collect();
     let value = rest.iter().map(|i| items[*i].named.clone()).collect();
-    Ok(Projected { key, value, shown })
+    Ok(Projected { key, value })
 }
 
 /// `SELECT *` holds a computed key under a generated name.
@@ -247,11 +302,10 @@ fn add_computed_keys(items: &mut Vec<Item>, keys: &[KeyNeed]) {
         if items.iter().any(|item| need.expressions.contains(&item.named.expr)) {
             continue;
         }
-        let mut generated = Generated::default();
-        let mut name = generated.next();
-        while items.iter().any(|item| item.named.name == name) {
-            name = generated.next();
-        }
+        let free = |name: &String| items.iter().all(|item| item.named.name != *name);
+        let name = need.name.clone().filter(free);
+        let mut numbered = (0..).map(|i| format!("KSQL_COL_{i}"));
+        let name = name.or_else(|| numbered.find(free)).unwrap_or_default();
         let expr = need.expressions[0].clone();
         let named = NamedExpr { name, ty: need.ty.clone(), expr };
         items.push(Item { named, span, starred: true });
@@ -274,9 +328,8 @@ fn missing_keys(missing: &[String], key_word: &str, sink: &str) -> SqlError {
 
 /// All columns in the order of the projection, none of them a key.
 pub(crate) fn flat(items: Vec<Item>) -> Projected {
-    let shown = (0..items.len()).collect();
     let value = items.into_iter().map(|item| item.named).collect();
-    Projected { key: Vec::new(), value, shown }
+    Projected { key: Vec::new(), value }
 }
 
 /// The columns of a scope that are the key.

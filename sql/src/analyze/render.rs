@@ -21,7 +21,13 @@ pub(crate) fn shown(expr: &Expr) -> String {
             format!("({} {} {})", shown(left), op.symbol(), shown(right))
         }
         ExprKind::Between { value, low, high, negated } => {
-            format!("({} {}BETWEEN {} AND {})", shown(value), not(*negated), shown(low), shown(high))
+            format!(
+                "({} {}BETWEEN {} AND {})",
+                shown(value),
+                not(*negated),
+                shown(low),
+                shown(high)
+            )
         }
         ExprKind::In { value, list, negated } => {
             format!("({} {}IN ({}))", shown(value), not(*negated), joined(list))
@@ -29,7 +35,9 @@ pub(crate) fn shown(expr: &Expr) -> String {
         ExprKind::Like { value, pattern, negated, .. } => {
             format!("({} {}LIKE {})", shown(value), not(*negated), shown(pattern))
         }
-        ExprKind::IsNull { value, negated } => format!("({} IS {}NULL)", shown(value), not(*negated)),
+        ExprKind::IsNull { value, negated } => {
+            format!("({} IS {}NULL)", shown(value), not(*negated))
+        }
         ExprKind::Case { operand, whens, otherwise } => {
             let operand = operand.as_ref().map_or(String::new(), |o| format!(" {}", shown(o)));
             let whens: String = whens

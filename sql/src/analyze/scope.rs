@@ -84,7 +84,8 @@ impl Scope {
         {
             let known = self.sources.iter().map(String::as_str);
             let hint = did_you_mean(&near_names(&source.name, known));
-            let message = format!("'{}' is not a valid stream/table name or alias.{hint}", source.name);
+            let message =
+                format!("'{}' is not a valid stream/table name or alias.{hint}", source.name);
             return Err(SqlError::statement(message).at(source.span));
         }
         let wanted = |c: &&ScopeColumn| {
@@ -122,6 +123,6 @@ impl Scope {
 
     /// How many sources have a column of that name.
     pub(crate) fn count(&self, name: &str) -> usize {
-        self.columns.iter().filter(|c| c.name == name && c.role != Role::Pseudo).count()
+        self.columns.iter().filter(|c| c.name == name).count()
     }
 }

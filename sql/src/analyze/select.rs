@@ -53,14 +53,7 @@ pub(crate) fn plan(query: &Query, catalog: &Catalog, purpose: Purpose<'_>) -> Re
         let sources = input.sources.clone();
         let Grouped { node, scope, keys, window, windows, items } =
             grouping::group(query, catalog, input)?;
-        let output = Input {
-            node,
-            scope,
-            keys,
-            key_word: "grouping expression",
-            window,
-            sources,
-        };
+        let output = Input { node, scope, keys, key_word: "grouping expression", window, sources };
         return project(query, output, items, purpose, windows);
     }
     if let Some(window) = &query.window {
@@ -71,7 +64,10 @@ pub(crate) fn plan(query: &Query, catalog: &Catalog, purpose: Purpose<'_>) -> Re
         let message = "HAVING requires a GROUP BY clause.";
         return Err(SqlError::statement(message).at(having.span));
     }
-    let items = projection::items(query, &Lowerer::new(&input.scope, catalog))?;
+    let mut items = projection::items(query, &Lowerer::new(&input.scope, catalog))?;
+    if purpose == Purpose::Push {
+        items = projection::with_bounds(query, items, &input.scope);
+    }
     project(query, input, items, purpose, None)
 }
 
@@ -87,6 +83,10 @@ fn check_clauses(query: &Query, purpose: Purpose<'_>) -> Result<()> {
     if query.emit == Emit::Final && query.window.is_none() {
         let message = "EMIT FINAL is only supported for windowed aggregations.";
         return Err(SqlError::statement(message).at(query.span));
+    }
+    if query.emit == Emit::Final && purpose == Purpose::Push {
+        let message = "EMIT FINAL is not supported in a push query; use CREATE TABLE .. AS";
+        return Err(SqlError::unsupported(message).at(query.span));
     }
     if matches!(purpose, Purpose::Persistent { .. }) && query.limit.is_some() {
         let message = "LIMIT is not supported in CREATE .. AS and INSERT INTO";
@@ -132,7 +132,7 @@ fn project(
     windows: Option<streams::TimeWindows>,
 ) -> Result<QueryPlan> {
     let Input { node, keys, key_word, window, sources, .. } = input;
-    let (Projected { key, value, shown }, window) = match purpose {
+    let (Projected { key, value }, window) = match purpose {
         Purpose::Persistent { sink } => {
             projection::check_names(&items)?;
             (projection::split(items, &keys, key_word, sink)?, window)
@@ -147,7 +147,7 @@ fn project(
         }
         _ => root,
     };
-    Ok(QueryPlan { root, window, windows, sources, limit: query.limit, shown })
+    Ok(QueryPlan { root, window, windows, sources, limit: query.limit })
 }
 
 fn projected(

@@ -55,7 +55,9 @@ fn item_at(array: &Value, index: &Value) -> Value {
     let (Value::Array(items), Value::Int64(index)) = (array, index) else { return Value::Null };
     let at = match *index {
         i if i > 0 => usize::try_from(i - 1).ok(),
-        i if i < 0 => usize::try_from(i.unsigned_abs()).ok().and_then(|b| items.len().checked_sub(b)),
+        i if i < 0 => {
+            usize::try_from(i.unsigned_abs()).ok().and_then(|b| items.len().checked_sub(b))
+        }
         _ => None,
     };
     at.and_then(|at| items.get(at)).cloned().unwrap_or(Value::Null)
@@ -64,11 +66,8 @@ fn item_at(array: &Value, index: &Value) -> Value {
 /// `base->name`
 pub(crate) fn field(base: Typed, shown_base: &ast::Expr, name: &str) -> Result<Typed> {
     let Some(SqlType::Struct(fields)) = &base.ty else {
-        let message = format!(
-            "Expected STRUCT type, got: {} for {}",
-            base.type_name(),
-            shown(shown_base)
-        );
+        let message =
+            format!("Expected STRUCT type, got: {} for {}", base.type_name(), shown(shown_base));
         return Err(SqlError::statement(message));
     };
     let Some(index) = fields.iter().position(|(known, _)| known == name) else {
@@ -115,7 +114,11 @@ pub(crate) fn map(lowerer: &Lowerer<'_>, entries: &[(ast::Expr, ast::Expr)]) -> 
     let count = keys.len();
     let call = move |v: &[Value]| {
         let pairs = v[..count].iter().cloned().zip(v[count..].iter().cloned());
-        Ok(Value::Map(pairs.filter(|(key, _)| !key.is_null()).collect()))
+        let named = |(key, value): (Value, Value)| match key {
+            Value::Null => (Value::String("null".to_owned()), value),
+            key => (key, value),
+        };
+        Ok(Value::Map(pairs.map(named).collect()))
     };
     let ty = SqlType::Map(Box::new(key_type), Box::new(value_type));
     Ok(rows("MAP", &ty, true, Arc::new(call), [keys, values].concat()))

@@ -10,15 +10,32 @@ use crate::parser::{duration_text, parse_name};
 type Result<T> = std::result::Result<T, SqlError>;
 
 const KNOWN: [&str; 18] = [
-    "KAFKA_TOPIC", "PARTITIONS", "REPLICAS", "RETENTION_MS", "FORMAT", "KEY_FORMAT",
-    "VALUE_FORMAT", "KEY_DELIMITER", "VALUE_DELIMITER", "TIMESTAMP", "TIMESTAMP_FORMAT",
-    "WRAP_SINGLE_VALUE", "WINDOW_TYPE", "WINDOW_SIZE", "KEY_SCHEMA_FULL_NAME",
-    "VALUE_SCHEMA_FULL_NAME", "VALUE_AVRO_SCHEMA_FULL_NAME", "QUERY_ID",
+    "KAFKA_TOPIC",
+    "PARTITIONS",
+    "REPLICAS",
+    "RETENTION_MS",
+    "FORMAT",
+    "KEY_FORMAT",
+    "VALUE_FORMAT",
+    "KEY_DELIMITER",
+    "VALUE_DELIMITER",
+    "TIMESTAMP",
+    "TIMESTAMP_FORMAT",
+    "WRAP_SINGLE_VALUE",
+    "WINDOW_TYPE",
+    "WINDOW_SIZE",
+    "KEY_SCHEMA_FULL_NAME",
+    "VALUE_SCHEMA_FULL_NAME",
+    "VALUE_AVRO_SCHEMA_FULL_NAME",
+    "QUERY_ID",
 ];
 
 const UNSUPPORTED: [&str; 5] = [
-    "KEY_SCHEMA_ID", "VALUE_SCHEMA_ID", "KEY_PROTOBUF_NULLABLE_REPRESENTATION",
-    "VALUE_PROTOBUF_NULLABLE_REPRESENTATION", "SOURCED_BY_CONNECTOR",
+    "KEY_SCHEMA_ID",
+    "VALUE_SCHEMA_ID",
+    "KEY_PROTOBUF_NULLABLE_REPRESENTATION",
+    "VALUE_PROTOBUF_NULLABLE_REPRESENTATION",
+    "SOURCED_BY_CONNECTOR",
 ];
 
 /// A WITH clause whose names are known and come once.
@@ -44,7 +61,9 @@ impl<'a> With<'a> {
             }
             if !KNOWN.contains(&name) {
                 let hint = did_you_mean(&near_names(name, KNOWN.into_iter()));
-                return refuse(format!("Invalid config variable(s) in the WITH clause: {name}.{hint}"));
+                return refuse(format!(
+                    "Invalid config variable(s) in the WITH clause: {name}.{hint}"
+                ));
             }
             if properties[..i].iter().any(|other| other.name == *name) {
                 return refuse(format!("Duplicate property in the WITH clause: {name}"));
@@ -165,9 +184,9 @@ impl<'a> With<'a> {
         }
         let wrapped = self.boolean("WRAP_SINGLE_VALUE")?;
         let wraps = matches!(name, FormatName::Json | FormatName::Avro);
-        if let (Some(_), false) = (wrapped, wraps) {
-            let message =
-                format!("Format '{}' does not support 'WRAP_SINGLE_VALUE'.", name.word());
+        let may_be_bare = matches!(name, FormatName::Delimited | FormatName::Kafka);
+        if wrapped.is_some() && !wraps && !(may_be_bare && wrapped == Some(false)) {
+            let message = format!("Format '{}' does not support 'WRAP_SINGLE_VALUE'.", name.word());
             let span = self.span("WRAP_SINGLE_VALUE").unwrap_or_default();
             return Err(SqlError::statement(message).at(span));
         }
@@ -253,7 +272,8 @@ impl<'a> With<'a> {
             let value = self.whole(name)?;
             match value {
                 Some(n) if n < 1 && !(name == "REPLICAS" && n == -1) => {
-                    let message = format!("Invalid value for property {name}: {n} must be 1 or more");
+                    let message =
+                        format!("Invalid value for property {name}: {n} must be 1 or more");
                     Err(SqlError::statement(message).at(self.span(name).unwrap_or_default()))
                 }
                 other => Ok(other),

@@ -36,7 +36,9 @@ pub(super) async fn is_valid_property(Path(name): Path<String>) -> impl IntoResp
     if PROPERTIES.iter().any(|(known, ..)| *known == name) {
         json_body(json!(true)).into_response()
     } else {
-        bad_request(&format!("One or more properties overrides set locally are prohibited by the \
-                              KSQL server: {name}"))
+        bad_request(&format!(
+            "One or more properties overrides set locally are prohibited by the \
+                              KSQL server: {name}"
+        ))
     }
 }

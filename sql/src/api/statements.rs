@@ -63,9 +63,7 @@ pub(super) async fn ksql(State(engine): State<Engine>, body: axum::body::Bytes) 
     }
     match engine.execute(&text, &request.properties()).await {
         Ok(outcomes) => json_body(Json::Array(entities(outcomes))).into_response(),
-        Err(failed) => {
-            response(&failed.error, &text, &failed.statement, entities(failed.outcomes))
-        }
+        Err(failed) => response(&failed.error, &text, &failed.statement, entities(failed.outcomes)),
     }
 }
 
@@ -86,7 +84,8 @@ fn only_definitions(text: &str) -> Result<(), SqlError> {
             _ => continue,
         };
         let message = format!(
-            "The following statement types should be issued to the websocket endpoint '/query': {what}"
+            "The following statement types should be issued to the websocket endpoint '/query': \
+             {what}"
         );
         return Err(SqlError::new(ErrorKind::WrongEndpoint, message).at(parsed.span));
     }

@@ -43,10 +43,7 @@ pub(super) async fn query_stream(
     answer(&engine, &body, shape).await
 }
 
-pub(super) async fn close_query(
-    State(engine): State<Engine>,
-    body: axum::body::Bytes,
-) -> Response {
+pub(super) async fn close_query(State(engine): State<Engine>, body: axum::body::Bytes) -> Response {
     let id = serde_json::from_slice::<Json>(&body).ok();
     let id = id.as_ref().and_then(|b| b["queryId"].as_str());
     match id {
@@ -82,7 +79,8 @@ async fn answer(engine: &Engine, bytes: &[u8], shape: Shape) -> Response {
 
 fn streamed(query: QueryStream, shape: Shape, text: &str) -> Response {
     let opening = header(&query, shape);
-    let writer = Writer { query, shape, text: text.to_owned(), opening: Some(opening), done: false };
+    let writer =
+        Writer { query, shape, text: text.to_owned(), opening: Some(opening), done: false };
     let parts = stream::unfold(writer, |mut writer| async move {
         let part = writer.next().await?;
         Some((Ok::<_, Infallible>(part), writer))
@@ -108,8 +106,7 @@ fn header(query: &QueryStream, shape: Shape) -> String {
             let names: Vec<&str> = query.columns.iter().map(|c| c.name.as_str()).collect();
             let ty = |c: &ResultColumn| c.ty.to_string();
             let types: Vec<String> = query.columns.iter().map(ty).collect();
-            let header =
-                json!({"queryId": query.id, "columnNames": names, "columnTypes": types});
+            let header = json!({"queryId": query.id, "columnNames": names, "columnTypes": types});
             if shape == Shape::Array { format!("[{header}") } else { format!("{header}\n") }
         }
     }

@@ -8,7 +8,7 @@ use crate::error::SqlError;
 use crate::types::SqlType;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FormatName {
+pub(crate) enum FormatName {
     /// No key at all.
     None,
     Delimited,

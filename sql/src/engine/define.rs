@@ -84,9 +84,12 @@ struct Definer<'a> {
 impl Definer<'_> {
     async fn apply(&self, definition: Definition) -> Result<Outcome> {
         match definition {
-            Definition::Nothing(message) => Ok(Outcome::Entity(entity::nothing(self.text, &message))),
+            Definition::Nothing(message) => {
+                Ok(Outcome::Entity(entity::nothing(self.text, &message)))
+            }
             Definition::Type { name, ty } => {
-                let message = format!("Registered custom type with name '{name}' and SQL type {ty}");
+                let message =
+                    format!("Registered custom type with name '{name}' and SQL type {ty}");
                 let command = format!("type/{name}/create");
                 self.write(Change::CreateType { name, ty }).await?;
                 Ok(self.shared.done(self.text, &command, &message))
@@ -113,7 +116,8 @@ impl Definer<'_> {
 
     async fn source(&self, source: Source) -> Result<Outcome> {
         let kind = source.kind;
-        let kept = (source.read_only && kind == SourceKind::Table).then(|| Arc::new(source.clone()));
+        let kept =
+            (source.read_only && kind == SourceKind::Table).then(|| Arc::new(source.clone()));
         let command = format!("{}/{}/create", kind.lower(), crate::types::quoted(&source.name));
         self.write(Change::CreateSource { source: Box::new(source) }).await?;
         if let Some(source) = kept {
@@ -153,7 +157,7 @@ impl Definer<'_> {
             format!("{kind}/{}/create", query.id)
         };
         self.write(change).await?;
-        start_query(shared, Arc::clone(&query), start, built).await;
+        start_query(shared, Arc::clone(&query), built).await;
         if let Some(failure) = shared.running().get(&query.id).and_then(|r| r.failure.clone()) {
             return Err(SqlError::server(format!(
                 "Query {} was created, but does not run: {failure}",
@@ -282,7 +286,6 @@ pub(super) async fn build(
 pub(super) async fn start_query(
     shared: &Arc<Shared>,
     query: Arc<PersistentQuery>,
-    start: StartFrom,
     topology: streams::Topology,
 ) {
     let mut catalog = (*shared.catalog()).clone();
@@ -298,7 +301,7 @@ pub(super) async fn start_query(
         }
     };
     let id = query.id.clone();
-    let running = Running { query, start, failure, handle, topology: shown };
+    let running = Running { query, failure, handle, topology: shown };
     shared.running().insert(id, running);
 }
 
@@ -317,7 +320,6 @@ pub(super) async fn start_source_table(shared: &Arc<Shared>, source: &Arc<Source
         windows: None,
         sources: vec![Arc::clone(source)],
         limit: None,
-        shown: Vec::new(),
     };
     let query = PersistentQuery {
         id: id.clone(),
@@ -328,7 +330,6 @@ pub(super) async fn start_source_table(shared: &Arc<Shared>, source: &Arc<Source
     };
     let running = Running {
         query: Arc::new(query),
-        start: StartFrom::Earliest,
         failure: None,
         handle: Some(Arc::new(handle)),
         topology: shown,

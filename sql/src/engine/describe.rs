@@ -152,9 +152,8 @@ pub(super) fn explain_query(shared: &Arc<Shared>, id: &Ident, text: &str) -> Res
     let Some(running) = running.get(&id.name) else {
         let catalog = shared.catalog();
         let error = catalog.query(&id.name).err();
-        let error = error.unwrap_or_else(|| {
-            SqlError::statement(format!("Query {} does not run", id.name))
-        });
+        let error =
+            error.unwrap_or_else(|| SqlError::statement(format!("Query {} does not run", id.name)));
         return Err(error.at(id.span));
     };
     let Running { query, topology, .. } = running;
@@ -184,9 +183,7 @@ pub(super) async fn explain(
             explained(&plan, "", text, "")
         }
         other => match checked(shared, other, text, session.default_formats()).await? {
-            Some(Definition::Query(query, _)) => {
-                explained(&query.plan, &query.id, text, "")
-            }
+            Some(Definition::Query(query, _)) => explained(&query.plan, &query.id, text, ""),
             _ => {
                 let message = "EXPLAIN takes a query: SELECT, CREATE .. AS SELECT, INSERT INTO .. \
                                SELECT, or the id of a query";

@@ -18,13 +18,9 @@ pub(crate) fn status(statement: &str, command: &str, message: &str, sequence: u6
 }
 
 /// As [`status`], with the id of the query that was started.
-pub(crate) fn query_status(
-    statement: &str,
-    command: &str,
-    query: &str,
-    sequence: u64,
-) -> Json {
-    let mut entity = status(statement, command, &format!("Created query with ID {query}"), sequence);
+pub(crate) fn query_status(statement: &str, command: &str, query: &str, sequence: u64) -> Json {
+    let mut entity =
+        status(statement, command, &format!("Created query with ID {query}"), sequence);
     entity["commandStatus"]["queryId"] = json!(query);
     entity
 }
@@ -46,8 +42,10 @@ pub(crate) fn schema(ty: &SqlType) -> Json {
         SqlType::Array(item) => node["memberSchema"] = schema(item),
         SqlType::Map(_, value) => node["memberSchema"] = schema(value),
         SqlType::Struct(fields) => {
-            node["fields"] =
-                fields.iter().map(|(name, ty)| json!({"name": name, "schema": schema(ty)})).collect();
+            node["fields"] = fields
+                .iter()
+                .map(|(name, ty)| json!({"name": name, "schema": schema(ty)}))
+                .collect();
         }
         SqlType::Decimal { precision, scale } => {
             node["parameters"] = json!({"precision": precision, "scale": scale});

@@ -218,9 +218,10 @@ impl Shared {
                 source.name
             ))
         };
-        let id = source.created_by.clone().or_else(|| {
-            source.read_only.then(|| define::source_table_id(&source.name))
-        });
+        let id = source
+            .created_by
+            .clone()
+            .or_else(|| source.read_only.then(|| define::source_table_id(&source.name)));
         let id = id.ok_or_else(not_queryable)?;
         let running = self.running();
         let query = running.get(&id).ok_or_else(|| {

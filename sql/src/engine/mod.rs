@@ -105,7 +105,8 @@ impl Engine {
         self.shared.stop.cancel();
         self.shared.tracker.close();
         self.shared.tracker.wait().await;
-        let running: Vec<Running> = std::mem::take(&mut *self.shared.running()).into_values().collect();
+        let running: Vec<Running> =
+            std::mem::take(&mut *self.shared.running()).into_values().collect();
         for query in running {
             close(query).await;
         }

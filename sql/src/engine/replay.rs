@@ -6,8 +6,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use streams::StartFrom;
 
-use super::define::{build, change_catalog, checked, start_query, start_source_table};
 use super::Shared;
+use super::define::{build, change_catalog, checked, start_query, start_source_table};
 use crate::analyze::with::DefaultFormats;
 use crate::command_log::Command;
 use crate::error::SqlError;
@@ -50,13 +50,12 @@ pub(super) async fn replay(shared: &Arc<Shared>, commands: Vec<Command>) -> Resu
     for (id, Pending { query, start }) in pending {
         let query = Arc::new(query);
         match build(shared, Arc::clone(&query), start).await {
-            Ok(topology) => start_query(shared, query, start, topology).await,
+            Ok(topology) => start_query(shared, query, topology).await,
             Err(error) => {
                 tracing::error!(query = %id, %error, "a query cannot be built");
                 let failure = Some(error.message);
                 let running = crate::query::persistent::Running {
                     query,
-                    start,
                     failure,
                     handle: None,
                     topology: String::new(),

@@ -126,8 +126,8 @@ fn queries(shared: &Arc<Shared>, text: &str) -> Json {
 }
 
 fn functions(text: &str) -> Json {
-    let scalars = scalar::all()
-        .map(|f| json!({"name": f.name, "type": "SCALAR", "category": f.category}));
+    let scalars =
+        scalar::all().map(|f| json!({"name": f.name, "type": "SCALAR", "category": f.category}));
     let aggregates = aggregate::described()
         .map(|(name, _)| json!({"name": name, "type": "AGGREGATE", "category": "AGGREGATE"}));
     let mut listed: Vec<Json> = scalars.chain(aggregates).collect();
@@ -137,9 +137,7 @@ fn functions(text: &str) -> Json {
 
 fn properties(shared: &Arc<Shared>, text: &str, session: &Session) -> Json {
     let config = &shared.config;
-    let set = |name: &str| {
-        session.get(name.trim_start_matches("ksql.streams.")).map(str::to_owned)
-    };
+    let set = |name: &str| session.get(name.trim_start_matches("ksql.streams.")).map(str::to_owned);
     let editable = PROPERTIES.iter().map(|(name, default, _)| {
         let value = set(name).unwrap_or_else(|| (*default).to_owned());
         json!({"name": name, "scope": "KSQL", "value": value, "editable": true})
@@ -149,9 +147,9 @@ fn properties(shared: &Arc<Shared>, text: &str, session: &Session) -> Json {
         ("ksql.schema.registry.url", config.registry_url.clone()),
         ("ksql.streams.state.dir", config.state_dir.as_ref().map(|d| d.display().to_string())),
     ];
-    let fixed = fixed.into_iter().map(|(name, value)| {
-        json!({"name": name, "scope": "KSQL", "value": value, "editable": false})
-    });
+    let fixed = fixed.into_iter().map(
+        |(name, value)| json!({"name": name, "scope": "KSQL", "value": value, "editable": false}),
+    );
     let listed: Vec<Json> = editable.chain(fixed).collect();
     json!({
         "@type": "properties",

@@ -1,7 +1,7 @@
 //! The topics of sources and sinks: whether they are there, and making them.
 
-use client::admin::NewTopic;
 use client::Admin;
+use client::admin::NewTopic;
 
 use crate::analyze::with::TopicWish;
 use crate::error::SqlError;
@@ -52,9 +52,9 @@ impl Topics {
         }
         let created = self.admin.create_topics(&[topic], false).await.map_err(SqlError::server)?;
         match created.into_values().next() {
-            Some(Err(error)) if !is_existing(&error) => Err(SqlError::statement(format!(
-                "Failed to create topic '{name}': {error}"
-            ))),
+            Some(Err(error)) if !is_existing(&error) => {
+                Err(SqlError::statement(format!("Failed to create topic '{name}': {error}")))
+            }
             _ => Ok(()),
         }
     }
@@ -103,7 +103,9 @@ impl Topics {
             if let Err(error) = result
                 && !is_missing(&error)
             {
-                return Err(SqlError::statement(format!("Failed to delete topic {topic}: {error}")));
+                return Err(SqlError::statement(format!(
+                    "Failed to delete topic {topic}: {error}"
+                )));
             }
         }
         Ok(())

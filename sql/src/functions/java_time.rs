@@ -5,8 +5,18 @@ use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 const DAY_MS: i64 = 86_400_000;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const DAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -113,7 +123,9 @@ fn compile(source: &[char], at: &mut usize, depth: usize) -> Result<Vec<Part>, S
                 *at += 1;
                 parts.push(Part::Optional(inner));
             }
-            '[' | '{' | '}' | '#' => return Err(format!("the pattern has a {c} that means nothing")),
+            '[' | '{' | '}' | '#' => {
+                return Err(format!("the pattern has a {c} that means nothing"));
+            }
             '\'' => parts.push(Part::Text(quoted(source, at)?)),
             c if c.is_ascii_alphabetic() => {
                 let count = source[*at..].iter().take_while(|n| **n == c).count();

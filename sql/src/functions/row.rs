@@ -81,7 +81,13 @@ impl RowFunction {
         ScalarUDF::new_from_impl(self).call(arguments)
     }
 
-    fn rows(&self, call: &RowCall, takes_nulls: bool, columns: &[ArrayRef], rows: usize) -> ArrayRef {
+    fn rows(
+        &self,
+        call: &RowCall,
+        takes_nulls: bool,
+        columns: &[ArrayRef],
+        rows: usize,
+    ) -> ArrayRef {
         let mut values = Vec::with_capacity(rows);
         let mut arguments = Vec::with_capacity(columns.len());
         for row in 0..rows {

@@ -30,7 +30,6 @@ pub(crate) struct Overload {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Param {
-    Boolean,
     Integer,
     Bigint,
     Double,
@@ -41,13 +40,11 @@ pub(crate) enum Param {
     Date,
     Time,
     Timestamp,
-    Any,
     /// A type variable: the same type at each place, up to widening of numbers.
     A,
     ArrayOfA,
     ArrayOfString,
     MapOfStringA,
-    MapOfStringString,
 }
 
 #[derive(Clone, Copy)]
@@ -120,7 +117,6 @@ fn coerced(
 ) -> Option<SqlType> {
     let string = || Box::new(SqlType::String);
     let target = match parameter {
-        Param::Boolean => SqlType::Boolean,
         Param::Integer => SqlType::Integer,
         Param::Bigint => SqlType::Bigint,
         Param::Double => SqlType::Double,
@@ -137,12 +133,10 @@ fn coerced(
             let (precision, scale) = ty.as_decimal()?;
             SqlType::Decimal { precision, scale }
         }
-        Param::Any => argument.cloned().unwrap_or(SqlType::String),
         Param::A => variable.clone(),
         Param::ArrayOfA => SqlType::Array(Box::new(variable.clone())),
         Param::ArrayOfString => SqlType::Array(string()),
         Param::MapOfStringA => SqlType::Map(string(), Box::new(variable.clone())),
-        Param::MapOfStringString => SqlType::Map(string(), string()),
     };
     let fits = match argument {
         None => true,
@@ -155,7 +149,6 @@ fn coerced(
 impl fmt::Display for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Boolean => "BOOLEAN",
             Self::Integer => "INT",
             Self::Bigint => "BIGINT",
             Self::Double => "DOUBLE",
@@ -165,12 +158,10 @@ impl fmt::Display for Param {
             Self::Date => "DATE",
             Self::Time => "TIME",
             Self::Timestamp => "TIMESTAMP",
-            Self::Any => "ANY",
             Self::A => "A",
             Self::ArrayOfA => "ARRAY<A>",
             Self::ArrayOfString => "ARRAY<VARCHAR>",
             Self::MapOfStringA => "MAP<VARCHAR, A>",
-            Self::MapOfStringString => "MAP<VARCHAR, VARCHAR>",
         })
     }
 }

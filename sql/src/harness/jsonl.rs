@@ -85,7 +85,11 @@ fn register(request: &Json, harness: &Harness) -> Result<(), String> {
             let parsed = AvroSchema::parse(&schema.to_string()).map_err(|e| e.to_string())?;
             next += 1;
             let id = topic[format!("{part}SchemaId")].as_u64().and_then(|n| u32::try_from(n).ok());
-            harness.registry.insert(&format!("{name}-{part}"), id.unwrap_or(next), Arc::new(parsed));
+            harness.registry.insert(
+                &format!("{name}-{part}"),
+                id.unwrap_or(next),
+                Arc::new(parsed),
+            );
         }
     }
     Ok(())
@@ -181,10 +185,11 @@ fn shown(harness: &Harness, topic: &str, record: &OutputRecord) -> Result<Json, 
             json!({"KEY": h.key, "VALUE": h.value.as_ref().map(|v| engine.encode(v))})
         })
         .collect();
+    let value = record.value.as_deref();
     Ok(json!({
         "topic": topic,
         "key": node::decode(key, &source.key_format, &source.key, schemas)?,
-        "value": node::decode(record.value.as_deref(), &source.value_format, &source.value, schemas)?,
+        "value": node::decode(value, &source.value_format, &source.value, schemas)?,
         "timestamp": record.timestamp,
         "headers": headers,
         "window": window,

@@ -3,8 +3,10 @@
 
 mod jsonl;
 mod node;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use streams::{InputRecord, OutputRecord, StartFrom, TestDriver};
@@ -103,7 +105,11 @@ impl Harness {
         Ok(())
     }
 
-    fn apply(&mut self, definition: Definition, schemas: &Arc<dyn Schemas>) -> Result<(), SqlError> {
+    fn apply(
+        &mut self,
+        definition: Definition,
+        schemas: &Arc<dyn Schemas>,
+    ) -> Result<(), SqlError> {
         self.catalog.set_sequence(self.catalog.sequence() + 1);
         match definition {
             Definition::Source(new) => self.catalog.add_source(new.source),
@@ -165,7 +171,8 @@ impl Harness {
     }
 
     /// Messages of the processing logs, by query.
-    pub(crate) fn take_reports(&mut self) -> HashMap<String, Vec<String>> {
+    #[cfg(test)]
+    pub(crate) fn take_reports(&mut self) -> std::collections::HashMap<String, Vec<String>> {
         let report = |(query, driver): &mut (PersistentQuery, TestDriver)| {
             let messages = driver.take_reports().into_iter().map(|r| r.message).collect();
             (query.id.clone(), messages)

@@ -57,8 +57,8 @@ fn typed(
         .collect::<Result<_, String>>()?;
     let physical = format.physical().ok_or("no format")?;
     let wrapping = format.wrapping(columns.len());
-    let encoder = RowEncoder::new(physical, &fields(columns), wrapping, avro)
-        .map_err(|e| e.to_string())?;
+    let encoder =
+        RowEncoder::new(physical, &fields(columns), wrapping, avro).map_err(|e| e.to_string())?;
     let mut bytes = Vec::new();
     encoder.encode(&arrays, 0, &mut bytes).map_err(|e| e.to_string())?;
     Ok(bytes.into())
@@ -87,7 +87,8 @@ fn read(node: &Json, ty: &SqlType) -> Result<Value, String> {
         SqlType::Bytes => {
             use base64::Engine as _;
             let text = node.as_str().ok_or_else(bad)?;
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text).map_err(|_| bad())?;
+            let bytes =
+                base64::engine::general_purpose::STANDARD.decode(text).map_err(|_| bad())?;
             Value::Bytes(bytes.into())
         }
         SqlType::Date => Value::Date(number().parse().map_err(|_| bad())?),
@@ -126,8 +127,8 @@ pub(super) fn decode(
         FormatName::Kafka | FormatName::Avro => {
             let physical = format.physical().ok_or("no format")?;
             let wrapping = format.wrapping(columns.len());
-            let mut decoder = RowDecoder::new(physical, &fields(columns), wrapping)
-                .map_err(|e| e.to_string())?;
+            let mut decoder =
+                RowDecoder::new(physical, &fields(columns), wrapping).map_err(|e| e.to_string())?;
             if let Some(id) = decoder.missing_writer(bytes) {
                 decoder.add_writer(id, schemas.by_id(id).map_err(|e| e.to_string())?);
             }

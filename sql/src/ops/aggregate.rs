@@ -31,7 +31,8 @@ impl GroupAggregator {
             })
         });
         let accumulator = |call: &AggregateCall| {
-            Accumulator::new(call.kind, call.argument.as_ref().map(|(_, ty)| ty.clone()), call.limit)
+            let ty = call.argument.as_ref().map(|(_, ty)| ty.clone());
+            Accumulator::new(call.kind, ty, call.limit).keeping_nulls(call.keeps_nulls)
         };
         Self {
             arguments,

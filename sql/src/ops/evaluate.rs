@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::DFSchema;
-use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::Expr;
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use streams::OperatorError;
 
 use crate::error::SqlError;
@@ -31,12 +32,11 @@ impl Evaluator {
         expressions: impl IntoIterator<Item = (&'a Expr, DataType)>,
         input: &SchemaRef,
     ) -> Result<Self, SqlError> {
-        let context = SessionContext::new().state();
+        let (properties, planning) = (ExecutionProps::new(), PhysicalPlanningContext::default());
         let schema = DFSchema::try_from(Arc::clone(input)).map_err(SqlError::server)?;
         let (mut made, mut types) = (Vec::new(), Vec::new());
         for (expression, ty) in expressions {
-            let physical = context
-                .create_physical_expr(expression.clone(), &schema)
+            let physical = create_physical_expr(expression, &schema, &properties, &planning)
                 .map_err(|e| SqlError::server(format!("{expression}: {e}")))?;
             made.push(physical);
             types.push(ty);
@@ -52,7 +52,8 @@ impl Evaluator {
                 .evaluate(rows)
                 .and_then(|value| value.into_array(rows.num_rows()))
                 .map_err(|e| OperatorError::Failed(format!("{expression}: {e}")))?;
-            let array = if array.data_type() == ty { array } else { arrow::compute::cast(&array, ty)? };
+            let array =
+                if array.data_type() == ty { array } else { arrow::compute::cast(&array, ty)? };
             columns.push(array);
         }
         Ok(Evaluated { columns, failures: take_reports() })

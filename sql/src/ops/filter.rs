@@ -13,7 +13,7 @@ impl Predicate for Condition {
     fn evaluate(&mut self, rows: &RecordBatch) -> Result<BooleanArray, OperatorError> {
         let evaluated = self.0.evaluate(rows)?;
         for (row, message) in &evaluated.failures {
-            tracing::warn!(target: "sql.processing", row, %message, "a condition could not be told");
+            tracing::warn!(target: "sql.processing", row, %message, "a condition failed");
         }
         match evaluated.columns.first().and_then(|c| c.as_boolean_opt()) {
             Some(values) => Ok(values.clone()),

@@ -179,10 +179,18 @@ pub(crate) struct CreateAs {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SelectItem {
-    All { source: Option<Ident>, span: Span },
+    All {
+        source: Option<Ident>,
+        span: Span,
+    },
     /// `expression->*`
-    Fields { base: Expr },
-    Expression { value: Expr, alias: Option<Ident> },
+    Fields {
+        base: Expr,
+    },
+    Expression {
+        value: Expr,
+        alias: Option<Ident>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -290,26 +298,74 @@ pub(crate) enum Show {
 pub(crate) enum Statement {
     CreateSource(CreateSource),
     CreateAs(CreateAs),
-    CreateType { name: Ident, if_not_exists: bool, ty: TypeName },
-    InsertSelect { target: Ident, with: Vec<Property>, query: Query },
-    InsertValues { target: Ident, columns: Vec<Ident>, values: Vec<Expr> },
-    Drop { kind: SourceKind, if_exists: bool, name: Ident, delete_topic: bool },
-    DropType { name: Ident, if_exists: bool },
-    Describe { name: Ident, extended: bool },
-    DescribeAll { kind: SourceKind, extended: bool },
-    DescribeFunction { name: Ident },
-    ExplainQuery { id: Ident },
-    Explain { statement: Box<Parsed> },
+    CreateType {
+        name: Ident,
+        if_not_exists: bool,
+        ty: TypeName,
+    },
+    InsertSelect {
+        target: Ident,
+        with: Vec<Property>,
+        query: Query,
+    },
+    InsertValues {
+        target: Ident,
+        columns: Vec<Ident>,
+        values: Vec<Expr>,
+    },
+    Drop {
+        kind: SourceKind,
+        if_exists: bool,
+        name: Ident,
+        delete_topic: bool,
+    },
+    DropType {
+        name: Ident,
+        if_exists: bool,
+    },
+    Describe {
+        name: Ident,
+        extended: bool,
+    },
+    DescribeAll {
+        kind: SourceKind,
+        extended: bool,
+    },
+    DescribeFunction {
+        name: Ident,
+    },
+    ExplainQuery {
+        id: Ident,
+    },
+    Explain {
+        statement: Box<Parsed>,
+    },
     Show(Show),
     Print(Print),
     /// `None` = ALL.
-    Terminate { id: Option<Ident> },
-    Pause { id: Option<Ident> },
-    Resume { id: Option<Ident> },
-    Set { name: String, value: String },
-    Unset { name: String },
-    Define { name: String, value: String },
-    Undefine { name: String },
+    Terminate {
+        id: Option<Ident>,
+    },
+    Pause {
+        id: Option<Ident>,
+    },
+    Resume {
+        id: Option<Ident>,
+    },
+    Set {
+        name: String,
+        value: String,
+    },
+    Unset {
+        name: String,
+    },
+    Define {
+        name: String,
+        value: String,
+    },
+    Undefine {
+        name: String,
+    },
     Select(Query),
 }
 

@@ -270,8 +270,7 @@ fn parenthesised(cursor: &mut Cursor) -> Result<Expr> {
 }
 
 fn case(cursor: &mut Cursor) -> Result<ExprKind> {
-    let operand =
-        if cursor.is_word("WHEN") { None } else { Some(Box::new(expression(cursor)?)) };
+    let operand = if cursor.is_word("WHEN") { None } else { Some(Box::new(expression(cursor)?)) };
     let mut whens = Vec::new();
     while cursor.accept("WHEN") {
         let when = expression(cursor)?;
@@ -281,8 +280,7 @@ fn case(cursor: &mut Cursor) -> Result<ExprKind> {
     if whens.is_empty() {
         return Err(cursor.expected(&["WHEN"]));
     }
-    let otherwise =
-        if cursor.accept("ELSE") { Some(Box::new(expression(cursor)?)) } else { None };
+    let otherwise = if cursor.accept("ELSE") { Some(Box::new(expression(cursor)?)) } else { None };
     if !cursor.accept("END") {
         return Err(cursor.expected(&["WHEN", "ELSE", "END"]));
     }
@@ -304,8 +302,7 @@ fn constructor(cursor: &mut Cursor) -> Result<Option<ExprKind>> {
     if cursor.is_word("ARRAY") && cursor.is_symbol_ahead(1, "[") {
         cursor.take();
         cursor.take();
-        let items =
-            if cursor.is_symbol("]") { Vec::new() } else { cursor.list(expression)? };
+        let items = if cursor.is_symbol("]") { Vec::new() } else { cursor.list(expression)? };
         cursor.expect_symbol("]")?;
         return Ok(Some(ExprKind::Array(items)));
     }
@@ -363,8 +360,8 @@ fn lambda_parameters(cursor: &mut Cursor) -> Vec<Ident> {
 }
 
 fn name_or_call(cursor: &mut Cursor) -> Result<ExprKind> {
-    let reserved_call = cursor.is_symbol_ahead(1, "(")
-        && ["LEFT", "RIGHT"].iter().any(|word| cursor.is_word(word));
+    let reserved_call =
+        cursor.is_symbol_ahead(1, "(") && ["LEFT", "RIGHT"].iter().any(|word| cursor.is_word(word));
     let name = if reserved_call { cursor.field_name()? } else { cursor.ident("an expression")? };
     if cursor.accept_symbol("(") {
         return call(cursor, name);

@@ -17,7 +17,7 @@ pub(crate) use lexer::is_complete;
 pub(crate) use query::duration_text;
 
 use crate::error::{Span, SqlError};
-use ast::{Expr, Ident, Parsed};
+use ast::{Ident, Parsed};
 use cursor::Cursor;
 use lexer::TokenKind;
 
@@ -35,25 +35,11 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Parsed>, SqlError> {
     Ok(statements)
 }
 
-/// One expression on its own, as a WITH property or a test states it.
-pub(crate) fn parse_expression(text: &str) -> Result<Expr, SqlError> {
-    let mut cursor = Cursor::new(text)?;
-    let parsed = expression::expression(&mut cursor)?;
-    if cursor.at_end() { Ok(parsed) } else { Err(cursor.expected(&["the end"])) }
-}
-
 /// A name as a statement or a property would state it: upper case unless quoted.
 pub(crate) fn parse_name(text: &str) -> Result<Ident, SqlError> {
     let mut cursor = Cursor::new(text)?;
     let name = cursor.ident("a name")?;
     if cursor.at_end() { Ok(name) } else { Err(cursor.expected(&["the end"])) }
-}
-
-/// A list of columns as `DESCRIBE` prints it: ``"`A` INT KEY, `B` STRING"``.
-pub(crate) fn parse_type(text: &str) -> Result<ast::TypeName, SqlError> {
-    let mut cursor = Cursor::new(text)?;
-    let parsed = type_name::type_name(&mut cursor)?;
-    if cursor.at_end() { Ok(parsed) } else { Err(cursor.expected(&["the end"])) }
 }
 
 /// The place of each statement in a script that may hold several, without parsing them: up to and

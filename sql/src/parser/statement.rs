@@ -240,16 +240,8 @@ fn show(cursor: &mut Cursor) -> Result<Statement> {
     if all && !cursor.is_word("TOPICS") {
         return Err(cursor.expected(&["TOPICS"]));
     }
-    let words = [
-        "STREAMS",
-        "TABLES",
-        "TOPICS",
-        "QUERIES",
-        "FUNCTIONS",
-        "PROPERTIES",
-        "TYPES",
-        "VARIABLES",
-    ];
+    let words =
+        ["STREAMS", "TABLES", "TOPICS", "QUERIES", "FUNCTIONS", "PROPERTIES", "TYPES", "VARIABLES"];
     let Some(word) = words.into_iter().find(|word| cursor.accept(word)) else {
         if ["CONNECTOR", "CONNECTORS", "SOURCE", "SINK"].iter().any(|w| cursor.is_word(w)) {
             let span = cursor.since(start).to(cursor.peek().span);

@@ -16,7 +16,8 @@ fn refused(text: &str, expected: &str) {
 #[test]
 fn a_stream_with_its_columns_and_properties() {
     let text = "CREATE OR REPLACE STREAM s (k INT KEY, `v` ARRAY<DECIMAL(4,2)>, \
-                h BYTES HEADER('x')) WITH (kafka_topic='t', partitions=2, wrap_single_value=false);";
+                h BYTES HEADER('x')) \
+                WITH (kafka_topic='t', partitions=2, wrap_single_value=false);";
     let Statement::CreateSource(create) = one(text) else { panic!() };
     assert_eq!(create.name.name, "S");
     assert!(create.or_replace && !create.if_not_exists);

@@ -48,7 +48,9 @@ fn read(cursor: &mut Cursor) -> Result<TypeName> {
     let Some(ty) = SqlType::primitive(&name.name) else { return Ok(TypeName::Custom(name)) };
     if cursor.is_symbol("(") && ty == SqlType::String {
         cursor.take();
-        cursor.unsigned("a length")?;
+        if !cursor.accept("STRING") {
+            cursor.unsigned("a length")?;
+        }
         cursor.expect_symbol(")")?;
     }
     Ok(TypeName::Known(ty))

@@ -60,7 +60,9 @@ pub(crate) struct AggregateCall {
     pub(crate) kind: Kind,
     /// None for COUNT(*).
     pub(crate) argument: Option<(Expr, SqlType)>,
+    /// How many values are kept; 0: one, not as an array.
     pub(crate) limit: usize,
+    pub(crate) keeps_nulls: bool,
     pub(crate) column: Column,
 }
 
@@ -77,7 +79,12 @@ pub(crate) enum Step {
     /// A stream whose key columns are looked up in a table.
     Join { left: Box<Node>, right: Box<Node>, keep_unmatched: bool },
     /// Groups by the input's key columns.
-    Aggregate { input: Box<Node>, calls: Vec<AggregateCall>, windows: Option<TimeWindows>, old_rows: bool },
+    Aggregate {
+        input: Box<Node>,
+        calls: Vec<AggregateCall>,
+        windows: Option<TimeWindows>,
+        old_rows: bool,
+    },
     /// Only the last row of each window, once it has closed.
     Final { input: Box<Node>, windows: TimeWindows },
 }
@@ -100,8 +107,6 @@ pub(crate) struct QueryPlan {
     /// What the query reads, left-most first.
     pub(crate) sources: Vec<Arc<Source>>,
     pub(crate) limit: Option<u64>,
-    /// For push queries: the columns in the order of the projection, by position in the rows.
-    pub(crate) shown: Vec<usize>,
 }
 
 impl Node {

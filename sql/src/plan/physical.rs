@@ -9,14 +9,16 @@ use streams::ops::{
     StreamTableJoinSpec, Suppress, TableLayout,
 };
 use streams::{
-    Operator, OperatorError, OperatorFactory, NodeId, RepartitionSpec, SinkSpec, SourceRole,
+    NodeId, Operator, OperatorError, OperatorFactory, RepartitionSpec, SinkSpec, SourceRole,
     SourceSpec, StartFrom, StoreSpec, TimeWindows, Topology, TopologyBuilder,
 };
 
 use super::logical::{AggregateCall, NamedExpr, Node, QueryPlan, Step};
 use crate::catalog::source::{KeyWindow, Source};
 use crate::error::SqlError;
-use crate::ops::{AddPseudoColumns, Condition, Evaluator, GroupAggregator, Projection, Tap};
+use crate::ops::{
+    AddPseudoColumns, Condition, Evaluator, GroupAggregator, Projection, SinkTimestamp, Tap,
+};
 use crate::parser::ast::SourceKind;
 use crate::records::{KeyEncoder, Schemas, SinkEncoder, SourceDecoder};
 
@@ -46,6 +48,7 @@ pub(crate) fn topology(
         start,
         pseudo: pseudo_columns(&plan.root),
         needs_old_rows: needs_old_rows(&plan.root),
+        keeps_nulls: matches!(end, End::Sink(_)) && only_projects(&plan.root),
         count: 0,
     };
     let root = builder.node(&plan.root)?;
@@ -67,6 +70,7 @@ pub(crate) fn source_table(source: &Arc<Source>, schemas: &Arc<dyn Schemas>) -> 
         start: StartFrom::Earliest,
         pseudo: Vec::new(),
         needs_old_rows: false,
+        keeps_nulls: false,
         count: 0,
     };
     let root = builder.source(source)?;
@@ -90,6 +94,8 @@ struct Builder {
     /// The pseudo columns that some expression names.
     pseudo: Vec<&'static str>,
     needs_old_rows: bool,
+    /// Whether records without value of a stream come out as they are.
+    keeps_nulls: bool,
     count: usize,
 }
 
@@ -107,7 +113,8 @@ impl Builder {
         make: impl Fn() -> std::result::Result<O, OperatorError> + Send + Sync + 'static,
     ) -> NodeId {
         let name = self.name(what);
-        let factory: OperatorFactory = Arc::new(move |_| Ok(Box::new(make()?) as Box<dyn Operator>));
+        let factory: OperatorFactory =
+            Arc::new(move |_| Ok(Box::new(make()?) as Box<dyn Operator>));
         self.topology.operator(name, inputs, stores, factory)
     }
 
@@ -123,7 +130,9 @@ impl Builder {
             Step::Filter { input, condition } => self.filter(input, condition),
             Step::Project { input, key, value } => self.project(node, input, key, value),
             Step::Repartition { input, like } => self.repartition(input, like.as_ref()),
-            Step::Join { left, right, keep_unmatched } => self.join(node, left, right, *keep_unmatched),
+            Step::Join { left, right, keep_unmatched } => {
+                self.join(node, left, right, *keep_unmatched)
+            }
             Step::Aggregate { input, calls, windows, old_rows } => {
                 self.aggregate(node, input, calls, (*windows, *old_rows))
             }
@@ -133,6 +142,8 @@ impl Builder {
 
     fn source(&mut self, source: &Arc<Source>) -> Result<Built> {
         let decoder = SourceDecoder::new(Arc::clone(source), Arc::clone(&self.schemas))?;
+        let decoder =
+            if self.keeps_nulls && source.is_stream() { decoder.keeping_nulls() } else { decoder };
         let schema = streams::RecordDecoder::schema(&decoder);
         let role = match source.kind {
             SourceKind::Stream => SourceRole::Stream,
@@ -142,7 +153,8 @@ impl Builder {
             SourceKind::Stream => self.start,
             SourceKind::Table => StartFrom::Earliest,
         };
-        let spec = SourceSpec { topic: source.topic.clone(), decoder: Arc::new(decoder), role, start };
+        let spec =
+            SourceSpec { topic: source.topic.clone(), decoder: Arc::new(decoder), role, start };
         let name = self.name(&format!("source-{}", source.name.to_lowercase()));
         let id = self.topology.source(name, spec);
         let key_columns = source.key.len() + if source.window.is_some() { 2 } else { 0 };
@@ -194,9 +206,8 @@ impl Builder {
         let evaluator = Evaluator::new(expressions, &input.schema)?;
         let schema = node.rows.schema();
         let built = Arc::clone(&schema);
-        let make = move || {
-            Ok(Projection { evaluator: evaluator.clone(), schema: Arc::clone(&schema) })
-        };
+        let make =
+            move || Ok(Projection { evaluator: evaluator.clone(), schema: Arc::clone(&schema) });
         let id = self.operator("project", &[input.id], &[], make);
         Ok(Built { id, schema: built, key_columns: node.rows.key_columns(), kind: input.kind })
     }
@@ -282,7 +293,8 @@ impl Builder {
         let input = self.node(input)?;
         let store = self.name("suppress");
         self.topology.store(StoreSpec::new(&store));
-        let (fields, keys, name) = (input.schema.fields().clone(), input.key_columns, store.clone());
+        let (fields, keys, name) =
+            (input.schema.fields().clone(), input.key_columns, store.clone());
         let make = move || Suppress::new(name.clone(), windows, &fields, keys);
         let id = self.operator("suppress", &[input.id], &[store.as_str()], make);
         Ok(Built { id, ..input })
@@ -299,8 +311,15 @@ impl Builder {
         } else {
             root
         };
+        let last = match encoder.event_time() {
+            Some(time) => {
+                let make = move || Ok(SinkTimestamp(time.clone()));
+                self.operator("timestamp", &[root.id], &[], make)
+            }
+            None => root.id,
+        };
         let spec = SinkSpec { topic: sink.topic.clone(), encoder: Arc::new(encoder) };
-        self.topology.sink("sink", root.id, spec);
+        self.topology.sink("sink", last, spec);
         Ok(())
     }
 
@@ -341,10 +360,19 @@ fn needs_old_rows(node: &Node) -> bool {
         Step::Source { .. } => false,
         Step::Filter { input, .. } => input.rows.kind == SourceKind::Table || needs_old_rows(input),
         Step::Aggregate { input, .. } => input.rows.kind == SourceKind::Table,
-        Step::Project { input, .. } | Step::Repartition { input, .. } | Step::Final { input, .. } => {
-            needs_old_rows(input)
-        }
+        Step::Project { input, .. }
+        | Step::Repartition { input, .. }
+        | Step::Final { input, .. } => needs_old_rows(input),
         Step::Join { left, .. } => needs_old_rows(left),
+    }
+}
+
+/// Whether the plan is nothing but projections of one stream.
+fn only_projects(node: &Node) -> bool {
+    match &node.step {
+        Step::Source { source } => source.is_stream(),
+        Step::Project { input, .. } => only_projects(input),
+        _ => false,
     }
 }
 

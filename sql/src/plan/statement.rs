@@ -47,9 +47,19 @@ pub(crate) enum Definition {
     Source(NewSource),
     /// A query, and its sink if the statement makes one.
     Query(Box<PersistentQuery>, Option<NewSource>),
-    Type { name: String, ty: SqlType },
-    DropType { name: String },
-    DropSource { name: String, kind: SourceKind, queries: Vec<String>, delete_topic: Option<String> },
+    Type {
+        name: String,
+        ty: SqlType,
+    },
+    DropType {
+        name: String,
+    },
+    DropSource {
+        name: String,
+        kind: SourceKind,
+        queries: Vec<String>,
+        delete_topic: Option<String>,
+    },
     /// Nothing to do: IF [NOT] EXISTS.
     Nothing(String),
 }
@@ -84,7 +94,8 @@ pub(crate) fn define(
                     Definition::Nothing(format!("{} is already registered", name.name))
                 }
                 Some(_) => {
-                    let message = format!("Cannot register custom type {}: it exists already", name.name);
+                    let message =
+                        format!("Cannot register custom type {}: it exists already", name.name);
                     return Err(SqlError::statement(message).at(name.span));
                 }
                 None => Definition::Type { name: name.name.clone(), ty },
@@ -150,14 +161,15 @@ fn create_source(
     if key || value {
         let topic = ddl::topic_of(create)?;
         if value {
-            inferred.value = columns_of(&format!("{topic}-value"), environment)?.ok_or_else(|| {
-                let message = format!(
-                    "Schema for message values on topic '{topic}' does not exist in the Schema \
+            inferred.value =
+                columns_of(&format!("{topic}-value"), environment)?.ok_or_else(|| {
+                    let message = format!(
+                        "Schema for message values on topic '{topic}' does not exist in the Schema \
                      Registry. Subject: {topic}-value\nEither register it there or name the \
                      columns in the statement."
-                );
-                SqlError::statement(message).at(create.name.span)
-            })?;
+                    );
+                    SqlError::statement(message).at(create.name.span)
+                })?;
         }
         if key {
             inferred.key = columns_of(&format!("{topic}-key"), environment)?.unwrap_or_default();
@@ -172,9 +184,9 @@ fn create_source(
 fn columns_of(subject: &str, environment: &Environment<'_>) -> Result<Option<Vec<Column>>> {
     let found = environment.schemas.latest(subject).map_err(SqlError::statement_from)?;
     let Some((_, schema)) = found else { return Ok(None) };
-    let typed = schema.to_typed().map_err(|e| {
-        SqlError::statement(format!("the schema of {subject} has no columns: {e}"))
-    })?;
+    let typed = schema
+        .to_typed()
+        .map_err(|e| SqlError::statement(format!("the schema of {subject} has no columns: {e}")))?;
     let key = subject.ends_with("-key");
     Ok(Some(match &typed.ty {
         formats::Type::Struct(fields) => fields

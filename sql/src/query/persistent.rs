@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use client::ClientConfig;
-use streams::{App, AppConfig, AppHandle, AppState, StartFrom, Topology};
+use streams::{App, AppConfig, AppHandle, AppState, Topology};
 
 use crate::error::SqlError;
 use crate::plan::statement::PersistentQuery;
@@ -75,7 +75,6 @@ fn remove(folder: &Path) {
 /// A persistent query, running or failed.
 pub(crate) struct Running {
     pub(crate) query: Arc<PersistentQuery>,
-    pub(crate) start: StartFrom,
     /// Why there is no handle.
     pub(crate) failure: Option<String>,
     pub(crate) handle: Option<Arc<AppHandle>>,

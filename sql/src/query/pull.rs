@@ -13,8 +13,8 @@ use streams::StoreQuery;
 use super::pull_aggregate::Aggregation;
 use super::rows::{QueryStream, ResultColumn, RowEvent, row};
 use crate::analyze::lower::{Lowerer, column};
-use crate::analyze::projection::{self, Item};
-use crate::analyze::scope::{Role, Scope};
+use crate::analyze::projection;
+use crate::analyze::scope::Scope;
 use crate::catalog::Catalog;
 use crate::catalog::source::Source;
 use crate::error::SqlError;
@@ -118,7 +118,8 @@ fn table(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<DataFrame> {
     let mut nullable = vec![RecordBatch::new_empty(Arc::clone(&schema))];
     for batch in batches {
         let columns = batch.columns().to_vec();
-        nullable.push(RecordBatch::try_new(Arc::clone(&schema), columns).map_err(SqlError::server)?);
+        nullable
+            .push(RecordBatch::try_new(Arc::clone(&schema), columns).map_err(SqlError::server)?);
     }
     SessionContext::new().read_batches(nullable).map_err(refused)
 }
@@ -138,7 +139,8 @@ fn projected(
                 let message = "HAVING requires a GROUP BY clause.";
                 return Err(SqlError::statement(message).at(having.span));
             }
-            let items = with_bounds(query, projection::items(query, lowerer)?, lowerer.scope);
+            let items = projection::items(query, lowerer)?;
+            let items = projection::with_bounds(query, items, lowerer.scope);
             let order = query.order_by.iter().map(|o| lowerer.lower(&o.value).map(|t| t.expr));
             (frame, items, order.collect::<Result<Vec<Expr>>>()?)
         }
@@ -170,30 +172,6 @@ fn projected(
         .map(|(i, item)| item.named.expr.alias(format!("COLUMN {i}")))
         .collect();
     Ok((frame.select(exprs).map_err(refused)?, columns))
-}
-
-/// `*` over a windowed table shows the window's bounds behind the key.
-fn with_bounds(query: &Query, items: Vec<Item>, scope: &Scope) -> Vec<Item> {
-    let bounds: Vec<_> =
-        scope.columns.iter().filter(|c| c.name.starts_with("WINDOW") && c.role == Role::Pseudo).collect();
-    let star = matches!(query.items.as_slice(), [crate::parser::ast::SelectItem::All { .. }]);
-    if bounds.is_empty() || !star {
-        return items;
-    }
-    let keys = scope.columns.iter().filter(|c| c.role == Role::Key).count().min(items.len());
-    let mut items = items;
-    let rest = items.split_off(keys);
-    let Some(span) = rest.first().or(items.first()).map(|item| item.span) else { return items };
-    for bound in bounds {
-        let named = crate::plan::logical::NamedExpr {
-            name: bound.name.clone(),
-            ty: bound.ty.clone(),
-            expr: column(&bound.physical),
-        };
-        items.push(Item { named, span, starred: true });
-    }
-    items.extend(rest);
-    items
 }
 
 /// All rows are there: they are sent as fast as they are read.

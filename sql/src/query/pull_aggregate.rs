@@ -106,10 +106,8 @@ impl Substitute for Aggregation<'_> {
             return Ok(Some(Typed { expr: column(&group_name(i)), ty: lowered.ty }));
         }
         if let ExprKind::Column { name, .. } = &expr.kind {
-            let message = format!(
-                "Non-aggregate SELECT expression(s) not part of GROUP BY: {}",
-                name.name
-            );
+            let message =
+                format!("Non-aggregate SELECT expression(s) not part of GROUP BY: {}", name.name);
             return Err(SqlError::statement(message).at(expr.span));
         }
         Ok(None)

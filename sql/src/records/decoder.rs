@@ -5,22 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
-use formats::{Appended, RowDecoder, Value};
+use formats::{Appended, RowDecoder};
 use streams::{BadRecord, Chunk, CodecError, InputRecord, Origin, RecordDecoder};
 
+use super::event_time::EventTime;
 use super::schemas::{SchemaFailure, Schemas};
 use super::{BOUND_BYTES, fields};
 use crate::catalog::source::{KeyWindow, Source};
 use crate::error::SqlError;
-use crate::functions::java_time::Pattern;
 use crate::plan::logical::Rows;
-use crate::values::value_at;
 
 /// Decodes the records of one source, as the contract of [`RecordDecoder`] wants it.
 pub(crate) struct SourceDecoder {
     source: Arc<Source>,
     schemas: Arc<dyn Schemas>,
     schema: SchemaRef,
+    /// Whether a stream's records without value are rows too, marked as deleted.
+    keeps_nulls: bool,
     time: Option<EventTime>,
     /// One run of records is decoded at a time; nothing else waits for the lock.
     columns: Mutex<Columns>,
@@ -29,12 +30,6 @@ pub(crate) struct SourceDecoder {
 struct Columns {
     key: Option<RowDecoder>,
     value: RowDecoder,
-}
-
-/// The column that holds event time, by its position in the rows.
-struct EventTime {
-    position: usize,
-    pattern: Option<Pattern>,
 }
 
 /// One part of a record that became a row of columns, or did not.
@@ -59,16 +54,20 @@ impl SourceDecoder {
                 .map(Some)
                 .map_err(|e| SqlError::statement(e.to_string()))
         };
-        let key = if source.key.is_empty() {
-            None
-        } else {
-            decoder(&source.key_format, &source.key)?
-        };
+        let key =
+            if source.key.is_empty() { None } else { decoder(&source.key_format, &source.key)? };
         let value = decoder(&source.value_format, &source.value)?;
         let value = value.ok_or_else(|| SqlError::statement("a value needs a format"))?;
-        let time = EventTime::of(&source, &rows)?;
+        let time = EventTime::of(&source)?;
         let columns = Mutex::new(Columns { key, value });
-        Ok(Self { schema: rows.schema(), source, schemas, time, columns })
+        let schema = rows.schema();
+        Ok(Self { schema, source, schemas, keeps_nulls: false, time, columns })
+    }
+
+    /// Gives rows for a stream's records without value too: for a query that only projects, and
+    /// so writes a record without value for each.
+    pub(crate) fn keeping_nulls(self) -> Self {
+        Self { keeps_nulls: true, ..self }
     }
 
     /// Appends one key or value.
@@ -97,7 +96,9 @@ impl SourceDecoder {
         record: &InputRecord,
     ) -> Result<(), CodecError> {
         let stream = self.source.is_stream();
-        if stream && record.value.is_none() || !stream && record.key.is_none() {
+        let skipped =
+            if stream { record.value.is_none() && !self.keeps_nulls } else { record.key.is_none() };
+        if skipped {
             return Ok(());
         }
         let (key, bounds) = match split_window(record.key.as_deref(), self.source.window.as_ref()) {
@@ -109,7 +110,7 @@ impl SourceDecoder {
             other => other,
         };
         let null_value = matches!(value, Read::Null);
-        let mut keep = !(stream && null_value);
+        let mut keep = !(stream && null_value) || self.keeps_nulls;
         if let Some(decoder) = &mut columns.key {
             match self.append(decoder, key)? {
                 Read::Row => {}
@@ -145,9 +146,10 @@ impl SourceDecoder {
             arrays.push(Arc::new(Int64Array::from(std::mem::take(&mut run.ends))));
         }
         arrays.extend(columns.value.finish());
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(|e| failed(&e))?;
+        let batch =
+            RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(|e| failed(&e))?;
         if let Some(time) = &self.time {
-            time.extract(&batch, &mut run);
+            extract(time, &batch, &mut run);
         }
         bad.append(&mut run.bad);
         let kept = |values: &[i64]| -> Vec<i64> {
@@ -157,7 +159,7 @@ impl SourceDecoder {
         let timestamps = kept(&run.timestamps);
         let mask = BooleanArray::from(run.keep.clone());
         let batch = filter_record_batch(&batch, &mask).map_err(|e| failed(&e))?;
-        if self.source.is_stream() {
+        if self.source.is_stream() && !self.keeps_nulls {
             return Chunk::appends(batch, timestamps, origin).map_err(|e| failed(&e));
         }
         let deleted = run.deleted.iter().zip(&run.keep).filter(|(_, keep)| **keep);
@@ -206,7 +208,12 @@ struct Run {
 }
 
 impl Run {
-    fn refuse(&mut self, record: &InputRecord, part: &str, message: &str) -> Result<(), CodecError> {
+    fn refuse(
+        &mut self,
+        record: &InputRecord,
+        part: &str,
+        message: &str,
+    ) -> Result<(), CodecError> {
         let message = format!("the {part} cannot be read: {message}");
         self.bad.push(BadRecord { offset: record.offset, message });
         Ok(())
@@ -234,44 +241,18 @@ fn split_window<'a>(
     })
 }
 
-impl EventTime {
-    fn of(source: &Source, rows: &Rows) -> Result<Option<Self>, SqlError> {
-        let Some(timestamp) = &source.timestamp else { return Ok(None) };
-        let key = source.key.iter().position(|c| c.name == timestamp.column);
-        let value = || source.value.iter().position(|c| c.name == timestamp.column);
-        let position = key.or_else(|| value().map(|at| at + rows.key_columns()));
-        let pattern = timestamp.format.as_deref().map(Pattern::new).transpose();
-        let position = position.ok_or_else(|| {
-            SqlError::statement(format!("there is no column {}", timestamp.column))
-        })?;
-        Ok(Some(Self { position, pattern: pattern.map_err(SqlError::statement)? }))
-    }
-
-    /// Puts event times in the place of the records' own; a row without one is left out.
-    fn extract(&self, batch: &RecordBatch, run: &mut Run) {
-        let column = batch.column(self.position);
-        for row in 0..batch.num_rows() {
-            if !run.keep[row] || run.deleted[row] {
-                continue;
-            }
-            let value = value_at(column, row);
-            match self.millis(&value) {
-                Ok(millis) => run.timestamps[row] = millis,
-                Err(message) => {
-                    run.keep[row] = false;
-                    let message = format!("no event time: {message}");
-                    run.bad.push(BadRecord { offset: run.offsets[row], message });
-                }
+/// Puts event times in the place of the records' own; a row without one is left out.
+fn extract(time: &EventTime, batch: &RecordBatch, run: &mut Run) {
+    for row in 0..batch.num_rows() {
+        if !run.keep[row] || run.deleted[row] {
+            continue;
+        }
+        match time.millis(batch, row) {
+            Ok(millis) => run.timestamps[row] = millis,
+            Err(message) => {
+                run.keep[row] = false;
+                run.bad.push(BadRecord { offset: run.offsets[row], message });
             }
         }
-    }
-
-    fn millis(&self, value: &Value) -> Result<i64, String> {
-        let millis = match (value, &self.pattern) {
-            (Value::Int64(n) | Value::Timestamp(n), _) => *n,
-            (Value::String(text), Some(pattern)) => pattern.parse_timestamp(text, 0)?,
-            (other, _) => return Err(format!("the timestamp column is {}", other.kind())),
-        };
-        if millis < 0 { Err(format!("the timestamp {millis} is negative")) } else { Ok(millis) }
     }
 }

@@ -6,16 +6,15 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use formats::avro::{Schema as AvroSchema, from_typed};
-use formats::{RowEncoder, Schema, Type, Value, Wrapping};
+use formats::{RowEncoder, Schema, Type, Wrapping};
 use streams::{Chunk, CodecError, OutputRecord, PartitionKeys, RecordEncoder};
 
+use super::event_time::EventTime;
 use super::fields;
 use super::schemas::Schemas;
 use crate::catalog::format::{Format, FormatName};
 use crate::catalog::source::{Column, KeyWindow, Source};
 use crate::error::SqlError;
-use crate::functions::java_time::Pattern;
-use crate::values::value_at;
 
 /// Encodes key columns as a source's topic has its keys.
 pub(crate) struct KeyEncoder {
@@ -77,9 +76,8 @@ fn avro_schema(
         (Wrapping::Bare, [one]) => Schema::required(one.ty.typed()),
         _ => Schema::required(Type::Struct(fields(columns))),
     };
-    from_typed(&schema, format.record_name()).map_err(|e| {
-        SqlError::statement(format!("the columns have no Avro schema: {e}"))
-    })
+    from_typed(&schema, format.record_name())
+        .map_err(|e| SqlError::statement(format!("the columns have no Avro schema: {e}")))
 }
 
 impl KeyEncoder {
@@ -96,6 +94,9 @@ impl KeyEncoder {
     /// The key of a row whose first columns are the key's.
     fn key(&self, columns: &[ArrayRef], row: usize) -> Result<Option<Bytes>, CodecError> {
         let Some(part) = &self.part else { return Ok(None) };
+        if self.columns == 1 && columns[0].is_null(row) {
+            return Ok(None);
+        }
         let Some(mut bytes) = part.encode(&columns[..self.columns], row)? else { return Ok(None) };
         let bound = |at: usize| columns[self.columns + at].as_primitive::<Int64Type>().value(row);
         match &self.window {
@@ -125,8 +126,7 @@ impl PartitionKeys for KeyEncoder {
 pub(crate) struct SinkEncoder {
     key: KeyEncoder,
     value: Part,
-    /// The column that becomes the record's timestamp, and the pattern of a text.
-    timestamp: Option<(usize, Option<Pattern>)>,
+    timestamp: Option<EventTime>,
 }
 
 impl SinkEncoder {
@@ -136,31 +136,13 @@ impl SinkEncoder {
         let subject = format!("{}-value", sink.topic);
         let value = Part::new(&sink.value_format, &sink.value, (&subject, schemas))?;
         let value = value.ok_or_else(|| SqlError::statement("a value needs a format"))?;
-        let timestamp = match &sink.timestamp {
-            None => None,
-            Some(column) => {
-                let in_key = sink.key.iter().position(|c| c.name == column.column);
-                let in_value = sink.value.iter().position(|c| c.name == column.column);
-                let position = in_key.or_else(|| in_value.map(|at| at + key.key_columns()));
-                let pattern = column.format.as_deref().map(Pattern::new).transpose();
-                let pattern = pattern.map_err(SqlError::statement)?;
-                position.map(|position| (position, pattern))
-            }
-        };
+        let timestamp = EventTime::of(sink)?;
         Ok(Self { key, value, timestamp })
     }
 
-    fn time(&self, chunk: &Chunk, row: usize) -> i64 {
-        let own = chunk.timestamps()[row];
-        let Some((position, pattern)) = &self.timestamp else { return own };
-        if chunk.is_deleted(row) {
-            return own;
-        }
-        match (value_at(chunk.rows().column(*position), row), pattern) {
-            (Value::Int64(n) | Value::Timestamp(n), _) => n,
-            (Value::String(text), Some(pattern)) => pattern.parse_timestamp(&text, 0).unwrap_or(own),
-            _ => own,
-        }
+    /// Where the records' timestamps come from, if from a column.
+    pub(crate) fn event_time(&self) -> Option<EventTime> {
+        self.timestamp.clone()
     }
 }
 
@@ -175,7 +157,7 @@ impl RecordEncoder for SinkEncoder {
                 key: self.key.key(columns, row)?,
                 value: value.map(Bytes::from),
                 headers: Vec::new(),
-                timestamp: self.time(chunk, row),
+                timestamp: chunk.timestamps()[row],
                 partition: None,
             })
         };

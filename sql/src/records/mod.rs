@@ -2,6 +2,7 @@
 
 mod decoder;
 mod encoder;
+mod event_time;
 mod schemas;
 
 use formats::{Field, Schema};
@@ -10,6 +11,7 @@ use crate::catalog::source::Column;
 
 pub(crate) use decoder::SourceDecoder;
 pub(crate) use encoder::{KeyEncoder, SinkEncoder};
+pub(crate) use event_time::EventTime;
 pub(crate) use schemas::{HttpSchemas, MemorySchemas, NoSchemas, Schemas};
 
 /// Columns as the crate `formats` wants them.

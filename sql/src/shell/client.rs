@@ -92,10 +92,9 @@ impl Client {
         let status = response.status();
         let body = response.text().await.unwrap_or_default();
         let node: Json = serde_json::from_str(&body).unwrap_or(Json::Null);
-        let message = node["message"].as_str().map_or_else(
-            || format!("the server answered {status}"),
-            str::to_owned,
-        );
+        let message = node["message"]
+            .as_str()
+            .map_or_else(|| format!("the server answered {status}"), str::to_owned);
         let entities = node["entities"].as_array().cloned().unwrap_or_default();
         Err(Failure { message, entities })
     }
@@ -164,9 +163,9 @@ impl Lines {
             }
             let parsed = serde_json::from_str(part);
             let parsed = parsed.or_else(|_| serde_json::from_str(part.trim_end_matches(']')));
-            return parsed.map(Some).map_err(|e| {
-                Failure::new(format!("the server's answer cannot be read: {e}"))
-            });
+            return parsed
+                .map(Some)
+                .map_err(|e| Failure::new(format!("the server's answer cannot be read: {e}")));
         }
         Ok(None)
     }

@@ -48,7 +48,8 @@ pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
         ("output", [mode]) => match OutputMode::parse(mode) {
             Some(mode) => Command::Output(Some(mode)),
             None => {
-                let message = format!("Unknown output format '{mode}': use tabular, vertical or json");
+                let message =
+                    format!("Unknown output format '{mode}': use tabular, vertical or json");
                 return Some(Err(message));
             }
         },

@@ -89,7 +89,8 @@ async fn act(session: &mut Session, text: &str, history: Option<&PathBuf>) -> bo
 
 fn past(history: Option<&PathBuf>) -> String {
     let text = history.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-    let entry = |(i, line): (usize, &str)| format!("{:>5}  {}\n", i + 1, line.replace("<\\n>", " "));
+    let entry =
+        |(i, line): (usize, &str)| format!("{:>5}  {}\n", i + 1, line.replace("<\\n>", " "));
     text.lines().enumerate().map(entry).collect()
 }
 
@@ -117,9 +118,8 @@ struct WholeStatement;
 
 impl Validator for WholeStatement {
     fn validate(&self, text: &str) -> ValidationResult {
-        let whole = text.trim().is_empty()
-            || commands::parse(text).is_some()
-            || parser::is_complete(text);
+        let whole =
+            text.trim().is_empty() || commands::parse(text).is_some() || parser::is_complete(text);
         if whole { ValidationResult::Complete } else { ValidationResult::Incomplete }
     }
 }

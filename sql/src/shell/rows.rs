@@ -150,7 +150,8 @@ impl RowPrinter {
 }
 
 fn pieces(cell: &str, width: usize) -> Vec<String> {
-    let characters: Vec<char> = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let characters: Vec<char> =
+        cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if characters.is_empty() {
         return vec![String::new()];
     }

@@ -47,8 +47,7 @@ impl Session {
 
     /// Runs a text of statements; an error is words for the user.
     pub(super) async fn statement(&mut self, text: &str) -> Result<(), String> {
-        let text =
-            parser::substitute(text, &self.variables).map_err(|error| error.render(text))?;
+        let text = parser::substitute(text, &self.variables).map_err(|error| error.render(text))?;
         let parsed = parser::parse(&text).map_err(|error| error.render(&text))?;
         for statement in parsed {
             let part = text.get(statement.span.start..statement.span.end).unwrap_or(&text);
@@ -63,13 +62,17 @@ impl Session {
                 self.check_property(text).await?;
                 let old = self.properties.insert(name.clone(), value.clone());
                 let old = old.map_or(String::new(), |old| format!(" from '{old}'"));
-                self.say(&format!("Successfully changed local property '{name}'{old} to '{value}'."));
+                self.say(&format!(
+                    "Successfully changed local property '{name}'{old} to '{value}'."
+                ));
             }
             Statement::Unset { name } => match self.properties.remove(name) {
                 Some(value) => self.say(&format!(
                     "Successfully unset local property '{name}' (value was '{value}')."
                 )),
-                None => return Err(format!("Cannot unset local property '{name}': it is not set.")),
+                None => {
+                    return Err(format!("Cannot unset local property '{name}': it is not set."));
+                }
             },
             Statement::Define { name, value } => {
                 self.variables.insert(name.clone(), value.clone());

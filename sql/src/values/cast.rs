@@ -50,7 +50,8 @@ pub(crate) fn cast(value: &Value, from: &SqlType, to: &SqlType) -> Result<Value,
         }
         (Value::Map(entries), SqlType::Map(key, item)) => {
             let SqlType::Map(from_key, from) = from else { return Err(missing()) };
-            let pair = |(k, v): &(Value, Value)| Ok((cast(k, from_key, key)?, cast(v, from, item)?));
+            let pair =
+                |(k, v): &(Value, Value)| Ok((cast(k, from_key, key)?, cast(v, from, item)?));
             Ok(Value::Map(entries.iter().map(pair).collect::<Result<_, String>>()?))
         }
         (Value::Struct(members), SqlType::Struct(fields)) => {
@@ -66,12 +67,11 @@ fn cast_struct(
     from: &[(String, SqlType)],
     to: &[(String, SqlType)],
 ) -> Result<Value, String> {
-    let member = |(name, ty): &(String, SqlType)| {
-        match from.iter().position(|(known, _)| known == name) {
+    let member =
+        |(name, ty): &(String, SqlType)| match from.iter().position(|(known, _)| known == name) {
             Some(at) => cast(members.get(at).unwrap_or(&Value::Null), &from[at].1, ty),
             None => Ok(Value::Null),
-        }
-    };
+        };
     Ok(Value::Struct(to.iter().map(member).collect::<Result<_, _>>()?))
 }
 
@@ -126,12 +126,14 @@ fn from_text(text: &str, to: &SqlType) -> Option<Result<Value, String>> {
     let trimmed = text.trim();
     Some(match to {
         SqlType::Boolean => Ok(Value::Boolean(is_true(trimmed))),
-        SqlType::Integer => {
-            text_number(trimmed).and_then(|d| whole(d)?.try_into().ok()).map(Value::Int32).ok_or_else(bad)
-        }
-        SqlType::Bigint => {
-            text_number(trimmed).and_then(|d| whole(d)?.try_into().ok()).map(Value::Int64).ok_or_else(bad)
-        }
+        SqlType::Integer => text_number(trimmed)
+            .and_then(|d| whole(d)?.try_into().ok())
+            .map(Value::Int32)
+            .ok_or_else(bad),
+        SqlType::Bigint => text_number(trimmed)
+            .and_then(|d| whole(d)?.try_into().ok())
+            .map(Value::Int64)
+            .ok_or_else(bad),
         SqlType::Double => match trimmed {
             "NaN" => Ok(Value::Float64(f64::NAN)),
             "Infinity" => Ok(Value::Float64(f64::INFINITY)),
@@ -143,7 +145,9 @@ fn from_text(text: &str, to: &SqlType) -> Option<Result<Value, String>> {
                 .map(Value::Float64)
                 .ok_or_else(bad),
         },
-        SqlType::Decimal { .. } => text_number(trimmed).map_or_else(|| Err(bad()), |d| fitted(d, to)),
+        SqlType::Decimal { .. } => {
+            text_number(trimmed).map_or_else(|| Err(bad()), |d| fitted(d, to))
+        }
         SqlType::Timestamp => parse_timestamp(trimmed).map(Value::Timestamp),
         SqlType::Date => parse_date(trimmed).map(Value::Date),
         SqlType::Time => parse_time(trimmed).map(Value::Time),

@@ -27,7 +27,8 @@ pub(crate) fn node(value: &Value, ty: &SqlType) -> Json {
             Json::Object(entries.iter().map(entry).collect::<Map<_, _>>())
         }
         (Value::Struct(members), SqlType::Struct(fields)) => {
-            let member = |(v, (name, ty)): (&Value, &(String, SqlType))| (name.clone(), node(v, ty));
+            let member =
+                |(v, (name, ty)): (&Value, &(String, SqlType))| (name.clone(), node(v, ty));
             Json::Object(members.iter().zip(fields).map(member).collect::<Map<_, _>>())
         }
         (other, ty) => Json::String(shown(other, ty)),

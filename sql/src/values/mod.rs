@@ -10,19 +10,19 @@ mod text;
 
 use std::sync::Arc;
 
+use ::bytes::Bytes;
 use arrow::array::{Array, ArrayRef, AsArray, MapArray, StructArray, new_null_array};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType,
     TimeUnit, TimestampMillisecondType,
 };
-use ::bytes::Bytes;
 use formats::{Decimal, Value};
 
 pub(crate) use self::bytes::{read_value, write_value};
 pub(crate) use cast::{can_cast, cast};
 pub(crate) use compare::{compare, same};
 pub(crate) use json::node;
-pub(crate) use text::{parse_timestamp, shown};
+pub(crate) use text::parse_timestamp;
 
 use crate::types::SqlType;
 
@@ -74,10 +74,7 @@ fn struct_at(array: &StructArray, row: usize) -> Value {
 }
 
 /// A column of `ty` that holds `values`; one that does not fit becomes null.
-pub(crate) fn array_of<'a>(
-    ty: &SqlType,
-    values: impl IntoIterator<Item = &'a Value>,
-) -> ArrayRef {
+pub(crate) fn array_of<'a>(ty: &SqlType, values: impl IntoIterator<Item = &'a Value>) -> ArrayRef {
     let mut column = formats::Column::new(&formats::Schema::optional(ty.typed()));
     for value in values {
         let rows = column.len();
@@ -126,10 +123,7 @@ mod tests {
                 SqlType::Map(Box::new(SqlType::String), Box::new(SqlType::Double)),
                 Value::Map(vec![(text("a"), Value::Float64(1.0)), (text("b"), Value::Null)]),
             ),
-            (
-                SqlType::Struct(vec![("A".into(), SqlType::String)]),
-                Value::Struct(vec![text("x")]),
-            ),
+            (SqlType::Struct(vec![("A".into(), SqlType::String)]), Value::Struct(vec![text("x")])),
         ];
         for (ty, value) in cases {
             let array = array_of(&ty, [&value, &Value::Null]);

@@ -53,11 +53,8 @@ fn epoch() -> NaiveDate {
 
 fn date_text(days: i32) -> String {
     let shift = Days::new(u64::from(days.unsigned_abs()));
-    let date = if days < 0 {
-        epoch().checked_sub_days(shift)
-    } else {
-        epoch().checked_add_days(shift)
-    };
+    let date =
+        if days < 0 { epoch().checked_sub_days(shift) } else { epoch().checked_add_days(shift) };
     date.map_or_else(|| days.to_string(), |d| d.format("%Y-%m-%d").to_string())
 }
 
@@ -124,7 +121,8 @@ fn parse_zone(text: &str) -> Option<i64> {
     let sign = if text.starts_with('-') { -1 } else { 1 };
     let digits: String = text[1..].chars().filter(|c| *c != ':').collect();
     let hours: i64 = digits.get(..2)?.parse().ok()?;
-    let minutes: i64 = digits.get(2..).filter(|m| !m.is_empty()).map_or(Some(0), |m| m.parse().ok())?;
+    let minutes: i64 =
+        digits.get(2..).filter(|m| !m.is_empty()).map_or(Some(0), |m| m.parse().ok())?;
     Some(sign * (hours * 60 + minutes) * 60_000)
 }
 
@@ -141,4 +139,3 @@ pub(crate) fn parse_time(text: &str) -> Result<i32, String> {
     }
     parse_clock(clock).and_then(|ms| i32::try_from(ms).ok()).ok_or_else(bad)
 }
-

@@ -18,8 +18,9 @@ pub(crate) struct Accumulator {
     kind: Kind,
     /// The type of SUM's zero.
     ty: Option<SqlType>,
-    /// `k` of TOPK.
+    /// `k` of TOPK, `n` of LATEST_BY_OFFSET.
     limit: usize,
+    keeps_nulls: bool,
 }
 
 /// The state of a group.
@@ -27,7 +28,12 @@ pub(crate) type State = Vec<Value>;
 
 impl Accumulator {
     pub(crate) fn new(kind: Kind, ty: Option<SqlType>, limit: usize) -> Self {
-        Self { kind, ty, limit }
+        Self { kind, ty, limit, keeps_nulls: false }
+    }
+
+    /// Whether LATEST_BY_OFFSET and its like take nulls too.
+    pub(crate) fn keeping_nulls(self, keeps_nulls: bool) -> Self {
+        Self { keeps_nulls, ..self }
     }
 
     /// A group without rows.
@@ -36,11 +42,13 @@ impl Accumulator {
             Kind::CountAll | Kind::Count => vec![Value::Int64(0)],
             Kind::Sum => vec![zero(self.ty.as_ref())],
             Kind::Avg => vec![Value::Float64(0.0), Value::Int64(0)],
-            Kind::StddevSample => {
+            Kind::VarianceSample | Kind::StddevSample => {
                 vec![Value::Int64(0), Value::Float64(0.0), Value::Float64(0.0)]
             }
-            Kind::Min | Kind::Max | Kind::Latest | Kind::Earliest => vec![Value::Null],
+            Kind::Min | Kind::Max => vec![Value::Null],
             Kind::CollectList
+            | Kind::Latest
+            | Kind::Earliest
             | Kind::CollectSet
             | Kind::TopK
             | Kind::TopKDistinct
@@ -54,7 +62,7 @@ impl Accumulator {
             return;
         }
         let collects = matches!(self.kind, Kind::CollectList | Kind::CollectSet);
-        if value.is_null() && !collects {
+        if value.is_null() && !collects && !self.keeps_nulls {
             return;
         }
         match self.kind {
@@ -64,13 +72,18 @@ impl Accumulator {
                 state[0] = plus(&state[0], &value, 1);
                 bump(&mut state[1], 1);
             }
-            Kind::StddevSample => deviate(state, &value, 1),
+            Kind::VarianceSample | Kind::StddevSample => deviate(state, &value, 1),
             Kind::Min => replace_if(state, value, Ordering::Less),
             Kind::Max => replace_if(state, value, Ordering::Greater),
-            Kind::Latest => state[0] = value,
+            Kind::Latest => {
+                state.push(value);
+                if state.len() > self.limit.max(1) {
+                    state.remove(0);
+                }
+            }
             Kind::Earliest => {
-                if state[0].is_null() {
-                    state[0] = value;
+                if state.len() < self.limit.max(1) {
+                    state.push(value);
                 }
             }
             Kind::CollectList => {
@@ -104,7 +117,7 @@ impl Accumulator {
                 state[0] = plus(&state[0], &value, -1);
                 bump(&mut state[1], -1);
             }
-            Kind::StddevSample => deviate(state, &value, -1),
+            Kind::VarianceSample | Kind::StddevSample => deviate(state, &value, -1),
             Kind::CollectList => {
                 if let Some(at) = state.iter().position(|known| same(known, &value)) {
                     state.remove(at);
@@ -118,14 +131,29 @@ impl Accumulator {
     pub(crate) fn result(&self, state: &State) -> Value {
         match (self.kind, state.as_slice()) {
             (Kind::Avg, [Value::Float64(sum), Value::Int64(count)]) => {
-                Value::Float64(if *count == 0 { 0.0 } else { sum / *count as f64 })
+                if *count == 0 {
+                    Value::Null
+                } else {
+                    Value::Float64(sum / *count as f64)
+                }
             }
-            (Kind::StddevSample, [Value::Int64(n), Value::Float64(sum), Value::Float64(squares)]) => {
+            (
+                kind @ (Kind::VarianceSample | Kind::StddevSample),
+                [Value::Int64(n), Value::Float64(sum), Value::Float64(squares)],
+            ) => {
                 let count = *n as f64;
-                let variance = (squares - sum * sum / count) / (count - 1.0);
-                Value::Float64(if *n < 2 { 0.0 } else { variance.max(0.0).sqrt() })
+                let variance = ((squares - sum * sum / count) / (count - 1.0)).max(0.0);
+                let rooted = kind == Kind::StddevSample;
+                Value::Float64(match (*n, rooted) {
+                    (..2, _) => 0.0,
+                    (_, true) => variance.sqrt(),
+                    (_, false) => variance,
+                })
             }
             (Kind::CollectList | Kind::CollectSet | Kind::TopK | Kind::TopKDistinct, items) => {
+                Value::Array(items.to_vec())
+            }
+            (Kind::Latest | Kind::Earliest, items) if self.limit > 0 => {
                 Value::Array(items.to_vec())
             }
             (Kind::Histogram, entries) => Value::Map(entries.iter().filter_map(entry).collect()),
@@ -257,7 +285,7 @@ mod tests {
     fn groups_without_values_have_zero_or_null() {
         let nulls = [Value::Null];
         assert_eq!(result(Kind::Sum, SqlType::Bigint, &nulls), Value::Int64(0));
-        assert_eq!(result(Kind::Avg, SqlType::Double, &nulls), Value::Float64(0.0));
+        assert_eq!(result(Kind::Avg, SqlType::Double, &nulls), Value::Null);
         assert_eq!(result(Kind::Min, SqlType::Bigint, &nulls), Value::Null);
     }
 

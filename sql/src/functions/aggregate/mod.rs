@@ -23,11 +23,13 @@ pub(crate) enum Kind {
     TopK,
     TopKDistinct,
     Histogram,
+    /// As ksqlDB has it: without the root.
+    VarianceSample,
     StddevSample,
 }
 
 /// Name, kind and description of each aggregate function.
-const FUNCTIONS: [(&str, Kind, &str); 13] = [
+const FUNCTIONS: [(&str, Kind, &str); 14] = [
     ("COUNT", Kind::Count, "The number of rows, or of values that are not null"),
     ("SUM", Kind::Sum, "The sum of the values"),
     ("AVG", Kind::Avg, "The mean of the values"),
@@ -40,13 +42,14 @@ const FUNCTIONS: [(&str, Kind, &str); 13] = [
     ("TOPK", Kind::TopK, "The k greatest values"),
     ("TOPKDISTINCT", Kind::TopKDistinct, "The k greatest different values"),
     ("HISTOGRAM", Kind::Histogram, "How often each text came, at most 1000 of them"),
-    ("STDDEV_SAMP", Kind::StddevSample, "The standard deviation of the sample"),
+    ("STDDEV_SAMP", Kind::VarianceSample, "The variance of the sample, as ksqlDB gives it"),
+    ("STDDEV_SAMPLE", Kind::StddevSample, "The standard deviation of the sample"),
 ];
 
-pub(crate) const NAMES: [&str; 13] = {
-    let mut names = [""; 13];
+pub(crate) const NAMES: [&str; FUNCTIONS.len()] = {
+    let mut names = [""; FUNCTIONS.len()];
     let mut i = 0;
-    while i < 13 {
+    while i < FUNCTIONS.len() {
         names[i] = FUNCTIONS[i].0;
         i += 1;
     }
@@ -82,6 +85,7 @@ impl Kind {
                 | Self::Avg
                 | Self::CollectList
                 | Self::Histogram
+                | Self::VarianceSample
                 | Self::StddevSample
         )
     }
@@ -106,17 +110,20 @@ pub(crate) fn resolve(name: &str, argument: Option<&SqlType>) -> Result<Resolved
         let message = format!("Function '{name}' does not accept parameters ()");
         return Err(SqlError::statement(message));
     };
-    let refused = || {
-        SqlError::statement(format!("Function '{name}' does not accept parameters ({ty})"))
-    };
+    let refused =
+        || SqlError::statement(format!("Function '{name}' does not accept parameters ({ty})"));
     let nested = matches!(ty, SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_));
     let list = || SqlType::Array(Box::new(ty.clone()));
     let (argument, returns) = match kind {
         Kind::CountAll | Kind::Count => (ty.clone(), SqlType::Bigint),
         Kind::Sum if ty.is_numeric() => (ty.clone(), ty.clone()),
-        Kind::Avg | Kind::StddevSample if ty.is_numeric() => (SqlType::Double, SqlType::Double),
+        Kind::Avg | Kind::VarianceSample | Kind::StddevSample if ty.is_numeric() => {
+            (SqlType::Double, SqlType::Double)
+        }
         Kind::Min | Kind::Max if !nested && *ty != SqlType::Boolean => (ty.clone(), ty.clone()),
-        Kind::TopK | Kind::TopKDistinct if !nested && *ty != SqlType::Boolean => (ty.clone(), list()),
+        Kind::TopK | Kind::TopKDistinct if !nested && *ty != SqlType::Boolean => {
+            (ty.clone(), list())
+        }
         Kind::CollectList | Kind::CollectSet => (ty.clone(), list()),
         Kind::Latest | Kind::Earliest => (ty.clone(), ty.clone()),
         Kind::Histogram if *ty == SqlType::String => {

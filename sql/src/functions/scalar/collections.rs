@@ -40,8 +40,16 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
         "Whether an item is in the array",
         &[lenient(&[ArrayOfA, A], BOOLEAN, contains)],
     ),
-    function("ARRAY_MAX", "The greatest item", &[of(&[ArrayOfA], Returns::A, |v| extreme(v, Ordering::Greater))]),
-    function("ARRAY_MIN", "The least item", &[of(&[ArrayOfA], Returns::A, |v| extreme(v, Ordering::Less))]),
+    function(
+        "ARRAY_MAX",
+        "The greatest item",
+        &[of(&[ArrayOfA], Returns::A, |v| extreme(v, Ordering::Greater))],
+    ),
+    function(
+        "ARRAY_MIN",
+        "The least item",
+        &[of(&[ArrayOfA], Returns::A, |v| extreme(v, Ordering::Less))],
+    ),
     function("ARRAY_DISTINCT", "Each item once", &[of(&[ArrayOfA], Returns::ArrayOfA, distinct)]),
     function(
         "ARRAY_SORT",

@@ -20,7 +20,11 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
         "Today, or a date, in days since 1970",
         &[of(&[], INT, today), of(&[Date], INT, |v| days(&v[0]).map(Value::Int32))],
     ),
-    function("FORMAT_DATE", "A date as text, by a pattern", &[of(&[Date, Text], STRING, write_date)]),
+    function(
+        "FORMAT_DATE",
+        "A date as text, by a pattern",
+        &[of(&[Date, Text], STRING, write_date)],
+    ),
     function("PARSE_DATE", "The date that a text says", &[of(&[Text, Text], DATE, read_date)]),
     function(
         "DATETOSTRING",
@@ -32,7 +36,11 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
         "The days since 1970 that a text says",
         &[of(&[Text, Text], INT, |v| days(&read_date(v)?).map(Value::Int32))],
     ),
-    function("FORMAT_TIME", "A time as text, by a pattern", &[of(&[Time, Text], STRING, write_time)]),
+    function(
+        "FORMAT_TIME",
+        "A time as text, by a pattern",
+        &[of(&[Time, Text], STRING, write_time)],
+    ),
     function("PARSE_TIME", "The time that a text says", &[of(&[Text, Text], TIME, read_time)]),
 ];
 

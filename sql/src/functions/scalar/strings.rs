@@ -45,7 +45,10 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(
         "SUBSTRING",
         "A part of a text, from a position that counts from 1, or from the end if negative",
-        &[of(&[Text, Integer], STRING, substring), of(&[Text, Integer, Integer], STRING, substring)],
+        &[
+            of(&[Text, Integer], STRING, substring),
+            of(&[Text, Integer, Integer], STRING, substring),
+        ],
     ),
     function("REPLACE", "Replaces all occurrences", &[of(&[Text, Text, Text], STRING, replace)]),
     function(
@@ -81,7 +84,10 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(
         "REGEXP_EXTRACT",
         "What a regular expression (or one of its groups) finds first",
-        &[of(&[Text, Text], STRING, regexp_extract), of(&[Text, Text, Integer], STRING, regexp_extract)],
+        &[
+            of(&[Text, Text], STRING, regexp_extract),
+            of(&[Text, Text, Integer], STRING, regexp_extract),
+        ],
     ),
     function(
         "ARRAY_JOIN",
@@ -228,7 +234,8 @@ fn regexp_replace(v: &[Value]) -> Outcome {
 fn regexp_extract(v: &[Value]) -> Outcome {
     let pattern = regex(text(&v[0])?)?;
     let group = usize::try_from(v.get(2).map_or(Ok(0), int)?).unwrap_or(usize::MAX);
-    let found = pattern.captures(text(&v[1])?).and_then(|c| c.get(group).map(|m| m.as_str().to_owned()));
+    let found =
+        pattern.captures(text(&v[1])?).and_then(|c| c.get(group).map(|m| m.as_str().to_owned()));
     Ok(found.map_or(Value::Null, Value::String))
 }
 

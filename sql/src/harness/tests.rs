@@ -1,0 +1,278 @@
+use bytes::Bytes;
+use serde_json::{Value as Json, json};
+use streams::OutputRecord;
+
+use super::Harness;
+use crate::analyze::with::DefaultFormats;
+
+fn harness(statements: &[&str]) -> Harness {
+    let mut harness = Harness::new(DefaultFormats::default());
+    for statement in statements {
+        if let Err(error) = harness.execute(statement) {
+            panic!("{}", error.render(statement));
+        }
+    }
+    harness
+}
+
+fn feed(harness: &mut Harness, topic: &str, records: &[(Option<&str>, Option<&str>, i64)]) {
+    for (key, value, timestamp) in records {
+        let bytes = |text: &Option<&str>| text.map(|t| Bytes::from(t.to_owned()));
+        let record = OutputRecord {
+            key: bytes(key),
+            value: bytes(value),
+            timestamp: *timestamp,
+            ..OutputRecord::default()
+        };
+        harness.feed(topic, record).unwrap();
+    }
+}
+
+/// What was written to a topic: `key:value@timestamp`, with the start of a windowed key.
+fn written(harness: &mut Harness, topic: &str) -> Vec<String> {
+    let windowed = harness.source_of(topic).is_some_and(|s| s.window.is_some());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let key = |bytes: &Bytes| {
+        if !windowed {
+            return text(bytes);
+        }
+        let (key, start) = bytes.split_last_chunk::<8>().unwrap();
+        format!("{}/{}", text(key), i64::from_be_bytes(*start))
+    };
+    let mine = |(to, record): (String, OutputRecord)| {
+        let key = record.key.as_ref().map_or("null".to_owned(), key);
+        let value = record.value.as_ref().map_or("null".to_owned(), |v| text(v));
+        (to == topic).then(|| format!("{key}:{value}@{}", record.timestamp))
+    };
+    harness.take_written().into_iter().filter_map(mine).collect()
+}
+
+fn refused(statements: &[&str], statement: &str) -> String {
+    let mut harness = harness(statements);
+    harness.execute(statement).expect_err(statement).render(statement)
+}
+
+const SOURCE: &str = "CREATE STREAM s (k VARCHAR KEY, i INT, l BIGINT, d DOUBLE, t VARCHAR, \
+                      b BOOLEAN, m DECIMAL(6, 2), a ARRAY<INT>, p MAP<VARCHAR, INT>, \
+                      x STRUCT<f INT, g VARCHAR>, n INT) \
+                      WITH (kafka_topic='s', value_format='JSON');";
+
+const ROW: &str = r#"{"I":7,"L":9000000000,"D":2.5,"T":" Abc ","B":true,"M":12.34,"A":[1,2,3],
+                     "P":{"u":5},"X":{"F":4,"G":"g"},"N":null}"#;
+
+/// Evaluates each expression over one row.
+fn check(cases: &[(&str, Json)]) {
+    for (expression, expected) in cases {
+        let create = format!("CREATE STREAM o AS SELECT k, {expression} AS v FROM s;");
+        let mut harness = harness(&[SOURCE, &create]);
+        feed(&mut harness, "s", &[(Some("k"), Some(ROW), 0)]);
+        let (_, record) = harness.take_written().remove(0);
+        let value: Json = serde_json::from_slice(&record.value.unwrap()).unwrap();
+        assert_eq!(value["V"], *expected, "{expression}");
+    }
+}
+
+#[test]
+fn arithmetic_is_javas() {
+    check(&[
+        ("i / 2", json!(3)),
+        ("i % 4 + 2 * 3", json!(9)),
+        ("2147483647 + 1", json!(-2147483648)),
+        ("l + i", json!(9_000_000_007_i64)),
+        ("d * 2", json!(5.0)),
+        ("i / 0", json!(null)),
+        ("i + n", json!(null)),
+        ("-i", json!(-7)),
+        ("t + 'x' || 'y'", json!(" Abc xy")),
+    ]);
+    let exact = |digits: &str| serde_json::from_str::<Json>(digits).unwrap();
+    check(&[
+        ("m + m", exact("24.68")),
+        ("m * 2", exact("24.68")),
+        ("m / 4", exact("3.0850000000000")),
+        ("m + 0.001", exact("12.341")),
+    ]);
+}
+
+#[test]
+fn comparisons_are_never_null() {
+    check(&[
+        ("n = 1", json!(false)),
+        ("NOT (n = 1)", json!(true)),
+        ("n IS NULL", json!(true)),
+        ("n IS DISTINCT FROM 1", json!(true)),
+        ("i BETWEEN 7 AND 8", json!(true)),
+        ("i NOT IN (1, 2)", json!(true)),
+        ("l > i AND m < 12.5", json!(true)),
+        ("t LIKE '%b%'", json!(true)),
+        ("a = ARRAY[1, 2, 3]", json!(true)),
+        ("CASE WHEN n > 1 THEN 'a' WHEN i = 7 THEN 'b' ELSE 'c' END", json!("b")),
+        ("CASE i WHEN 1 THEN 1 END", json!(null)),
+    ]);
+}
+
+#[test]
+fn functions_casts_and_access() {
+    check(&[
+        ("UCASE(TRIM(t))", json!("ABC")),
+        ("SUBSTRING('hello', 2, 3)", json!("ell")),
+        ("SUBSTRING('hello', -2)", json!("lo")),
+        ("LEN(t)", json!(5)),
+        ("COALESCE(n, i)", json!(7)),
+        ("IFNULL(n, 1)", json!(1)),
+        ("ROUND(2.5)", json!(3)),
+        ("ABS(-3)", json!(3)),
+        ("CAST(d AS INT)", json!(2)),
+        ("CAST('x' AS INT)", json!(null)),
+        ("CAST(i AS STRING) + '!'", json!("7!")),
+        ("CAST(b AS STRING)", json!("true")),
+        ("a[1] + a[-1]", json!(4)),
+        ("a[9]", json!(null)),
+        ("p['u']", json!(5)),
+        ("x->g", json!("g")),
+        ("STRUCT(q := i)->q", json!(7)),
+        ("MAP('z' := 1)['z']", json!(1)),
+        ("FORMAT_TIMESTAMP(FROM_UNIXTIME(0), 'yyyy-MM-dd HH:mm')", json!("1970-01-01 00:00")),
+        ("UNIX_TIMESTAMP(PARSE_TIMESTAMP('1970-01-02', 'yyyy-MM-dd'))", json!(86_400_000)),
+        ("ROWTIME", json!(0)),
+    ]);
+}
+
+#[test]
+fn a_stream_is_filtered_rekeyed_and_written_in_another_format() {
+    let query = "CREATE STREAM o WITH (value_format='DELIMITED') AS SELECT t AS new, k, i FROM s \
+                 WHERE i > 1 PARTITION BY t;";
+    let mut harness = harness(&[SOURCE, query]);
+    let rows = [
+        (Some("a"), Some(r#"{"I":1,"T":"x"}"#), 1),
+        (Some("b"), Some(r#"{"I":2,"T":"y"}"#), 2),
+        (None, Some(r#"{"I":3,"T":null}"#), 3),
+        (Some("c"), Some("no json"), 4),
+        (Some("d"), None, 5),
+    ];
+    feed(&mut harness, "s", &rows);
+    assert_eq!(written(&mut harness, "O"), ["y:b,2@2", "null:,3@3"]);
+    let reports = harness.take_reports();
+    assert!(reports["CSAS_O_1"][0].starts_with("the value cannot be read"), "{reports:?}");
+}
+
+#[test]
+fn each_record_changes_its_window_until_the_grace_is_over() {
+    let query = "CREATE TABLE o AS SELECT k, COUNT(*) AS c, SUM(i) AS s, AVG(i) AS a, MIN(i) AS l, \
+                 MAX(i) AS h FROM s WINDOW TUMBLING (SIZE 10 MILLISECONDS, GRACE PERIOD 5 \
+                 MILLISECONDS) GROUP BY k;";
+    let mut harness = harness(&[SOURCE, query]);
+    let row = |i: i32| format!("{{\"I\":{i}}}");
+    let rows = [row(4), row(2), row(9), row(1), row(7)];
+    let times = [3, 12, 8, 16, 9];
+    let records: Vec<_> =
+        rows.iter().zip(times).map(|(r, t)| (Some("a"), Some(r.as_str()), t)).collect();
+    feed(&mut harness, "s", &records);
+    assert_eq!(
+        written(&mut harness, "O"),
+        [
+            r#"a/0:{"C":1,"S":4,"A":4.0,"L":4,"H":4}@3"#,
+            r#"a/10:{"C":1,"S":2,"A":2.0,"L":2,"H":2}@12"#,
+            r#"a/0:{"C":2,"S":13,"A":6.5,"L":4,"H":9}@8"#,
+            r#"a/10:{"C":2,"S":3,"A":1.5,"L":1,"H":2}@16"#,
+        ]
+    );
+}
+
+#[test]
+fn having_removes_a_row_that_no_longer_meets_it() {
+    let query = "CREATE TABLE o AS SELECT t, SUM(i) AS s FROM s GROUP BY t HAVING SUM(i) > 5;";
+    let mut harness = harness(&[SOURCE, query]);
+    let rows = [
+        (None, Some(r#"{"I":3,"T":"x"}"#), 1),
+        (None, Some(r#"{"I":3,"T":"x"}"#), 2),
+        (None, Some(r#"{"I":1,"T":null}"#), 3),
+        (None, Some(r#"{"I":-4,"T":"x"}"#), 4),
+    ];
+    feed(&mut harness, "s", &rows);
+    assert_eq!(written(&mut harness, "O"), [r#"x:{"S":6}@2"#, "x:null@4"]);
+}
+
+const NAMES: &str = "CREATE TABLE names (code VARCHAR PRIMARY KEY, name VARCHAR) \
+                     WITH (kafka_topic='names', value_format='DELIMITED');";
+
+#[test]
+fn a_stream_finds_its_partner_in_a_table_by_any_expression() {
+    let query = "CREATE STREAM o AS SELECT n.code, s.i, n.name FROM s LEFT JOIN names n \
+                 ON UCASE(s.t) = n.code;";
+    let mut harness = harness(&[SOURCE, NAMES, query]);
+    feed(&mut harness, "names", &[(Some("X"), Some("ex"), 0)]);
+    feed(&mut harness, "s", &[(Some("1"), Some(r#"{"I":1,"T":"x"}"#), 1)]);
+    feed(&mut harness, "names", &[(Some("X"), None, 2)]);
+    feed(&mut harness, "s", &[(Some("2"), Some(r#"{"I":2,"T":"x"}"#), 3)]);
+    assert_eq!(
+        written(&mut harness, "O"),
+        [r#"X:{"I":1,"NAME":"ex"}@1"#, r#"X:{"I":2,"NAME":null}@3"#]
+    );
+}
+
+#[test]
+fn a_table_is_filtered_and_grouped_by_its_changes() {
+    let filtered = "CREATE TABLE f AS SELECT code, UCASE(name) AS n FROM names WHERE name <> 'no';";
+    let grouped = "CREATE TABLE g AS SELECT name, COUNT(*) AS c FROM names GROUP BY name;";
+    let mut harness = harness(&[NAMES, filtered, grouped]);
+    let rows = [
+        (Some("a"), Some("x"), 1),
+        (Some("b"), Some("x"), 2),
+        (Some("a"), Some("no"), 3),
+        (Some("b"), None, 4),
+    ];
+    feed(&mut harness, "names", &rows);
+    let all = harness.take_written();
+    let text = |bytes: &Option<Bytes>| {
+        bytes.as_ref().map_or("null".to_owned(), |b| String::from_utf8_lossy(b).into_owned())
+    };
+    let of = |topic: &str| -> Vec<String> {
+        let mine = all.iter().filter(|(to, _)| to == topic);
+        mine.map(|(_, r)| format!("{}:{}", text(&r.key), text(&r.value))).collect()
+    };
+    assert_eq!(of("F"), ["a:X", "b:X", "a:null", "b:null"]);
+    assert_eq!(of("G"), ["x:1", "x:2", "x:1", "no:1", "x:0"]);
+}
+
+#[test]
+fn mistakes_in_queries_are_pointed_at() {
+    let message = refused(&[SOURCE], "CREATE STREAM o AS SELECT i FROM s;");
+    assert!(message.contains("must include the key column K in its projection"), "{message}");
+    let message = refused(&[SOURCE], "CREATE TABLE o AS SELECT t, i, COUNT(*) FROM s GROUP BY t;");
+    let expected = "line 1:29: Non-aggregate SELECT expression(s) not part of GROUP BY: I";
+    assert!(message.starts_with(expected), "{message}");
+    let message = refused(&[SOURCE], "CREATE STREAM o AS SELECT k, LENGTH(t) FROM s;");
+    assert!(message.contains("Can't find any functions with the name 'LENGTH'"), "{message}");
+    let message = refused(&[SOURCE], "CREATE STREAM o AS SELECT k, t > i AS v FROM s;");
+    let expected = "line 1:30: Cannot compare T (STRING) to I (INTEGER) with GREATER_THAN.";
+    assert!(message.starts_with(expected), "{message}");
+    let message = refused(&[SOURCE], "CREATE STREAM o AS SELECT * FROM s WHERE COUNT(*) > 1;");
+    assert!(message.contains("COUNT is an aggregate function"), "{message}");
+    let message = refused(
+        &[SOURCE, NAMES],
+        "CREATE STREAM o AS SELECT * FROM s JOIN names n ON s.t = n.name;",
+    );
+    assert!(message.contains("the key of NAMES is CODE"), "{message}");
+    let message = refused(&[SOURCE], "CREATE STREAM o AS SELECT * FROM s a JOIN s b ON a.k = b.k;");
+    assert!(message.contains("A join of two streams is not supported"), "{message}");
+}
+
+#[test]
+fn avro_columns_come_from_the_registry_and_go_back_to_it() {
+    let first = "CREATE STREAM raw (k VARCHAR KEY, id INT, tags ARRAY<VARCHAR>) \
+                 WITH (kafka_topic='raw', value_format='AVRO');";
+    let copy = "CREATE STREAM typed AS SELECT k, id, tags[1] AS tag FROM raw;";
+    let inferred = "CREATE STREAM again WITH (kafka_topic='TYPED', value_format='AVRO');";
+    let mut harness = harness(&[first, copy]);
+    harness.execute("INSERT INTO raw VALUES ('a', 5, ARRAY['x', 'y']);").unwrap();
+    harness.execute(inferred).unwrap();
+    assert_eq!(
+        harness.catalog().find("AGAIN").unwrap().schema_text(),
+        "`ID` INTEGER, `TAG` STRING"
+    );
+    let text = "CREATE STREAM text WITH (value_format='JSON') AS SELECT * FROM again;";
+    harness.execute(text).unwrap();
+    harness.execute("INSERT INTO raw VALUES ('b', 6, NULL);").unwrap();
+    assert_eq!(written(&mut harness, "TEXT").last().unwrap(), "null:{\"ID\":6,\"TAG\":null}@0");
+}

@@ -1,0 +1,142 @@
+use serde_json::json;
+
+use crate::support::*;
+
+const ORDERS: &str = "CREATE STREAM orders (id INT KEY, item VARCHAR, amount DOUBLE) \
+                      WITH (kafka_topic='orders', value_format='JSON', partitions=2);";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_have_the_same_ids_and_results_after_a_restart() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    run(&engine, ORDERS).await;
+    let created = entity(
+        &engine,
+        "CREATE TABLE totals AS SELECT item, COUNT(*) AS n, SUM(amount) AS total FROM orders \
+         GROUP BY item EMIT CHANGES;",
+    )
+    .await;
+    assert_eq!(created["commandStatus"]["queryId"], "CTAS_TOTALS_1");
+    let insert = "INSERT INTO orders VALUES (1, 'pen', 1.5); INSERT INTO orders VALUES \
+                  (2, 'ink', 4); INSERT INTO orders (id, item, amount) VALUES (3, 'pen', 2.5);";
+    run(&engine, insert).await;
+    engine.wait_caught_up().await.unwrap();
+    let select = "SELECT * FROM totals;";
+    let expected = ["[\"ink\",1,4.0]", "[\"pen\",2,4.0]"];
+    assert_eq!(sorted_rows(&engine, select).await, expected);
+    engine.shutdown().await;
+
+    let engine = cluster.engine().await;
+    let queries = entity(&engine, "SHOW QUERIES;").await;
+    assert_eq!(queries["queries"][0]["id"], "CTAS_TOTALS_1");
+    assert_eq!(queries["queries"][0]["state"], "RUNNING");
+    assert_eq!(sorted_rows(&engine, select).await, expected);
+    run(&engine, "INSERT INTO orders VALUES (4, 'pen', 1);").await;
+    engine.wait_caught_up().await.unwrap();
+    let expected = ["[\"ink\",1,4.0]", "[\"pen\",3,5.0]"];
+    assert_eq!(sorted_rows(&engine, select).await, expected);
+    let next = "CREATE STREAM pens AS SELECT * FROM orders WHERE item = 'pen';";
+    let created = entity(&engine, next).await;
+    assert_eq!(created["commandStatus"]["queryId"], "CSAS_PENS_2");
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_shown_is_what_there_is() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    run(&engine, ORDERS).await;
+    run(&engine, "CREATE STREAM big AS SELECT id, amount FROM orders WHERE amount > 10;").await;
+    let streams = entity(&engine, "SHOW STREAMS;").await;
+    let expected = json!([
+        {"type": "STREAM", "name": "BIG", "topic": "BIG", "keyFormat": "KAFKA",
+         "valueFormat": "JSON", "isWindowed": false},
+        {"type": "STREAM", "name": "ORDERS", "topic": "orders", "keyFormat": "KAFKA",
+         "valueFormat": "JSON", "isWindowed": false},
+    ]);
+    assert_eq!(streams["streams"], expected);
+    let topics = entity(&engine, "SHOW TOPICS;").await;
+    let expected = json!([
+        {"name": "BIG", "replicaInfo": [1, 1]}, {"name": "orders", "replicaInfo": [1, 1]},
+    ]);
+    assert_eq!(topics["topics"], expected);
+    let described = entity(&engine, "DESCRIBE orders EXTENDED;").await;
+    let description = &described["sourceDescription"];
+    assert_eq!(description["partitions"], 2);
+    assert_eq!(description["readQueries"][0]["id"], "CSAS_BIG_1");
+    let names: Vec<_> =
+        description["fields"].as_array().unwrap().iter().map(|f| f["name"].clone()).collect();
+    assert_eq!(names, ["ID", "ITEM", "AMOUNT"]);
+    let plan = entity(&engine, "EXPLAIN CSAS_BIG_1;").await;
+    let topology = plan["queryDescription"]["topology"].as_str().unwrap();
+    assert!(topology.contains("Sink: sink (topic: BIG)"), "{topology}");
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_in_use_is_kept_and_a_dropped_one_leaves_nothing() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    run(&engine, ORDERS).await;
+    let query = "CREATE TABLE counts AS SELECT item, COUNT(*) AS n FROM orders GROUP BY item;";
+    run(&engine, query).await;
+    let message = refused(&engine, "DROP STREAM orders;").await;
+    assert!(message.contains("read from this source: [CTAS_COUNTS_1]"), "{message}");
+    let internal = |names: Vec<String>| names.into_iter().any(|n| n.contains("query_CTAS"));
+    assert!(internal(cluster.topic_names().await));
+    run(&engine, "DROP TABLE counts DELETE TOPIC; DROP STREAM IF EXISTS orders;").await;
+    assert!(!internal(cluster.topic_names().await));
+    assert!(!cluster.topic_names().await.contains(&"COUNTS".to_owned()));
+    assert!(cluster.topic_names().await.contains(&"orders".to_owned()));
+    let queries = entity(&engine, "SHOW QUERIES;").await;
+    assert_eq!(queries["queries"], json!([]));
+    engine.shutdown().await;
+    let engine = cluster.engine().await;
+    let message = refused(&engine, "DESCRIBE counts;").await;
+    assert!(message.starts_with("line 1:10: COUNTS does not exist."), "{message}");
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminated_query_stays_so_and_its_sink_can_be_written_on() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    run(&engine, ORDERS).await;
+    run(&engine, "CREATE STREAM all_orders AS SELECT * FROM orders;").await;
+    run(&engine, "TERMINATE CSAS_ALL_ORDERS_1;").await;
+    engine.shutdown().await;
+    let engine = cluster.engine().await;
+    assert_eq!(entity(&engine, "SHOW QUERIES;").await["queries"], json!([]));
+    let inserted = "INSERT INTO all_orders SELECT * FROM orders;";
+    let created = entity(&engine, inserted).await;
+    assert_eq!(created["commandStatus"]["queryId"], "INSERTQUERY_3");
+    run(&engine, "INSERT INTO orders VALUES (7, 'cup', 3);").await;
+    engine.wait_caught_up().await.unwrap();
+    assert_eq!(rows(&engine, "SELECT * FROM all_orders;").await, ["[7,\"cup\",3.0]"]);
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mistakes_are_shown_with_their_place() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    run(&engine, ORDERS).await;
+    let message = refused(&engine, "SELECT id,\n  itm FROM orders EMIT CHANGES;").await;
+    let expected = "line 2:3: Column 'ITM' cannot be resolved. Did you mean ITEM or ID?\n  \
+                    \x20 itm FROM orders EMIT CHANGES;\n    ^^^";
+    assert_eq!(message, expected);
+    let message =
+        refused(&engine, "CREATE STREAM s (a INT) WITH (kafka_topic='none', value_format='JSON');")
+            .await;
+    assert!(message.starts_with("Kafka topic does not exist: none."), "{message}");
+    let message = refused(&engine, "SELECT * FROM nothing;").await;
+    assert!(message.starts_with("line 1:15: NOTHING does not exist."), "{message}");
+    let message = refused(&engine, "SET 'no.such.thing'='x';").await;
+    assert!(message.starts_with("Unknown property: 'no.such.thing'."), "{message}");
+    engine.shutdown().await;
+    cluster.stop().await;
+}

@@ -1,0 +1,53 @@
+use serde_json::{Value as Json, json};
+use sql::Server;
+
+use crate::support::*;
+
+async fn post(url: &str, body: Json) -> (u16, String) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let response = client.post(url).body(body.to_string()).send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rest_api_speaks_as_ksqldb_does() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    let server = Server::start(engine.clone(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let url = format!("http://{}", server.address());
+    let create = "CREATE STREAM s (k INT KEY, v VARCHAR) \
+                  WITH (kafka_topic='s', value_format='JSON', partitions=1);";
+    let (status, body) = post(&format!("{url}/ksql"), json!({"ksql": create})).await;
+    let answer: Json = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &answer[0]["@type"]), (200, &json!("currentStatus")));
+    assert_eq!(answer[0]["commandStatus"]["message"], "Stream created");
+
+    let (status, body) = post(&format!("{url}/ksql"), json!({"ksql": "SHOW STREEMS;"})).await;
+    let answer: Json = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &answer["error_code"]), (400, &json!(40001)));
+    assert!(answer["message"].as_str().unwrap().contains("^^^^^^^"), "{body}");
+    let select = json!({"ksql": "SELECT * FROM s EMIT CHANGES LIMIT 1;",
+                        "streamsProperties": {"auto.offset.reset": "earliest"}});
+    let (status, body) = post(&format!("{url}/ksql"), select.clone()).await;
+    assert_eq!(status, 400, "{body}");
+    assert!(body.contains("\"error_code\":40002"), "{body}");
+
+    run(&engine, "INSERT INTO s VALUES (1, 'x');").await;
+    let (status, body) = post(&format!("{url}/query"), select.clone()).await;
+    let answer: Json = serde_json::from_str(&body).unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(answer[0]["header"]["schema"], "`K` INTEGER, `V` STRING");
+    assert_eq!(answer[1], json!({"row": {"columns": [1, "x"]}}));
+    assert_eq!(answer[2], json!({"finalMessage": "Limit Reached"}));
+
+    let lines = json!({"sql": "SELECT v FROM s EMIT CHANGES LIMIT 1;",
+                       "properties": {"auto.offset.reset": "earliest"}});
+    let (_, body) = post(&format!("{url}/query-stream"), lines).await;
+    let lines: Vec<&str> = body.lines().collect();
+    let header: Json = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!(header["columnTypes"], json!(["STRING"]));
+    assert_eq!(lines[1..], ["[\"x\"]"]);
+    engine.shutdown().await;
+    server.shutdown().await;
+    cluster.stop().await;
+}

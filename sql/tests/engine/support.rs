@@ -1,0 +1,138 @@
+//! A broker, a registry and an engine for one test.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use broker_server::Broker;
+use broker_server::config::local;
+use client::admin::NewTopic;
+use client::{Admin, ClientConfig, MemoryConnector, Producer, ProducerConfig, Record};
+use registry::{Registry, RegistryConfig};
+use serde_json::Value as Json;
+use sql::{Engine, EngineConfig, Outcome, QueryStream, RowEvent};
+
+pub struct Cluster {
+    broker: Arc<Broker>,
+    registry: Registry,
+    pub client: ClientConfig,
+    folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = folder.path().join("logs");
+        let broker = Arc::new(Broker::start(local(&logs, &[]).unwrap()).await.unwrap());
+        let opened = Arc::downgrade(&broker);
+        let connector = MemoryConnector::new(move || {
+            let gone = || std::io::Error::other("the broker is gone");
+            Ok(opened.upgrade().ok_or_else(gone)?.connect_memory())
+        });
+        let client = ClientConfig::memory(connector);
+        let listener = "127.0.0.1:0".to_owned();
+        let config = RegistryConfig { listener, replication_factor: 1, ..Default::default() };
+        let registry = registry::start(config, client.clone()).await.unwrap();
+        Self { broker, registry, client, folder }
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub async fn engine(&self) -> Engine {
+        let config = EngineConfig {
+            state_dir: Some(self.state_dir()),
+            registry_url: Some(self.registry.url()),
+            replication_factor: 1,
+            defaults: HashMap::from([("auto.offset.reset".to_owned(), "earliest".to_owned())]),
+            ..EngineConfig::default()
+        };
+        Engine::start(config, self.client.clone()).await.unwrap()
+    }
+
+    pub async fn create_topic(&self, name: &str, partitions: i32) {
+        let admin = Admin::new(self.client.clone()).unwrap();
+        let topic = NewTopic::new(name, partitions, 1);
+        let created = admin.create_topics(&[topic], false).await.unwrap();
+        assert!(created.values().all(Result::is_ok), "{created:?}");
+        admin.close().await;
+    }
+
+    pub async fn topic_names(&self) -> Vec<String> {
+        let admin = Admin::new(self.client.clone()).unwrap();
+        let names = admin.list_topics().await.unwrap().into_iter().map(|t| t.name).collect();
+        admin.close().await;
+        names
+    }
+
+    /// Produces (key, value, timestamp).
+    pub async fn produce(&self, topic: &str, records: &[(&str, &str, i64)]) {
+        let producer = Producer::new(ProducerConfig::new(self.client.clone())).unwrap();
+        for (key, value, timestamp) in records {
+            let mut record = Record::to(topic).value(value.to_string()).timestamp_ms(*timestamp);
+            if !key.is_empty() {
+                record = record.key(key.to_string());
+            }
+            producer.send(record).await.unwrap().await.unwrap();
+        }
+        producer.close().await;
+    }
+
+    pub async fn stop(self) {
+        self.registry.shutdown().await;
+        let broker = Arc::into_inner(self.broker).expect("the connector holds no broker");
+        broker.shutdown().await.unwrap();
+    }
+}
+
+/// Runs statements that must succeed.
+pub async fn run(engine: &Engine, text: &str) -> Vec<Outcome> {
+    match engine.execute(text, &HashMap::new()).await {
+        Ok(outcomes) => outcomes,
+        Err(failed) => panic!("{}", failed.error.render(text)),
+    }
+}
+
+/// The entity of the last statement.
+pub async fn entity(engine: &Engine, text: &str) -> Json {
+    match run(engine, text).await.pop() {
+        Some(Outcome::Entity(entity)) => entity,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// The message of a statement that must fail.
+pub async fn refused(engine: &Engine, text: &str) -> String {
+    let failed = engine.execute(text, &HashMap::new()).await.expect_err(text);
+    failed.error.render(text)
+}
+
+pub async fn stream(engine: &Engine, text: &str) -> QueryStream {
+    match run(engine, text).await.pop() {
+        Some(Outcome::Rows(rows)) => rows,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// All rows of a query that ends, each as one JSON text.
+pub async fn rows(engine: &Engine, text: &str) -> Vec<String> {
+    let mut stream = stream(engine, text).await;
+    let mut rows = Vec::new();
+    while let Some(event) = stream.rows.recv().await {
+        match event {
+            RowEvent::Row(columns) => rows.push(Json::Array(columns).to_string()),
+            RowEvent::Tombstone(columns) => rows.push(format!("-{}", Json::Array(columns))),
+            RowEvent::Final(_) => return rows,
+            RowEvent::Error(message) => panic!("{text}: {message}"),
+        }
+    }
+    panic!("{text} ended without a last word");
+}
+
+/// The same, sorted.
+pub async fn sorted_rows(engine: &Engine, text: &str) -> Vec<String> {
+    let mut rows = rows(engine, text).await;
+    rows.sort();
+    rows
+}
