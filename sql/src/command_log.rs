@@ -87,7 +87,7 @@ async fn read(
     config.group.auto_commit = false;
     let mut consumer = Consumer::new(config).map_err(SqlError::server)?;
     consumer.assign([partition.clone()]).map_err(SqlError::server)?;
-    consumer.seek_to_beginning(&[partition.clone()]).map_err(SqlError::server)?;
+    consumer.seek_to_beginning(std::slice::from_ref(&partition)).map_err(SqlError::server)?;
     let mut next = 0;
     while next < end {
         let polled = consumer.poll(POLL).await.map_err(SqlError::server)?;

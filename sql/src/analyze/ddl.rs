@@ -202,8 +202,10 @@ fn check_source(source: &Source, timestamp_span: Option<Span>) -> Result<()> {
     source.key_format.check("Key", &listed(&source.key))?;
     source.value_format.check("Value", &listed(&source.value))?;
     if let Some(timestamp) = &source.timestamp {
-        check_timestamp(source, timestamp)
-            .map_err(|e| timestamp_span.map_or(e.clone(), |span| e.at(span)))?;
+        check_timestamp(source, timestamp).map_err(|e| match timestamp_span {
+            Some(span) => e.at(span),
+            None => e,
+        })?;
     }
     Ok(())
 }

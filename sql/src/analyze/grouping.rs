@@ -177,7 +177,7 @@ fn time_windows(query: &Query) -> Result<Option<TimeWindows>> {
             return Err(SqlError::unsupported(message).at(window.span));
         }
     };
-    let grace = window.grace_ms.or((query.emit == Emit::Final).then_some(0));
+    let grace = window.grace_ms.or_else(|| (query.emit == Emit::Final).then_some(0));
     let refined = windows
         .and_then(|w| grace.map_or(Ok(w), |grace| w.with_grace(grace)))
         .and_then(|w| window.retention_ms.map_or(Ok(w), |ms| w.with_retention(ms)));

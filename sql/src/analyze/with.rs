@@ -148,7 +148,8 @@ impl<'a> With<'a> {
         let name = self.format("VALUE_FORMAT")?;
         if name == Some(FormatName::None) {
             let message = "The 'NONE' format can not be used for values";
-            let span = self.span("VALUE_FORMAT").or(self.span("FORMAT")).unwrap_or_default();
+            let span =
+                self.span("VALUE_FORMAT").or_else(|| self.span("FORMAT")).unwrap_or_default();
             return Err(SqlError::statement(message).at(span));
         }
         name.map(|name| self.value_options(name)).transpose()
@@ -242,7 +243,8 @@ impl<'a> With<'a> {
     pub(crate) fn window(&self) -> Result<Option<KeyWindow>> {
         let kind = self.text("WINDOW_TYPE")?;
         let size = self.text("WINDOW_SIZE")?;
-        let span = self.span("WINDOW_TYPE").or(self.span("WINDOW_SIZE")).unwrap_or_default();
+        let span =
+            self.span("WINDOW_TYPE").or_else(|| self.span("WINDOW_SIZE")).unwrap_or_default();
         let refuse = |message: String| Err(SqlError::statement(message).at(span));
         let size_ms = size.as_deref().map(duration_text).transpose().map_err(|e| {
             SqlError::statement(format!("Invalid WINDOW_SIZE: {}", e.message)).at(span)

@@ -381,7 +381,9 @@ fn field_text(
         'a' => if time.hour() < 12 { "AM" } else { "PM" }.to_owned(),
         'H' => padded(i64::from(time.hour())),
         'k' => padded(i64::from(if time.hour() == 0 { 24 } else { time.hour() })),
-        'h' => padded(i64::from(if time.hour() % 12 == 0 { 12 } else { time.hour() % 12 })),
+        'h' => {
+            padded(i64::from(if time.hour().is_multiple_of(12) { 12 } else { time.hour() % 12 }))
+        }
         'K' => padded(i64::from(time.hour() % 12)),
         'm' => padded(i64::from(time.minute())),
         's' => padded(i64::from(time.second())),

@@ -38,7 +38,7 @@ pub(crate) fn resolve(name: &str, arguments: &[Option<SqlType>]) -> Result<Resol
     }
     let given: Vec<String> = arguments
         .iter()
-        .map(|t| t.as_ref().map_or("null".to_owned(), ToString::to_string))
+        .map(|t| t.as_ref().map_or_else(|| "null".to_owned(), ToString::to_string))
         .collect();
     let known: Vec<String> = function.overloads.iter().map(|o| format!("{name}({o})")).collect();
     Err(SqlError::statement(format!(

@@ -104,7 +104,7 @@ impl Printer {
     /// False when there is nothing more to do.
     async fn record(&mut self, record: ConsumerRecord) -> bool {
         self.seen += 1;
-        if (self.seen - 1) % self.interval != 0 {
+        if !(self.seen - 1).is_multiple_of(self.interval) {
             return true;
         }
         let schemas = Arc::clone(&self.schemas);
@@ -124,7 +124,8 @@ impl Printer {
                 return false;
             }
         }
-        let text = |part: Option<(&str, String)>| part.map_or("<null>".to_owned(), |(_, t)| t);
+        let text =
+            |part: Option<(&str, String)>| part.map_or_else(|| "<null>".to_owned(), |(_, t)| t);
         let line = format!(
             "rowtime: {}, key: {}, value: {}, partition: {}",
             time(record.timestamp_ms),

@@ -220,11 +220,14 @@ impl Run {
     }
 }
 
+/// A key without its window, and the window's start and end.
+type SplitKey<'a> = (Option<&'a [u8]>, (i64, i64));
+
 /// A windowed key apart: the key, and the window's start and end.
 fn split_window<'a>(
     key: Option<&'a [u8]>,
     window: Option<&KeyWindow>,
-) -> Result<(Option<&'a [u8]>, (i64, i64)), String> {
+) -> Result<SplitKey<'a>, String> {
     let (Some(key), Some(window)) = (key, window) else { return Ok((key, (0, 0))) };
     let bounds = if window.size_ms().is_some() { 1 } else { 2 };
     let Some(at) = key.len().checked_sub(bounds * BOUND_BYTES) else {

@@ -31,12 +31,8 @@ pub(super) async fn run(mut session: Session, history: Option<PathBuf>) -> Resul
         let (returned, line) = read.await.map_err(std::io::Error::other)?;
         editor = returned;
         match line? {
-            Signal::Success(text) => {
-                if !act(&mut session, &text, history.as_ref()).await {
-                    return Ok(());
-                }
-            }
-            Signal::CtrlD => return Ok(()),
+            Signal::Success(text) if act(&mut session, &text, history.as_ref()).await => {}
+            Signal::Success(_) | Signal::CtrlD => return Ok(()),
             _ => {}
         }
     }
