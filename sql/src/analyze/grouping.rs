@@ -24,6 +24,9 @@ use crate::types::SqlType;
 
 type Result<T> = std::result::Result<T, SqlError>;
 
+/// A retention that no stream time reaches.
+pub(crate) const FOREVER_MS: i64 = i64::MAX / 4;
+
 /// The rows behind an aggregate, and what the projection makes of them.
 pub(crate) struct Grouped {
     pub(crate) node: Node,
@@ -120,6 +123,7 @@ pub(crate) fn group(query: &Query, catalog: &Catalog, input: Input) -> Result<Gr
         WindowShape::Session { .. } => KeyWindow::Session,
     });
     let keys = keys.collect();
+    let windows = windows.map(|w| kept(query, w));
     Ok(Grouped { node, scope, keys, window, windows, items })
 }
 
@@ -145,6 +149,13 @@ fn spread(query: &Query, before: &Scope) -> Query {
         })
         .collect();
     spread
+}
+
+/// The windows of the table that pull queries read: as long as RETENTION says, else for ever, as
+/// the compacted topic has them. The aggregate itself keeps what its grace needs.
+fn kept(query: &Query, windows: TimeWindows) -> TimeWindows {
+    let stated = query.window.as_ref().is_some_and(|w| w.retention_ms.is_some());
+    if stated { windows } else { windows.with_retention(FOREVER_MS).unwrap_or(windows) }
 }
 
 type GroupKey = (ast::Expr, Expr, SqlType);

@@ -14,6 +14,7 @@ use streams::{
 };
 
 use super::logical::{AggregateCall, NamedExpr, Node, QueryPlan, Step};
+use crate::analyze::grouping::FOREVER_MS;
 use crate::catalog::source::{KeyWindow, Source};
 use crate::error::SqlError;
 use crate::ops::{
@@ -348,7 +349,10 @@ fn key_windows(window: Option<&KeyWindow>) -> Result<Option<TimeWindows>> {
     match window {
         None => Ok(None),
         Some(window) => match window.size_ms() {
-            Some(size_ms) => TimeWindows::tumbling(size_ms).map(Some).map_err(refused),
+            Some(size_ms) => TimeWindows::tumbling(size_ms)
+                .and_then(|windows| windows.with_retention(FOREVER_MS))
+                .map(Some)
+                .map_err(refused),
             None => Err(SqlError::unsupported("A table over SESSION windows is not supported")),
         },
     }
