@@ -93,8 +93,15 @@ impl Store {
         if outcome.records.is_empty() {
             return Ok(outcome.answer);
         }
+        let expected = *self.applied.borrow() + outcome.records.len() as i64;
         let entries = outcome.records.iter().map(Record::encode).collect();
         let last = self.journal.append(entries).await.map_err(RegistryError::Store)?;
+        if last != expected {
+            tracing::error!(
+                "somebody else writes to the registry's topic; two registries on one topic may \
+                 give one id twice: stop one of them"
+            );
+        }
         self.wait_for(last).await?;
         Ok(outcome.answer)
     }
