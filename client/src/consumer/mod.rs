@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 pub use self::assignor::AssignorKind;
 pub use self::config::{ConsumerConfig, FetchConfig, GroupConfig, IsolationLevel, OffsetReset};
@@ -37,7 +37,7 @@ use self::shared::Shared;
 use self::state::Seek;
 use crate::TopicPartition;
 use crate::cluster::Cluster;
-use crate::error::ConsumeError;
+use crate::error::{ConsumeError, RequestError};
 
 /// Reads records. Call [`Consumer::close`] before dropping it, so that its group goes on at once.
 pub struct Consumer {
@@ -228,7 +228,7 @@ impl Consumer {
 
     /// Commits if that is automatic, leaves the group and closes all connections.
     pub async fn close(mut self) -> Result<(), ConsumeError> {
-        let committed = self.commit_if_automatic(None).await;
+        let committed = self.commit_last().await;
         self.leave("the consumer is being closed").await;
         self.shared.cancel.cancel();
         self.shared.tracker.close();
@@ -252,6 +252,21 @@ impl Consumer {
         self.shared.state().last_poll = Some(Instant::now());
         self.phase = self.phase.after_subscribe();
         Ok(())
+    }
+
+    /// The last automatic commit, which does not outlast one request.
+    async fn commit_last(&mut self) -> Result<(), ConsumeError> {
+        let after = self.shared.config.client.request_timeout;
+        let committed = timeout(after, self.commit_if_automatic(None)).await;
+        committed.unwrap_or_else(|_| {
+            Err(ConsumeError::Request(RequestError::TimedOut {
+                api: "OffsetCommit",
+                subject: self.shared.config.group.id.clone().unwrap_or_default(),
+                after,
+                last: "the consumer was being closed".to_owned(),
+                code: None,
+            }))
+        })
     }
 
     async fn leave(&mut self, reason: &'static str) {

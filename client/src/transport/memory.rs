@@ -11,10 +11,16 @@ use super::{BoxedStream, Connector, Stream};
 /// Opens streams by calling a function, whatever the address: a broker in the same process hands
 /// out one end of a pipe and serves the other, and what it advertises to the world does not matter.
 ///
-/// ```ignore
-/// let broker = Arc::new(broker);
-/// let connector = MemoryConnector::new(move || Ok(broker.connect_memory()));
-/// let config = ClientConfig::memory(connector);
+/// ```
+/// use client::{ClientConfig, MemoryConnector};
+///
+/// let connector = MemoryConnector::new(|| {
+///     // A broker in this process serves the other end.
+///     let (client, _broker) = tokio::io::duplex(1024);
+///     Ok(client)
+/// });
+/// let config = ClientConfig::memory(connector).named("inside");
+/// assert_eq!(config.client_id, "inside");
 /// ```
 pub struct MemoryConnector {
     open: Box<dyn Fn() -> io::Result<BoxedStream> + Send + Sync>,

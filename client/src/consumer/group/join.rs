@@ -1,7 +1,7 @@
 //! Joining a group: find the coordinator, join, assign as leader, get the own assignment.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use protocol::ErrorCode;
@@ -30,6 +30,8 @@ pub(super) struct Ticket {
     /// What it had been assigned last, for the sticky assignor.
     pub(super) remembered: Vec<TopicPartition>,
     pub(super) reason: &'static str,
+    /// Where the member id is put that the coordinator gives on the way.
+    pub(super) given_id: Arc<OnceLock<String>>,
 }
 
 /// A place in the group.
@@ -63,6 +65,7 @@ pub(super) async fn join(shared: Arc<Shared>, mut ticket: Ticket) -> Outcome {
         let again = match attempt(&shared, &ticket).await {
             Ok(Attempt::Joined(joined)) => return Outcome::Joined(joined),
             Ok(Attempt::TakeId(member_id)) => {
+                ticket.given_id.get_or_init(|| member_id.clone());
                 ticket.member_id = member_id;
                 continue;
             }

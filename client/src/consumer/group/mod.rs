@@ -6,7 +6,7 @@ mod membership;
 mod topics;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -57,6 +57,8 @@ struct Task {
     stage: Stage,
     clock: Clock,
     member_id: String,
+    /// The member id that a join under way was given.
+    given_id: Arc<OnceLock<String>>,
     generation: i32,
     remembered: Vec<TopicPartition>,
     topics: Option<Topics>,
@@ -93,6 +95,7 @@ pub(super) async fn run(
         stage: Stage::Out,
         clock,
         member_id: String::new(),
+        given_id: Arc::default(),
         generation: -1,
         remembered: Vec::new(),
         topics: None,
@@ -143,6 +146,7 @@ impl Task {
                 self.topics = Some(topics.clone());
                 self.stage = Stage::Joining;
                 self.beside = None;
+                self.given_id = Arc::default();
                 let ticket = Ticket {
                     member_id: self.member_id.clone(),
                     generation: self.generation,
@@ -150,6 +154,7 @@ impl Task {
                     owned,
                     remembered: self.remembered.clone(),
                     reason,
+                    given_id: self.given_id.clone(),
                 };
                 self.joining = Some(Box::pin(join(self.shared.clone(), ticket)));
             }
@@ -342,8 +347,11 @@ impl Task {
 
     /// Tells the coordinator, unless the member is static: that one comes back.
     async fn leave(&mut self, reason: &'static str) {
-        let member_id = std::mem::take(&mut self.member_id);
+        let known = std::mem::take(&mut self.member_id);
+        let is_joining = self.joining.is_some();
         self.forget_membership();
+        let given = self.given_id.get().filter(|_| is_joining);
+        let member_id = given.cloned().unwrap_or(known);
         let group = &self.shared.config.group;
         if member_id.is_empty() || group.instance_id.is_some() {
             return;
