@@ -72,12 +72,12 @@ pub async fn start(config: RegistryConfig, client: ClientConfig) -> Result<Regis
     })?;
     let wrong_topic = |source| StartError::Topic { topic: config.topic.clone(), source };
     let late = || StartError::Timeout { topic: config.topic.clone() };
-    let opened = tokio::time::timeout(config.init_timeout, open(&config, &client));
+    let opened = timeout(config.init_timeout, open(&config, &client));
     let (journal, consumer) = opened.await.map_err(|_| late())?.map_err(wrong_topic)?;
     let services = Arc::new(Services { store: Store::new(Box::new(journal)), rules });
     let stop = CancellationToken::new();
     let reader = tokio::spawn(follow(Arc::clone(&services), consumer, stop.clone()));
-    let caught_up = tokio::time::timeout(config.init_timeout, services.store.catch_up()).await;
+    let caught_up = timeout(config.init_timeout, services.store.catch_up()).await;
     match caught_up {
         Ok(Ok(())) => {}
         failed => {
