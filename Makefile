@@ -7,7 +7,7 @@ CARGO ?= cargo
 ## demo: builds, runs the main job on real data and shows it live; Ctrl-C stops it, a second run resumes
 demo: setup
 	$(CARGO) build -p cli
-	$$(tools/target-dir)/debug/yeoul demo
+	$$(tools/target-dir)/debug/yeoul demo --data target/demo
 
 ## test: all tests; needs nothing outside the clone
 test: setup

@@ -1,7 +1,13 @@
 //! `yeoul`: one binary. It runs the platform (`yeoul server`), opens the SQL shell, runs the demo, and
 //! answers to the names of Kafka's tools, as sub-commands and when it is called by such a name.
 
+#[cfg(feature = "platform")]
+mod demo;
 mod logging;
+#[cfg(feature = "platform")]
+mod platform;
+#[cfg(feature = "platform")]
+mod shell;
 mod signals;
 mod tools;
 
@@ -24,6 +30,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Broker, schema registry, connectors and SQL in one process
+    #[cfg(feature = "platform")]
+    Server(platform::ServerOptions),
+    /// The SQL shell, on a running server
+    #[cfg(feature = "platform")]
+    Sql(shell::SqlOptions),
+    /// Real flights through a continuous query, shown live
+    #[cfg(feature = "platform")]
+    Demo(demo::DemoOptions),
     /// Kafka's command-line tools: list them, or make links by their names
     Tools {
         #[command(subcommand)]
@@ -44,6 +59,40 @@ fn main() -> ExitCode {
     }
     match Cli::parse_from(arguments).command {
         Command::Tools { action } => exit(tools::install::run(&action)),
+        #[cfg(feature = "platform")]
+        Command::Server(options) => {
+            logging::init("info,sql.processing=warn");
+            run(platform::serve(&options))
+        }
+        #[cfg(feature = "platform")]
+        Command::Sql(options) => run(shell::run(options)),
+        #[cfg(feature = "platform")]
+        Command::Demo(options) => {
+            logging::init("error");
+            run(demo::run(&options))
+        }
+    }
+}
+
+/// Runs a command to its end on a runtime of its own; an error is printed with its causes.
+#[cfg(feature = "platform")]
+fn run(command: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("yeoul: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(command);
+    // Standard input is read on a thread that cannot be interrupted: do not wait for it.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("yeoul: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

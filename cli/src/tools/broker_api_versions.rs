@@ -84,8 +84,8 @@ fn line(range: &ApiRange) -> String {
     let versions = if min == max { min.to_string() } else { format!("{min} to {max}") };
     let Some(api) = key else { return format!("UNKNOWN({code}): {versions}") };
     let usable = match api.stable_versions() {
-        Some(ours) if *ours.end() < min => "unusable: node too new".to_owned(),
         Some(ours) if max < *ours.start() => "unusable: node too old".to_owned(),
+        Some(ours) if *ours.end() < min => "unusable: node too new".to_owned(),
         Some(ours) => format!("usable: {}", max.min(*ours.end())),
         None => "unusable: node too old".to_owned(),
     };

@@ -2,4 +2,6 @@
 
 mod books;
 mod broker;
+#[cfg(feature = "platform")]
+mod demo;
 mod restart;

@@ -1,7 +1,7 @@
 //! kafka-console-consumer: prints the records of topics.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use client::consumer::ConsumerRecord;
@@ -9,6 +9,7 @@ use client::{Consumer, ConsumerConfig, Properties, TopicPartition};
 use futures::FutureExt;
 use protocol::record::TimestampType as Stamp;
 
+use super::coordinator_format::CoordinatorFormatter;
 use super::format::{Formatter, Printed, TimestampType};
 use crate::signals;
 use crate::tools::Tool;
@@ -38,7 +39,7 @@ const SPEC: Spec = Spec {
         value("max-messages", "How many records to print before the end."),
         value("timeout-ms", "End when no record comes for so long."),
         value("isolation-level", "read_committed or read_uncommitted (read_uncommitted)."),
-        value("formatter", "The formatter: DefaultMessageFormatter or NoOpMessageFormatter."),
+        value("formatter", "DefaultMessageFormatter, NoOp..., Offsets... or another of Kafka's own."),
         value("formatter-property", "A property of the formatter: print.key=true, ..."),
         value("property", "The older name of --formatter-property."),
         value("formatter-config", "A properties file for the formatter."),
@@ -119,7 +120,7 @@ fn check(parsed: &Parsed) -> Result<Start, UsageError> {
 
 async fn print(parsed: &Parsed, start: Start) -> Result<(), String> {
     let mut output = Output {
-        formatter: formatter(parsed)?,
+        formatting: formatting(parsed)?,
         skips_errors: parsed.has("skip-message-on-error"),
         most: parsed.parse("max-messages").map_err(|error| error.to_string())?,
         count: 0,
@@ -261,8 +262,24 @@ fn group(parsed: &Parsed, properties: &mut Properties) -> Result<(), String> {
     Ok(())
 }
 
-/// The formatter; `None` prints nothing.
-fn formatter(parsed: &Parsed) -> Result<Option<Formatter>, String> {
+/// How records are printed.
+enum Formatting {
+    Default(Box<Formatter>),
+    Coordinator(CoordinatorFormatter),
+    Nothing,
+}
+
+impl Formatting {
+    fn write(&self, record: &ConsumerRecord, out: &mut dyn Write) -> std::io::Result<()> {
+        match self {
+            Self::Default(formatter) => formatter.write(&printed(record), out),
+            Self::Coordinator(formatter) => formatter.write(&printed(record), out),
+            Self::Nothing => Ok(()),
+        }
+    }
+}
+
+fn formatting(parsed: &Parsed) -> Result<Formatting, String> {
     let mut properties = match parsed.get("formatter-config") {
         Some(path) => properties_file(path)?,
         None => BTreeMap::new(),
@@ -277,19 +294,24 @@ fn formatter(parsed: &Parsed) -> Result<Option<Formatter>, String> {
         }
     }
     let class = parsed.get("formatter").unwrap_or("DefaultMessageFormatter");
-    match class.rsplit('.').next().unwrap_or_default() {
-        "DefaultMessageFormatter" => Formatter::new(&properties).map(Some),
-        "NoOpMessageFormatter" => Ok(None),
-        _ => Err(format!(
-            "--formatter {class}: Java classes cannot be loaded; there are DefaultMessageFormatter \
-             and NoOpMessageFormatter"
+    let name = class.rsplit('.').next().unwrap_or_default();
+    match (name, CoordinatorFormatter::by_class(name)) {
+        ("DefaultMessageFormatter", _) => {
+            Formatter::new(&properties).map(|formatter| Formatting::Default(Box::new(formatter)))
+        }
+        ("NoOpMessageFormatter", _) => Ok(Formatting::Nothing),
+        (_, Some(formatter)) => Ok(Formatting::Coordinator(formatter)),
+        (_, None) => Err(format!(
+            "--formatter {class}: Java classes cannot be loaded; there are \
+             DefaultMessageFormatter, NoOpMessageFormatter, OffsetsMessageFormatter, \
+             GroupMetadataMessageFormatter and TransactionLogMessageFormatter"
         )),
     }
 }
 
 /// What has been printed, and how.
 struct Output {
-    formatter: Option<Formatter>,
+    formatting: Formatting,
     skips_errors: bool,
     most: Option<i64>,
     count: i64,
@@ -310,8 +332,7 @@ impl Output {
             }
             self.count += 1;
             taken += 1;
-            let Some(formatter) = &self.formatter else { continue };
-            match formatter.write(&printed(record), &mut out) {
+            match self.formatting.write(record, &mut out) {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                     let place = format!("{}-{}@{}", record.topic, record.partition, record.offset);

@@ -12,9 +12,10 @@ use protocol::record::Record;
 use protocol::record::control::{self, ControlType};
 use protocol::{AsTree, Message, Reader};
 
-use super::super::options::{Parsed, UsageError};
+use crate::tools::coordinator_records::{GROUPS, Kinds, SHARE_GROUPS, TRANSACTIONS};
+use crate::tools::json::json;
+use crate::tools::options::{Parsed, UsageError};
 use super::Failure;
-use super::json::json;
 
 /// The texts of a record's key and value; `None` prints nothing.
 pub(super) type Texts = (Option<String>, Option<String>);
@@ -24,7 +25,7 @@ pub(super) enum Decoder {
     /// Keys and values, each by the class of its own.
     Classes { key: Class, value: Class },
     /// The records that a coordinator keeps of groups, transactions or share groups.
-    Coordinator(coordinator::Kinds),
+    Coordinator(Kinds),
     /// The records of the cluster's metadata.
     Metadata,
 }
@@ -56,16 +57,16 @@ pub(super) fn is_chosen(parsed: &Parsed) -> bool {
 impl Decoder {
     pub(super) fn choose(parsed: &Parsed) -> Result<Self, UsageError> {
         Ok(if parsed.has("offsets-decoder") {
-            Self::Coordinator(coordinator::GROUPS)
+            Self::Coordinator(GROUPS)
         } else if parsed.has("transaction-log-decoder") {
-            Self::Coordinator(coordinator::TRANSACTIONS)
+            Self::Coordinator(TRANSACTIONS)
         } else if parsed.has("cluster-metadata-decoder") {
             Self::Metadata
         } else if parsed.has("remote-log-metadata-decoder") {
             let text = "--remote-log-metadata-decoder is not available: there is no remote log";
             return Err(UsageError(text.into()));
         } else if parsed.has("share-group-state-decoder") {
-            Self::Coordinator(coordinator::SHARE_GROUPS)
+            Self::Coordinator(SHARE_GROUPS)
         } else {
             let key = Class::of(parsed.get("key-decoder-class"))?;
             Self::Classes { key, value: Class::of(parsed.get("value-decoder-class"))? }

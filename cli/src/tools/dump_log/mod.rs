@@ -4,7 +4,6 @@ mod batches;
 mod decoders;
 mod findings;
 mod indexes;
-mod json;
 
 use std::fmt;
 use std::fs;

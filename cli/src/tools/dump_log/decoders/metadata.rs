@@ -6,7 +6,7 @@ use protocol::record::Record;
 use protocol::{AsTree, NumberedRecord, Reader};
 use serde_json::Value;
 
-use super::super::json::{json, object};
+use crate::tools::json::{json, object};
 
 /// Calls a macro with all kinds of metadata records.
 macro_rules! each_kind {

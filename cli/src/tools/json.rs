@@ -7,7 +7,7 @@ use protocol::Tree;
 use serde_json::{Map, Value};
 
 /// A record's fields by name: ids in Kafka's spelling, bytes in base 64.
-pub(super) fn json(tree: &Tree) -> Value {
+pub(crate) fn json(tree: &Tree) -> Value {
     match tree {
         Tree::Null => Value::Null,
         Tree::Bool(value) => Value::Bool(*value),
@@ -22,7 +22,7 @@ pub(super) fn json(tree: &Tree) -> Value {
 }
 
 /// An object whose fields keep their order.
-pub(super) fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+pub(crate) fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
     let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
     Value::Object(fields.collect::<Map<_, _>>())
 }

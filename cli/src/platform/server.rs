@@ -1,0 +1,24 @@
+//! `yeoul server`.
+
+use std::time::Instant;
+
+use super::{Platform, ServerOptions};
+use crate::signals;
+
+/// Runs all parts until the process is asked to stop.
+///
+/// # Errors
+/// A part cannot start, or the broker's logs were not closed in order.
+pub(crate) async fn serve(options: &ServerOptions) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let platform = Platform::start(options.platform()?).await?;
+    println!(
+        "ready after {} ms: Kafka clients {}, schema registry {}, SQL {}",
+        begun.elapsed().as_millis(),
+        platform.broker_address,
+        platform.registry_url(),
+        platform.sql_url(),
+    );
+    signals::stop_requested().await;
+    platform.shutdown().await
+}
