@@ -50,7 +50,7 @@ fn name_types(json: &mut Json, count: &mut usize) {
             if matches!(ty, Some("record" | "enum" | "fixed")) {
                 *count += 1;
                 object.insert("name".into(), json!(format!("T{count}")));
-                if *count % 3 == 0 {
+                if count.is_multiple_of(3) {
                     object.insert("namespace".into(), json!(format!("n{}", *count % 2)));
                 }
             }
@@ -75,7 +75,7 @@ fn schema() -> impl Strategy<Value = Schema> {
 fn datum(schema: &Schema, id: NodeId, seed: &mut dyn FnMut() -> u8) -> Datum {
     match schema.kind(id) {
         Kind::Null => Datum::Null,
-        Kind::Boolean => Datum::Boolean(seed() % 2 == 0),
+        Kind::Boolean => Datum::Boolean(seed().is_multiple_of(2)),
         Kind::Int => Datum::Int(i32::from(seed()) - 128),
         Kind::Long => Datum::Long((i64::from(seed()) - 128) << (seed() % 56)),
         Kind::Float => Datum::Float(f32::from(seed()) / 3.0),
