@@ -12,10 +12,10 @@ use protocol::record::Record;
 use protocol::record::control::{self, ControlType};
 use protocol::{AsTree, Message, Reader};
 
+use super::Failure;
 use crate::tools::coordinator_records::{GROUPS, Kinds, SHARE_GROUPS, TRANSACTIONS};
 use crate::tools::json::json;
 use crate::tools::options::{Parsed, UsageError};
-use super::Failure;
 
 /// The texts of a record's key and value; `None` prints nothing.
 pub(super) type Texts = (Option<String>, Option<String>);

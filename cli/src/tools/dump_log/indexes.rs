@@ -33,10 +33,11 @@ pub(super) fn dump_offsets(
         if offset == base_offset && index > 0 {
             return Ok(());
         }
-        let mut walk = Walk::open_at(source, &log, position.into(), u64::MAX)?;
+        let most = options.max_message_size;
+        let mut walk = Walk::open_at(source, &log, position.into(), most)?;
         let Some(found) = last_offset(&mut walk)? else {
-            let text = format!("{path}: the log has no batch at position {position}");
-            return Err(Failure(text));
+            let text = "the log has no batch of --max-message-size or less at position";
+            return Err(Failure(format!("{path}: {text} {position}")));
         };
         if found != offset {
             findings.index_mismatch(&source.absolute(), offset, found);

@@ -73,6 +73,8 @@ struct Options {
     deep: bool,
     print_records: bool,
     skip_metadata: bool,
+    /// How far the batch that an index points to is looked for.
+    max_message_size: u64,
     max_bytes: u64,
     decoder: Decoder,
 }
@@ -107,7 +109,7 @@ fn read_options(parsed: &Parsed) -> Result<(Vec<String>, Options), UsageError> {
     parsed.require(&["files"])?;
     let files = parsed.get("files").unwrap_or_default();
     let files = files.split(',').map(str::to_owned).collect();
-    parsed.parse::<i32>("max-message-size")?;
+    let max_message_size: i32 = parsed.parse("max-message-size")?.unwrap_or(5 * 1024 * 1024);
     let max_bytes: i32 = parsed.parse("max-bytes")?.unwrap_or(i32::MAX);
     let print_records = parsed.has("print-data-log") || decoders::is_chosen(parsed);
     let options = Options {
@@ -116,6 +118,7 @@ fn read_options(parsed: &Parsed) -> Result<(Vec<String>, Options), UsageError> {
         deep: parsed.has("deep-iteration") || print_records,
         print_records,
         skip_metadata: parsed.has("skip-record-metadata"),
+        max_message_size: max_message_size.try_into().unwrap_or(0),
         max_bytes: max_bytes.try_into().unwrap_or(0),
         decoder: Decoder::choose(parsed)?,
     };

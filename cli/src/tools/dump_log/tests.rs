@@ -148,6 +148,8 @@ fn indexes_are_held_against_the_log() {
     let sane = vec![format!("{path} passed sanity check.")];
     assert_eq!(dumped.dump("index", &["--index-sanity-check"]), (0, sane, vec![]));
     assert_eq!(dumped.dump("index", &["--verify-index-only"]), (0, vec![], vec![]));
+    let (status, _, err) = dumped.dump("index", &["--max-message-size", "20"]);
+    assert_eq!((status, err.len()), (1, 1), "the batch is larger");
     dumped.overwrite("index", 3, 0);
     dumped.overwrite("index", 11, 9);
     let (status, out, err) = dumped.dump("index", &["--verify-index-only"]);
