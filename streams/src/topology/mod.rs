@@ -12,6 +12,8 @@ mod builder;
 mod describe;
 mod partitions;
 mod repartition;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

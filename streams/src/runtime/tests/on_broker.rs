@@ -95,9 +95,14 @@ async fn counts_are_exact_on_a_real_broker_after_kills_and_a_lost_folder() {
         cluster.feed(records).await;
         fed += 600;
         let handle = start().await;
-        let commits = handle.metrics().commits;
-        while handle.metrics().commits < commits + 2 * round {
-            tokio::task::yield_now().await;
+        let commits = async {
+            while handle.metrics().commits < 2 * round {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = commits => {}
+            caught_up = handle.wait_caught_up() => caught_up.unwrap(),
         }
         handle.kill().await;
         if round == 2 {

@@ -40,10 +40,17 @@ async fn rows(handle: &AppHandle) -> Vec<String> {
     rows
 }
 
-/// Waits for some commits, so that the kill comes at an arbitrary moment of the work.
-async fn work_until(cluster: &MemoryCluster, appends: usize) {
-    while cluster.appends() < appends {
-        tokio::task::yield_now().await;
+/// Waits for some commits, so that the kill comes at an arbitrary moment of the work; or for
+/// its end.
+async fn work_until(cluster: &MemoryCluster, handle: &AppHandle, appends: usize) {
+    let commits = async {
+        while cluster.appends() < appends {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = commits => {}
+        caught_up = handle.wait_caught_up() => caught_up.unwrap(),
     }
 }
 
@@ -54,7 +61,7 @@ async fn check_counts_after_kills(state_dir: Option<&Path>) {
         feed(&cluster, &mut model, &mut seed, 400);
         let before = cluster.appends();
         let handle = start(&cluster, config(state_dir), counting(None)).await;
-        work_until(&cluster, before + round % 5).await;
+        work_until(&cluster, &handle, before + round % 5).await;
         handle.kill().await;
         if round % 3 == 2 {
             cluster.compact("app-changelog");
@@ -130,6 +137,36 @@ async fn local_state_of_an_earlier_commit_is_brought_up_from_the_changelog() {
     handle.wait_caught_up().await.unwrap();
     assert_eq!(table(&cluster, "OUT"), expected(&model));
     handle.close().await.unwrap();
+}
+
+/// Stream time and windows survive: what was late stays late, however the work is cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn windowed_counts_and_late_rows_are_the_same_with_and_without_kills() {
+    let windows = TimeWindows::hopping(1_000, 250).unwrap().with_grace(300).unwrap();
+    let mut tables = Vec::new();
+    for kills in [0, 9] {
+        let cluster = cluster(&[("IN", 1), ("OUT", 1)]);
+        let folder = tempfile::tempdir().unwrap();
+        let mut seed = 3_u64;
+        for number in 0..3_000_i64 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let timestamp = (number * 3 + (seed >> 40) as i64 % 2_000 - 1_000).max(0);
+            let value = format!("g{},1", (seed >> 33) % 3);
+            cluster.write("IN", 0, output("x", &value, timestamp));
+        }
+        for round in 0..kills {
+            let handle =
+                start(&cluster, config(Some(folder.path())), counting(Some(windows))).await;
+            work_until(&cluster, &handle, 3 * round).await;
+            handle.kill().await;
+        }
+        let handle = start(&cluster, config(Some(folder.path())), counting(Some(windows))).await;
+        handle.wait_caught_up().await.unwrap();
+        handle.close().await.unwrap();
+        tables.push(table(&cluster, "OUT"));
+    }
+    assert!(tables[0].len() > 60, "{} windows", tables[0].len());
+    assert_eq!(tables[0], tables[1]);
 }
 
 fn feed_one(
