@@ -232,6 +232,18 @@ impl Segment {
         Ok(*self.sealed_largest.get_or_init(|| largest))
     }
 
+    /// The largest timestamp of the batches from the one that holds an offset on.
+    pub(crate) fn largest_from(&self, offset: i64) -> Result<Option<i64>, WalkError> {
+        let Some((position, _)) = self.find(offset)? else { return Ok(None) };
+        let file = self.log.open()?;
+        let mut walk = HeaderWalk::new(&file, position, self.size);
+        let mut largest = None;
+        while let Some((_, header)) = walk.next()? {
+            largest = largest.max(Some(header.max_timestamp));
+        }
+        Ok(largest)
+    }
+
     /// Where the search for an offset's batch begins; reads no file.
     pub(crate) fn lookup(&self, offset: i64) -> Result<OffsetLookup, StorageError> {
         self.offsets.lookup(offset)

@@ -40,18 +40,23 @@ impl Log {
 
     /// The first record with the largest timestamp. Reads and decompresses its batch.
     pub fn max_timestamp_offset(&self) -> Result<Option<TimestampedOffset>, ReadError> {
+        let start = self.log_start_offset;
         let mut best: Option<(i64, &Segment)> = None;
-        for segment in &self.segments[self.segment_of(self.log_start_offset)..] {
-            if let Some(largest) = segment.largest_entry()?
-                && best.is_none_or(|(timestamp, _)| largest.timestamp > timestamp)
+        for segment in &self.segments[self.segment_of(start)..] {
+            let largest = match segment.base_offset() < start {
+                true => segment.largest_from(start)?,
+                false => segment.largest_entry()?.map(|entry| entry.timestamp),
+            };
+            if let Some(largest) = largest
+                && best.is_none_or(|(timestamp, _)| largest > timestamp)
             {
-                best = Some((largest.timestamp, segment));
+                best = Some((largest, segment));
             }
         }
         match best {
-            Some((timestamp, segment)) => {
-                self.first_record(segment, timestamp, |_, time| time == timestamp)
-            }
+            Some((timestamp, segment)) => self.first_record(segment, timestamp, |offset, time| {
+                time == timestamp && offset >= start
+            }),
             None => Ok(None),
         }
     }

@@ -96,3 +96,22 @@ fn records_below_the_logs_start_are_not_found_by_time() {
         assert_eq!(at(&log, 7), Some((7, 7)));
     });
 }
+
+#[test]
+fn the_largest_time_is_that_of_a_record_that_is_there() {
+    on_each_store(|rig| {
+        let mut log = rig.open();
+        for time in [10, 90, 20, 50, 40] {
+            put(&mut log, time, "x");
+        }
+        log.set_high_watermark(5);
+        let mut largest = |start| {
+            log.delete_records_before(start).unwrap();
+            log.max_timestamp_offset().unwrap().map(|found| (found.offset, found.timestamp))
+        };
+        assert_eq!(largest(1), Some((1, 90)));
+        assert_eq!(largest(2), Some((3, 50)));
+        assert_eq!(largest(4), Some((4, 40)));
+        assert_eq!(largest(5), None);
+    });
+}
