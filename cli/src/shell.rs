@@ -20,6 +20,9 @@ pub(crate) struct SqlOptions {
     /// How results are shown: TABULAR or JSON
     #[arg(long, value_name = "MODE", default_value = "TABULAR")]
     output: String,
+    /// With `test` in the URL's place: answers ksqlDB's test cases, one JSON object a line
+    #[arg(long, hide = true)]
+    jsonl: bool,
 }
 
 /// Runs the shell.
@@ -27,6 +30,10 @@ pub(crate) struct SqlOptions {
 /// # Errors
 /// The server cannot be reached, the file cannot be read, or a statement of a script failed.
 pub(crate) async fn run(options: SqlOptions) -> anyhow::Result<()> {
+    if options.jsonl && options.url == "test" {
+        let answer = || sql::serve_cases(std::io::stdin().lock(), std::io::stdout().lock());
+        return Ok(tokio::task::spawn_blocking(answer).await??);
+    }
     let Some(output) = OutputMode::parse(&options.output) else {
         anyhow::bail!("--output {}: there are TABULAR and JSON", options.output);
     };

@@ -160,6 +160,9 @@ fn guess(bytes: &[u8], schemas: &dyn Schemas) -> (&'static str, String) {
         }
         return ("KAFKA_STRING", text.to_owned());
     }
+    if let Some((text, start)) = windowed_text(bytes) {
+        return ("TIME_WINDOWED(KAFKA_STRING)", format!("[{text}@{start}/-]"));
+    }
     if let Ok(number) = <[u8; 4]>::try_from(bytes) {
         return ("KAFKA_INT", i32::from_be_bytes(number).to_string());
     }
@@ -168,6 +171,16 @@ fn guess(bytes: &[u8], schemas: &dyn Schemas) -> (&'static str, String) {
     }
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     ("KAFKA_BYTES (hex)", hex)
+}
+
+/// A text followed by a window's start: a time of this century or the last.
+fn windowed_text(bytes: &[u8]) -> Option<(&str, i64)> {
+    const LATEST_MS: i64 = 4_102_444_800_000;
+    let (text, start) = bytes.split_last_chunk::<8>()?;
+    let start = i64::from_be_bytes(*start);
+    let text = std::str::from_utf8(text).ok()?;
+    let readable = !text.is_empty() && text.chars().all(|c| !c.is_control());
+    (readable && (0..LATEST_MS).contains(&start)).then_some((text, start))
 }
 
 /// An Avro value as JSON, its fields named as its schema names them.

@@ -13,12 +13,12 @@ use streams::StoreQuery;
 use super::pull_aggregate::Aggregation;
 use super::rows::{QueryStream, ResultColumn, RowEvent, row};
 use crate::analyze::lower::{Lowerer, column};
-use crate::analyze::projection;
+use crate::analyze::projection::{self, Item};
 use crate::analyze::scope::Scope;
 use crate::catalog::Catalog;
 use crate::catalog::source::Source;
 use crate::error::SqlError;
-use crate::parser::ast::Query;
+use crate::parser::ast::{self, Query};
 
 type Result<T> = std::result::Result<T, SqlError>;
 
@@ -141,8 +141,9 @@ fn projected(
             }
             let items = projection::items(query, lowerer)?;
             let items = projection::with_bounds(query, items, lowerer.scope);
-            let order = query.order_by.iter().map(|o| lowerer.lower(&o.value).map(|t| t.expr));
-            (frame, items, order.collect::<Result<Vec<Expr>>>()?)
+            let order = query.order_by.iter().map(|by| ordered_by(&by.value, &items, lowerer));
+            let order = order.collect::<Result<Vec<Expr>>>()?;
+            (frame, items, order)
         }
     };
     let sorts: Vec<_> = order
@@ -172,6 +173,16 @@ fn projected(
         .map(|(i, item)| item.named.expr.alias(format!("COLUMN {i}")))
         .collect();
     Ok((frame.select(exprs).map_err(refused)?, columns))
+}
+
+/// What a row is sorted by: a column of the projection by its name, or any expression.
+pub(super) fn ordered_by(expr: &ast::Expr, items: &[Item], lowerer: &Lowerer<'_>) -> Result<Expr> {
+    if let ast::ExprKind::Column { source: None, name } = &expr.kind
+        && let Some(item) = items.iter().find(|item| item.named.name == name.name)
+    {
+        return Ok(item.named.expr.clone());
+    }
+    lowerer.lower(expr).map(|typed| typed.expr)
 }
 
 /// All rows are there: they are sent as fast as they are read.

@@ -6,6 +6,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::functions_aggregate::expr_fn::{avg, count, max, min, sum};
 use datafusion::logical_expr::{Expr, lit};
 
+use super::pull::ordered_by;
 use crate::analyze::coerce::coerce;
 use crate::analyze::grouping;
 use crate::analyze::lower::{Lowerer, Substitute, Typed, column};
@@ -43,7 +44,7 @@ impl<'a> Aggregation<'a> {
         let after = Lowerer { substitute: Some(&self), ..self.before };
         let items = projection::items(query, &after)?;
         let having = query.having.as_ref().map(|h| after.condition("HAVING", h)).transpose()?;
-        let order = query.order_by.iter().map(|o| after.lower(&o.value).map(|t| t.expr));
+        let order = query.order_by.iter().map(|by| ordered_by(&by.value, &items, &after));
         let order = order.collect::<Result<Vec<Expr>>>()?;
         let groups = self.groups.iter().enumerate();
         let groups = groups.map(|(i, g)| g.expr.clone().alias(group_name(i))).collect();
