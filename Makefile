@@ -2,11 +2,15 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check bench release conformance clients fuzz setup
+.PHONY: build demo test check bench release conformance clients fuzz setup
+
+# What `make test` builds, the binary among it. The other verbs build the same selection of packages, for another one would
+# have other features of shared dependencies and build these again.
+build: setup
+	$(CARGO) test --workspace --no-run
 
 ## demo: builds, runs the main job on real data and shows it live; Ctrl-C stops it, a second run resumes
-demo: setup
-	$(CARGO) build -p cli
+demo: build
 	$$(tools/target-dir)/debug/yeoul demo --data target/demo
 
 ## test: all tests; needs nothing outside the clone
@@ -28,13 +32,11 @@ bench: setup
 	$(CARGO) bench --workspace
 
 ## conformance: the case runners of ../shared/cases, held against the lists in conformance/
-conformance: setup
-	$(CARGO) build -p cli
+conformance: build
 	tools/conformance
 
 ## clients: independent clients (Python, Node, C, Java) against our broker
-clients: setup
-	$(CARGO) build -p cli
+clients: build
 	tools/clients/run
 
 ## fuzz: the protocol's fuzz targets, a minute each
