@@ -100,14 +100,14 @@ fn header(query: &QueryStream, shape: Shape) -> String {
                 "queryId": query.id,
                 "schema": header_schema(&query.columns),
             }});
-            format!("[{header}")
+            format!("[{header},\n")
         }
         Shape::Lines | Shape::Array => {
             let names: Vec<&str> = query.columns.iter().map(|c| c.name.as_str()).collect();
             let ty = |c: &ResultColumn| c.ty.to_string();
             let types: Vec<String> = query.columns.iter().map(ty).collect();
             let header = json!({"queryId": query.id, "columnNames": names, "columnTypes": types});
-            if shape == Shape::Array { format!("[{header}") } else { format!("{header}\n") }
+            if shape == Shape::Array { format!("[{header}\n") } else { format!("{header}\n") }
         }
     }
 }
@@ -121,7 +121,8 @@ struct Writer {
 }
 
 impl Writer {
-    /// The next part of the body; `None` at its end.
+    /// The next part of the body; `None` at its end. A part ends with a line, so that a reader
+    /// of lines has each row at once.
     async fn next(&mut self) -> Option<String> {
         if let Some(opening) = self.opening.take() {
             return Some(opening);
@@ -145,17 +146,17 @@ impl Writer {
     fn write(&mut self, event: RowEvent, part: &mut String) {
         match (event, self.shape) {
             (RowEvent::Row(columns), Shape::Query) => {
-                part.push_str(&format!(",\n{}", json!({"row": {"columns": columns}})));
+                part.push_str(&format!("{},\n", json!({"row": {"columns": columns}})));
             }
             (RowEvent::Tombstone(columns), Shape::Query) => {
                 let row = json!({"row": {"columns": columns, "tombstone": true}});
-                part.push_str(&format!(",\n{row}"));
+                part.push_str(&format!("{row},\n"));
             }
             (RowEvent::Row(columns) | RowEvent::Tombstone(columns), Shape::Lines) => {
                 part.push_str(&format!("{}\n", Json::Array(columns)));
             }
             (RowEvent::Row(columns) | RowEvent::Tombstone(columns), Shape::Array) => {
-                part.push_str(&format!(",\n{}", Json::Array(columns)));
+                part.push_str(&format!(",{}\n", Json::Array(columns)));
             }
             (RowEvent::Final(message), _) => {
                 self.done = true;
@@ -171,15 +172,16 @@ impl Writer {
 
     fn closing(&self, last: Option<Json>) -> String {
         match (self.shape, last) {
-            (Shape::Query, Some(last)) => format!(",\n{last}]\n"),
+            (Shape::Query, Some(last)) => format!("{last}]\n"),
+            (Shape::Query, None) => format!("{}]\n", json!({"finalMessage": "Query terminated"})),
             (Shape::Lines, Some(last)) if last["errorMessage"].is_object() => {
                 format!("{}\n", last["errorMessage"])
             }
             (Shape::Lines, _) => String::new(),
             (Shape::Array, Some(last)) if last["errorMessage"].is_object() => {
-                format!(",\n{}]\n", last["errorMessage"])
+                format!(",{}]\n", last["errorMessage"])
             }
-            (Shape::Query | Shape::Array, _) => "]\n".to_owned(),
+            (Shape::Array, _) => "]\n".to_owned(),
         }
     }
 }

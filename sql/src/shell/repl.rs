@@ -26,6 +26,7 @@ pub(super) async fn run(mut session: Session, history: Option<PathBuf>) -> Resul
     loop {
         let read = tokio::task::spawn_blocking(move || {
             let line = editor.read_line(&SqlPrompt);
+            let line = line.and_then(|signal| editor.sync_history().map(|()| signal));
             (editor, line)
         });
         let (returned, line) = read.await.map_err(std::io::Error::other)?;

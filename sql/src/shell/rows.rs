@@ -14,6 +14,7 @@ pub(super) struct RowPrinter {
     /// Whether the query ends by itself, so that a table can be laid out when all rows are there.
     bounded: bool,
     names: Vec<String>,
+    types: Vec<String>,
     held: Vec<Vec<String>>,
     width: usize,
 }
@@ -27,7 +28,15 @@ const MAX_HELD: usize = 10_000;
 impl RowPrinter {
     pub(super) fn new(mode: OutputMode, terminal: bool, bounded: bool) -> Self {
         let width = comfy_table::Table::new().width().map_or(DEFAULT_WIDTH, usize::from);
-        Self { mode, terminal, bounded, names: Vec::new(), held: Vec::new(), width }
+        Self {
+            mode,
+            terminal,
+            bounded,
+            names: Vec::new(),
+            types: Vec::new(),
+            held: Vec::new(),
+            width,
+        }
     }
 
     /// Reads until the query ends. `Ok` carries its last words.
@@ -39,7 +48,7 @@ impl RowPrinter {
         let mut last = None;
         while let Some(event) = lines.next_object().await? {
             if let Some(schema) = event["header"]["schema"].as_str() {
-                self.names = names(schema);
+                (self.names, self.types) = columns(schema).into_iter().unzip();
                 self.header(out);
             } else if let Some(columns) = event["row"]["columns"].as_array() {
                 let tombstone = event["row"]["tombstone"].as_bool() == Some(true);
@@ -119,27 +128,39 @@ impl RowPrinter {
         }
     }
 
-    /// How wide each column is, so that a row fits the terminal.
-    fn column_width(&self) -> usize {
-        let columns = self.names.len().max(1);
-        (self.width.saturating_sub(1 + 3 * columns) / columns).max(4)
+    /// How wide each column is, so that a row fits the terminal: numbers as wide as they are,
+    /// the rest shared by the others; all alike where that does not do.
+    fn widths(&self) -> Vec<usize> {
+        let count = self.names.len().max(1);
+        let room = self.width.saturating_sub(1 + 3 * count);
+        let wanted = |(name, ty): (&String, &String)| {
+            type_width(ty).map(|width| width.max(name.chars().count()))
+        };
+        let fixed: Vec<Option<usize>> = self.names.iter().zip(&self.types).map(wanted).collect();
+        let taken: usize = fixed.iter().flatten().sum();
+        let open = fixed.iter().filter(|width| width.is_none()).count();
+        let share = room.saturating_sub(taken).checked_div(open).unwrap_or(0);
+        if fixed.len() == count && taken <= room && (open == 0 || share >= 8) {
+            return fixed.into_iter().map(|width| width.unwrap_or(share)).collect();
+        }
+        vec![(room / count).max(4); self.names.len()]
     }
 
     fn rule(&self) -> String {
-        let part = "-".repeat(self.column_width() + 2);
-        let parts = vec![part; self.names.len()];
+        let parts: Vec<String> = self.widths().iter().map(|width| "-".repeat(width + 2)).collect();
         format!("+{}+\n", parts.join("+"))
     }
 
     /// A row, over several lines where a cell is too long for its column.
     fn line(&self, cells: &[String]) -> String {
-        let width = self.column_width();
-        let broken: Vec<Vec<String>> = cells.iter().map(|cell| pieces(cell, width)).collect();
+        let widths = self.widths();
+        let broken: Vec<Vec<String>> =
+            cells.iter().zip(&widths).map(|(cell, width)| pieces(cell, *width)).collect();
         let height = broken.iter().map(Vec::len).max().unwrap_or(1);
         let mut text = String::new();
         for at in 0..height {
             text.push('|');
-            for cell in &broken {
+            for (cell, width) in broken.iter().zip(&widths) {
                 let piece = cell.get(at).map_or("", String::as_str);
                 text.push_str(&format!(" {piece:<width$} |"));
             }
@@ -165,13 +186,12 @@ fn put(out: &mut impl Write, text: &str) {
     }
 }
 
-/// The column names of a header's schema: ``"`A` INTEGER KEY, `B` STRING"``.
-fn names(schema: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut depth = 0;
+/// The columns of a header's schema, name and type: ``"`A` INTEGER KEY, `B` STRING"``.
+fn columns(schema: &str) -> Vec<(String, String)> {
+    let mut columns: Vec<(String, String)> = Vec::new();
+    let (mut depth, mut fresh) = (0, true);
     let mut name: Option<String> = None;
     let mut characters = schema.chars().peekable();
-    let mut fresh = true;
     while let Some(c) = characters.next() {
         match (c, &mut name) {
             ('`', Some(open)) if characters.peek() == Some(&'`') => {
@@ -181,7 +201,7 @@ fn names(schema: &str) -> Vec<String> {
             ('`', Some(_)) => {
                 let done = name.take().unwrap_or_default();
                 if depth == 0 && fresh {
-                    names.push(done);
+                    columns.push((done, String::new()));
                     fresh = false;
                 }
             }
@@ -190,10 +210,29 @@ fn names(schema: &str) -> Vec<String> {
             ('<' | '(', None) => depth += 1,
             ('>' | ')', None) => depth -= 1,
             (',', None) if depth == 0 => fresh = true,
-            _ => {}
+            (c, None) => {
+                if let (0, false, Some((_, ty))) = (depth, fresh, columns.last_mut()) {
+                    ty.push(c);
+                }
+            }
         }
     }
-    names
+    for (_, ty) in &mut columns {
+        *ty = ty.split_whitespace().next().unwrap_or_default().to_owned();
+    }
+    columns
+}
+
+/// How wide values of a type are; none where that differs.
+fn type_width(ty: &str) -> Option<usize> {
+    Some(match ty {
+        "BOOLEAN" => 5,
+        "INTEGER" => 11,
+        "BIGINT" => 13,
+        "DOUBLE" => 14,
+        "DATE" | "TIME" => 12,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -205,13 +244,16 @@ mod tests {
     #[test]
     fn names_of_nested_types_are_not_columns() {
         let schema = "`A``x` INTEGER KEY, `B` STRUCT<`C` INTEGER, `D` DECIMAL(4, 2)>, `E` STRING";
-        assert_eq!(names(schema), ["A`x", "B", "E"]);
+        let column = |name: &str, ty: &str| (name.to_owned(), ty.to_owned());
+        let expected = [column("A`x", "INTEGER"), column("B", "STRUCT"), column("E", "STRING")];
+        assert_eq!(columns(schema), expected);
     }
 
     fn printed(mode: OutputMode, terminal: bool) -> String {
         let mut printer = RowPrinter::new(mode, terminal, false);
         printer.width = 24;
         printer.names = vec!["ID".to_owned(), "NAME".to_owned()];
+        printer.types = vec!["STRING".to_owned(), "STRING".to_owned()];
         let mut out = Vec::new();
         printer.header(&mut out);
         printer.row(&[json!(1), json!("a longer name")], false, &mut out);
