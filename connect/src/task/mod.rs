@@ -10,10 +10,14 @@
 mod recovery;
 mod target;
 
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use client::{Delivery, ProduceError, Producer, Record};
+use client::{Delivery, ProduceError, Producer, Record, RecordMetadata};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -84,7 +88,7 @@ impl TaskRun {
         self.source.start(checkpoint.positions.clone()).await?;
         let now = Instant::now();
         let recovering = !tail.is_settled();
-        let (sent, since) = (Vec::new(), 0);
+        let (sent, since) = (VecDeque::new(), 0);
         let mut flow = Flow { checkpoint, tail, recovering, sent, since, remembered: now };
         loop {
             let room = WINDOW - flow.since;
@@ -102,6 +106,7 @@ impl TaskRun {
                         return Err(TaskError::TooMany { given, asked: room });
                     }
                     self.send(&mut flow, records).await?;
+                    self.count_acknowledged(&mut flow)?;
                     let due = flow.remembered.elapsed() >= self.flush_interval;
                     if flow.since == WINDOW || (due && flow.tail.is_settled()) {
                         self.remember(&mut flow, true).await?;
@@ -144,7 +149,7 @@ impl TaskRun {
             } else {
                 let mut out = Record::to(Arc::clone(&record.topic));
                 (out.key, out.value, out.timestamp_ms) = (key, value, record.timestamp_ms);
-                flow.sent.push((Arc::clone(&record.topic), self.producer.send(out).await?));
+                flow.sent.push_back((Arc::clone(&record.topic), self.producer.send(out).await?));
             }
             flow.since += 1;
             if let Some(position) = record.position {
@@ -159,19 +164,21 @@ impl TaskRun {
     /// may be more. What is remembered of positions stays as it is, as nothing of what was read
     /// after them counts as written yet.
     async fn begin(&mut self, flow: &mut Flow, topic: &str) -> Result<(), TaskError> {
-        if !flow.checkpoint.ends.contains_key(topic) {
-            let ends = self.targets.prepare(topic).await?;
-            flow.checkpoint.ends.insert(topic.to_owned(), ends);
-        } else if !flow.checkpoint.open {
+        let mut remembered = self.offsets.load(&self.name).await?.unwrap_or_default();
+        if !flow.checkpoint.open {
             for (topic, ends) in &mut flow.checkpoint.ends {
                 *ends = self.targets.prepare(topic).await?;
             }
+            remembered.ends.clone_from(&flow.checkpoint.ends);
         }
-        flow.checkpoint.open = true;
-        let mut remembered = self.offsets.load(&self.name).await?.unwrap_or_default();
-        remembered.ends.clone_from(&flow.checkpoint.ends);
+        if !flow.checkpoint.ends.contains_key(topic) {
+            let ends = self.targets.prepare(topic).await?;
+            remembered.ends.insert(topic.to_owned(), ends.clone());
+            flow.checkpoint.ends.insert(topic.to_owned(), ends);
+        }
         remembered.open = true;
         self.offsets.save(&self.name, &remembered).await?;
+        flow.checkpoint.open = true;
         Ok(())
     }
 
@@ -191,22 +198,24 @@ impl TaskRun {
         Ok(())
     }
 
+    /// Counts what is acknowledged, from the first record on, without waiting.
+    fn count_acknowledged(&mut self, flow: &mut Flow) -> Result<(), TaskError> {
+        let mut context = Context::from_waker(Waker::noop());
+        while let Some((topic, delivery)) = flow.sent.front_mut() {
+            let Poll::Ready(written) = Pin::new(delivery).poll(&mut context) else { break };
+            flow.checkpoint.acknowledged(topic, &written?);
+            flow.sent.pop_front();
+            self.status.add_written(1);
+        }
+        Ok(())
+    }
+
     /// Waits for all acknowledgements, and moves the end offsets behind them.
     async fn settle(&mut self, flow: &mut Flow) -> Result<(), TaskError> {
-        if flow.sent.is_empty() {
-            return Ok(());
+        while let Some((topic, delivery)) = flow.sent.pop_front() {
+            flow.checkpoint.acknowledged(&topic, &delivery.await?);
+            self.status.add_written(1);
         }
-        let records = flow.sent.len() as u64;
-        for (topic, delivery) in flow.sent.drain(..) {
-            let written = delivery.await?;
-            if let (Some(ends), Some(offset)) =
-                (flow.checkpoint.ends.get_mut(&*topic), written.offset)
-            {
-                let end = ends.entry(written.partition).or_insert(0);
-                *end = (*end).max(offset + 1);
-            }
-        }
-        self.status.add_written(records);
         Ok(())
     }
 
@@ -221,14 +230,25 @@ impl TaskRun {
     }
 }
 
+impl Checkpoint {
+    /// Moves an end offset behind a record that is there.
+    fn acknowledged(&mut self, topic: &str, written: &RecordMetadata) {
+        if let (Some(ends), Some(offset)) = (self.ends.get_mut(topic), written.offset) {
+            let end = ends.entry(written.partition).or_insert(0);
+            *end = (*end).max(offset + 1);
+        }
+    }
+}
+
 /// Where a running task stands.
 struct Flow {
-    /// Positions of what was sent; remembered only once it is written.
+    /// Positions of what was sent, end offsets of what is acknowledged: remembered together, once
+    /// everything that was sent is acknowledged.
     checkpoint: Checkpoint,
     tail: Tail,
     /// The end offsets are still those of the interrupted run.
     recovering: bool,
-    sent: Vec<(Arc<str>, Delivery)>,
+    sent: VecDeque<(Arc<str>, Delivery)>,
     /// Records since positions were last remembered.
     since: usize,
     remembered: Instant,

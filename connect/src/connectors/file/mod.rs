@@ -42,6 +42,7 @@ impl SourceConnector for FileStreamSource {
             .with(key("file", ConfigType::String, "The file to read."))
             .with(key("topic", ConfigType::List, "The topic for its lines.").check(one_topic))
             .with(batch_size())
+            .with(rate())
     }
 
     fn task(
@@ -56,6 +57,7 @@ impl SourceConnector for FileStreamSource {
             format: Format::Line,
             mode: Mode::Tail,
             batch_size: batch_size_of(config),
+            rate: rate_of(config),
         };
         Ok(Box::new(FileTask::new(settings, progress)))
     }
@@ -98,6 +100,7 @@ impl SourceConnector for DelimitedFileSource {
                 .one_of(&["batch", "tail"]),
             )
             .with(medium(batch_size()))
+            .with(medium(rate()))
             .with(medium(
                 key("header", ConfigType::Boolean, "Whether the first line names the columns.")
                     .default("true"),
@@ -154,6 +157,18 @@ fn batch_size() -> ConfigKey {
         .default("2000")
         .importance(Importance::Low)
         .at_least(1)
+}
+
+fn rate() -> ConfigKey {
+    let meaning = "The most records of a second; 0: as fast as they are written.";
+    ConfigKey::new("records.per.second", ConfigType::Int, meaning)
+        .default("0")
+        .importance(Importance::Low)
+        .at_least(0)
+}
+
+fn rate_of(config: &ConfigValues) -> Option<u32> {
+    u32::try_from(config.number("records.per.second")).ok().filter(|rate| *rate > 0)
 }
 
 fn batch_size_of(config: &ConfigValues) -> usize {

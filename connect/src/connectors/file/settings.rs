@@ -15,6 +15,8 @@ pub(super) struct Settings {
     pub(super) format: Format,
     pub(super) mode: Mode,
     pub(super) batch_size: usize,
+    /// The most records of a second; `None`: as fast as they are written.
+    pub(super) rate: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,7 @@ pub(super) fn read(config: &ConfigValues) -> Result<Settings, Vec<ConfigProblem>
         format,
         mode: if config.text("mode") == "batch" { Mode::Batch } else { Mode::Tail },
         batch_size: super::batch_size_of(config),
+        rate: super::rate_of(config),
     })
 }
 

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use formats::{Schema, Type, Value};
 use serde_json::{Value as Json, json};
+use tokio::time::Instant;
 
 use super::columns::{self, Columns, SAMPLE};
 use super::cursor::{Cursor, Fate, Head, Line};
@@ -18,12 +20,35 @@ use crate::plugin::{
 use crate::status::Progress;
 
 /// Reads on a thread for blocking work: the files go there and come back.
-pub(super) struct FileTask(Option<Files>);
+pub(super) struct FileTask {
+    files: Option<Files>,
+    pace: Option<Pace>,
+}
+
+/// How fast records may come.
+struct Pace {
+    per_second: u32,
+    /// When the next records are due.
+    due: Instant,
+}
+
+impl Pace {
+    /// How many records make a tenth of a second.
+    fn at_once(&self) -> usize {
+        usize::try_from(self.per_second / 10).unwrap_or(usize::MAX).max(1)
+    }
+
+    fn took(&mut self, records: usize) {
+        let seconds = records as f64 / f64::from(self.per_second);
+        self.due = self.due.max(Instant::now()) + Duration::from_secs_f64(seconds);
+    }
+}
 
 impl FileTask {
     pub(super) fn new(settings: Settings, progress: Arc<Progress>) -> Self {
+        let pace = settings.rate.map(|per_second| Pace { per_second, due: Instant::now() });
         let files = Files { settings, progress, positions: Positions::new(), open: Vec::new() };
-        Self(Some(files))
+        Self { files: Some(files), pace }
     }
 
     async fn blocking<T: Send + 'static>(
@@ -31,13 +56,13 @@ impl FileTask {
         work: impl FnOnce(&mut Files) -> Result<T, SourceError> + Send + 'static,
     ) -> Result<T, SourceError> {
         let lost = || SourceError::Position("an earlier read was broken off".into());
-        let mut files = self.0.take().ok_or_else(lost)?;
+        let mut files = self.files.take().ok_or_else(lost)?;
         let done = tokio::task::spawn_blocking(move || {
             let outcome = work(&mut files);
             (files, outcome)
         });
         let (files, outcome) = done.await.map_err(|_| lost())?;
-        self.0 = Some(files);
+        self.files = Some(files);
         outcome
     }
 }
@@ -55,7 +80,16 @@ impl SourceTask for FileTask {
     }
 
     async fn poll(&mut self, most: usize) -> Result<Polled, SourceError> {
-        self.blocking(move |files| files.read(most)).await
+        let mut most = most;
+        if let Some(pace) = &self.pace {
+            most = most.min(pace.at_once());
+            tokio::time::sleep_until(pace.due).await;
+        }
+        let polled = self.blocking(move |files| files.read(most)).await?;
+        if let (Some(pace), Polled::Records(records)) = (&mut self.pace, &polled) {
+            pace.took(records.len());
+        }
+        Ok(polled)
     }
 }
 
@@ -373,4 +407,20 @@ fn header_names(header: &Line, delimiter: char) -> Result<Vec<String>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let names = formats::delimited::split(text, delimiter).map_err(|error| error.to_string())?;
     Ok(names.into_iter().map(|name| columns::schema_name(&name.replace('.', "_"))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_moves_the_next_records_by_what_was_taken() {
+        let begun = Instant::now();
+        let mut pace = Pace { per_second: 200, due: begun };
+        assert_eq!(pace.at_once(), 20);
+        pace.took(100);
+        pace.took(100);
+        assert!(pace.due >= begun + Duration::from_secs(1));
+        assert_eq!(Pace { per_second: 1, due: begun }.at_once(), 1);
+    }
 }
