@@ -368,13 +368,14 @@ impl Log {
 
     /// Reads the producers' state anew from snapshots and batches.
     pub(crate) fn reload_producers(&mut self, now_ms: i64) -> Result<(), StorageError> {
-        snapshots::remove_unneeded(&self.folder, &self.segments, self.next_offset)?;
+        let offsets = snapshots::list(&self.folder)?;
+        let end = self.next_offset;
+        snapshots::remove_unneeded(&self.folder, &offsets, &self.segments, end)?;
         self.flush_state.snapshots.clear();
         self.producers.reset(self.log_start_offset);
         let expiry = (now_ms, self.config.producer_id_expiration_ms);
-        let end = self.next_offset;
         self.flush_state.snapshot_offset =
-            snapshots::load_newest(&self.folder, end, expiry, &mut self.producers)?;
+            snapshots::load_newest(&self.folder, &offsets, end, expiry, &mut self.producers)?;
         let from = self.segment_of(self.producers.end_offset());
         for segment in self.segments[from..].iter().filter(|segment| segment.size() > 0) {
             recovery::replay_segment(segment, end, &mut self.producers)?;

@@ -60,7 +60,7 @@ pub(crate) fn recover(
     config: &LogConfig,
     options: &OpenOptions,
 ) -> Result<Recovered, OpenError> {
-    let mut found = find_segments(folder)?;
+    let (mut found, snapshots) = find_segments(folder)?;
     if found.is_empty() {
         let base_offset = options.log_start_offset.max(0);
         return empty(folder, config, base_offset, options.now_ms);
@@ -70,6 +70,7 @@ pub(crate) fn recover(
     let log_start_offset = options.log_start_offset.max(first_base);
     let mut recovery = Recovery {
         folder: folder.clone(),
+        snapshots,
         config,
         options,
         producers: ProducerStates::default(),
@@ -92,11 +93,11 @@ pub(crate) fn recover(
         anew.report = recovery.report;
         return Ok(anew);
     }
-    let Recovery { mut producers, mut epochs, report, .. } = recovery;
+    let Recovery { snapshots, mut producers, mut epochs, report, .. } = recovery;
     producers.on_log_start(log_start_offset);
     epochs.truncate_from_end(next_offset);
     epochs.truncate_from_start(log_start_offset);
-    snapshots::remove_unneeded(folder, &segments, next_offset)?;
+    snapshots::remove_unneeded(folder, &snapshots, &segments, next_offset)?;
     Ok(Recovered {
         segments,
         next_offset,
@@ -145,6 +146,8 @@ fn plan_scans(found: &mut [FoundSegment], options: &OpenOptions) {
 
 struct Recovery<'a> {
     folder: Arc<Folder>,
+    /// Offsets of the snapshots that were found.
+    snapshots: Vec<i64>,
     config: &'a LogConfig,
     options: &'a OpenOptions,
     producers: ProducerStates,
@@ -165,7 +168,7 @@ impl Recovery<'_> {
         let up_to = first_scan.or(last).map_or(i64::MAX, |found| found.segment.base_offset());
         let expiry = (self.options.now_ms, self.config.producer_id_expiration_ms);
         self.producers.reset(log_start_offset.min(up_to));
-        snapshots::load_newest(&self.folder, up_to, expiry, &mut self.producers)
+        snapshots::load_newest(&self.folder, &self.snapshots, up_to, expiry, &mut self.producers)
     }
 
     fn reload_producers(
@@ -174,11 +177,17 @@ impl Recovery<'_> {
         log_start_offset: i64,
         next_offset: i64,
     ) -> Result<Option<i64>, StorageError> {
-        snapshots::remove_unneeded(&self.folder, segments, next_offset)?;
+        snapshots::remove_unneeded(&self.folder, &self.snapshots, segments, next_offset)?;
+        self.snapshots = snapshots::list(&self.folder)?;
         let expiry = (self.options.now_ms, self.config.producer_id_expiration_ms);
         self.producers.reset(log_start_offset);
-        let loaded =
-            snapshots::load_newest(&self.folder, next_offset, expiry, &mut self.producers)?;
+        let loaded = snapshots::load_newest(
+            &self.folder,
+            &self.snapshots,
+            next_offset,
+            expiry,
+            &mut self.producers,
+        )?;
         segments.iter().try_for_each(|segment| self.replay(segment))?;
         Ok(loaded)
     }

@@ -7,7 +7,7 @@ use crate::folder::{FileId, Folder, OpenFile};
 use crate::name::FileKind;
 use crate::producers::ProducerStates;
 use crate::segment::Segment;
-use crate::store;
+use crate::store::{self, Entry};
 
 /// Writes the producers' state as the snapshot of its end offset. The file is not synced.
 pub(crate) fn write(
@@ -31,16 +31,19 @@ pub(crate) fn write(
 /// producers are remembered.
 pub(crate) fn load_newest(
     folder: &Folder,
+    offsets: &[i64],
     up_to: i64,
     expiry: (i64, i64),
     producers: &mut ProducerStates,
 ) -> Result<Option<i64>, StorageError> {
-    let offsets = list(folder)?;
     let start = producers.end_offset();
-    for offset in offsets.into_iter().rev().filter(|offset| (start..=up_to).contains(offset)) {
+    let offsets = offsets.iter().copied().rev();
+    for offset in offsets.filter(|offset| (start..=up_to).contains(offset)) {
         let path = folder.path.join(FileKind::Snapshot.name(offset));
-        let bytes = store::read_all(&*folder.store, &path);
-        let bytes = bytes.map_err(StorageError::on("read", &path))?;
+        let bytes = match store::read_all(&*folder.store, &path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            read => read.map_err(StorageError::on("read", &path))?,
+        };
         let keep = |producer: &crate::producers::Producer| !producer.is_expired(expiry.0, expiry.1);
         match producers.decode(&bytes, offset, keep) {
             Ok(()) => return Ok(Some(offset)),
@@ -57,12 +60,12 @@ pub(crate) fn load_newest(
 /// are the newest.
 pub(crate) fn remove_unneeded(
     folder: &Folder,
+    offsets: &[i64],
     segments: &[Segment],
     next_offset: i64,
 ) -> Result<(), StorageError> {
-    let offsets = list(folder)?;
     let newest = offsets.iter().copied().filter(|offset| *offset <= next_offset).max();
-    for offset in offsets {
+    for offset in offsets.iter().copied() {
         let of_segment = segments.iter().any(|segment| segment.base_offset() == offset);
         if offset > next_offset || (!of_segment && Some(offset) != newest) {
             remove(folder, offset)?;
@@ -77,9 +80,14 @@ fn remove(folder: &Folder, offset: i64) -> Result<(), StorageError> {
 }
 
 /// Offsets of the snapshots that are there, ascending.
-fn list(folder: &Folder) -> Result<Vec<i64>, StorageError> {
+pub(crate) fn list(folder: &Folder) -> Result<Vec<i64>, StorageError> {
     let entries = folder.store.list(&folder.path);
     let entries = entries.map_err(StorageError::on("list", &folder.path))?;
+    Ok(offsets_in(&entries))
+}
+
+/// Offsets of the snapshots in a folder's listing, ascending.
+pub(crate) fn offsets_in(entries: &[Entry]) -> Vec<i64> {
     let mut offsets: Vec<_> = entries
         .iter()
         .filter_map(|entry| match FileKind::parse(&entry.name) {
@@ -88,5 +96,5 @@ fn list(folder: &Folder) -> Result<Vec<i64>, StorageError> {
         })
         .collect();
     offsets.sort_unstable();
-    Ok(offsets)
+    offsets
 }

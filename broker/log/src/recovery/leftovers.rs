@@ -7,6 +7,7 @@ use crate::error::StorageError;
 use crate::folder::Folder;
 use crate::name::{CLEANED_SUFFIX, DELETED_SUFFIX, FileKind, SWAP_SUFFIX};
 use crate::segment::{FileSizes, Segment};
+use crate::snapshots;
 use crate::store::{self, Entry};
 
 /// A segment that is there.
@@ -21,8 +22,11 @@ pub(crate) struct FoundSegment {
     pub(crate) scan: bool,
 }
 
-/// Tidies a folder and lists its segments in ascending order.
-pub(crate) fn find_segments(folder: &Arc<Folder>) -> Result<Vec<FoundSegment>, StorageError> {
+/// Tidies a folder and lists its segments, and the offsets of its snapshots, in ascending
+/// order.
+pub(crate) fn find_segments(
+    folder: &Arc<Folder>,
+) -> Result<(Vec<FoundSegment>, Vec<i64>), StorageError> {
     let mut entries = list(folder)?;
     if finish_swaps(folder, &entries)? {
         entries = list(folder)?;
@@ -63,7 +67,7 @@ pub(crate) fn find_segments(folder: &Arc<Folder>) -> Result<Vec<FoundSegment>, S
         let is_bare = bytes.iter().all(|bytes| *bytes == Some(0));
         FoundSegment { segment, lacks_index, is_bare, scan: lacks_index }
     });
-    Ok(found.collect())
+    Ok((found.collect(), snapshots::offsets_in(&entries)))
 }
 
 fn list(folder: &Folder) -> Result<Vec<Entry>, StorageError> {
