@@ -3,4 +3,5 @@
 mod fixture;
 mod lifecycle;
 mod on_broker;
+mod reading;
 mod recovery;
