@@ -6,11 +6,12 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use broker_coordinator::Groups;
-use broker_log::{DirError, LogDir, MetaProperties, StorageError, print_id};
+use broker_log::{DirError, LogDir, MetaProperties, StorageError, Store, print_id};
 use broker_metadata::config::Value;
 use broker_metadata::{Image, names};
 use protocol::messages::register_broker_record::BrokerEndpoint;
@@ -27,7 +28,7 @@ use crate::config::{BrokerConfig, LogConfigs};
 use crate::connection::Stream;
 use crate::controller::{CommitError, Controller, Identity, LoadError, MetadataLog, ProducerIds};
 use crate::dispatch::Peer;
-use crate::limits::{MEMORY_PIPE, OPEN_FILES};
+use crate::limits::{LOCK_ATTEMPTS, LOCK_PAUSE, MEMORY_PIPE, OPEN_FILES};
 use crate::listener::{self, BindError, Bound, ConnectionCounts};
 use crate::metrics::{Metrics, Snapshot};
 use crate::offsets_log::{CoordinatorClock, OffsetsLog};
@@ -188,6 +189,22 @@ fn open(config: &BrokerConfig) -> Result<Opened, StartError> {
     Ok(Opened { partitions: Arc::new(partitions), log, image, cluster_id, log_dirs, configs })
 }
 
+/// Opens a log dir; one in use is asked for again, because a broker that was just killed holds its
+/// lock until the system has cleared it away.
+fn open_dir(
+    store: &Arc<dyn Store>,
+    path: &Path,
+    properties: &MetaProperties,
+) -> Result<LogDir, DirError> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match LogDir::open(store.clone(), path, properties.clone()) {
+            Err(DirError::InUse { .. }) => std::thread::sleep(LOCK_PAUSE),
+            other => return other,
+        }
+    }
+    LogDir::open(store.clone(), path, properties.clone())
+}
+
 /// The log dir that has the metadata log: of a new broker the first. Partitions without any
 /// metadata are no new broker's: it would take them for strays.
 fn metadata_dir(dirs: &[LogDir]) -> Result<&LogDir, StartError> {
@@ -221,7 +238,7 @@ fn open_dirs(config: &BrokerConfig) -> Result<(Vec<LogDir>, String), StartError>
             node_id: config.node_id,
             directory_id: Some(Uuid::new_v4()),
         };
-        let dir = LogDir::open(config.environment.store.clone(), path, properties)?;
+        let dir = open_dir(&config.environment.store, path, &properties)?;
         let found = &dir.properties().cluster_id;
         match dirs.first() {
             None => cluster_id.clone_from(found),

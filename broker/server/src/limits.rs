@@ -40,6 +40,10 @@ pub(crate) const METADATA_READ_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of `__consumer_offsets` that are read at once while groups are loaded.
 pub(crate) const OFFSETS_READ_BYTES: usize = 4 * 1024 * 1024;
 
+/// How often, and with which pause, a starting broker asks for a log dir that is in use.
+pub(crate) const LOCK_ATTEMPTS: usize = 20;
+pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 /// Threads that open new partitions, or close all of them, at once.
 pub(crate) const DISK_THREADS: usize = 8;
 
