@@ -40,8 +40,13 @@ pub(crate) struct DemoOptions {
     /// Where the SQL engine answers
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8088")]
     sql_listen: SocketAddr,
+    /// Flights a second, 0 for as fast as they go [default: 1500 on a terminal, else 0]
+    #[arg(long)]
+    rate: Option<u32>,
 }
 
+/// A pace at which a person can watch.
+const WATCHABLE_RATE: u32 = 1500;
 /// The name of the connector whose progress is shown.
 const FLIGHTS: &str = "flights";
 /// How often progress is looked at; rows are shown as they come.
@@ -54,9 +59,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) async fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let script = read_script(&options.files)?;
     let mut config = server_options(options).platform()?;
-    config.connectors = connectors(&options.files)?;
-    let platform = Platform::start(config).await?;
     let mut screen = Screen::new();
+    let rate = options.rate.unwrap_or(if screen.is_live() { WATCHABLE_RATE } else { 0 });
+    config.connectors = connectors(&options.files, rate)?;
+    let platform = Platform::start(config).await?;
     screen.say(&format!(
         "broker {}, schema registry {}, SQL {}",
         platform.broker_address,
@@ -91,12 +97,15 @@ fn server_options(options: &DemoOptions) -> ServerOptions {
 }
 
 /// The connectors of the demo's folder, with their files below it.
-fn connectors(files: &Path) -> anyhow::Result<Vec<ConnectorConfig>> {
+fn connectors(files: &Path, rate: u32) -> anyhow::Result<Vec<ConnectorConfig>> {
     let mut connectors = Vec::new();
     for name in ["airlines", FLIGHTS] {
         let mut config = ConnectorConfig::read(&files.join(format!("{name}.properties")))?;
         let data = files.join("data").join(format!("{name}.csv"));
         config.settings.insert("files".to_owned(), data.display().to_string());
+        if name == FLIGHTS {
+            config.settings.insert("records.per.second".to_owned(), rate.to_string());
+        }
         connectors.push(config);
     }
     Ok(connectors)

@@ -81,8 +81,10 @@ fn the_final_table_is_that_of_the_files_also_after_a_kill_and_a_second_run() {
     let expected = expected();
     assert!(expected.len() > 1000, "{} rows", expected.len());
 
-    // Killed as soon as rows are written, so that the next run has to go on in the middle.
-    let mut killed = demo(dir.path()).stdout(Stdio::piped()).spawn().expect("the demo starts");
+    // Killed while flights are being read, so that the next run has to go on in the middle.
+    let mut killed = demo(dir.path());
+    killed.args(["--rate", "5000"]).stdout(Stdio::piped());
+    let mut killed = killed.spawn().expect("the demo starts");
     let lines = std::io::BufReader::new(killed.stdout.take().expect("its output is piped"));
     let mut lines = std::io::BufRead::lines(lines);
     let begun = lines.any(|line| line.is_ok_and(|line| line.contains("flights written")));
