@@ -42,17 +42,23 @@ async fn write_frames(
 ) -> ConnectionError {
     let mut stream = BufWriter::with_capacity(64 << 10, stream);
     let result: io::Result<()> = async {
+        let mut written = Vec::new();
         while let Some(mut outgoing) = queue.recv().await {
             loop {
                 for segment in &outgoing.segments {
                     stream.write_all(segment).await?;
                 }
+                written.extend(outgoing.unanswered);
                 match queue.try_recv() {
                     Ok(next) => outgoing = next,
                     Err(_) => break,
                 }
             }
             stream.flush().await?;
+            for (sender, _permit) in written.drain(..) {
+                // Nobody has to wait for it.
+                let _ = sender.send(());
+            }
         }
         Ok(())
     }

@@ -166,22 +166,27 @@ impl Connection {
         Ok(Pending { connection, reply, version, after, deadline, request: PhantomData })
     }
 
-    /// Queues a request that the broker does not answer.
+    /// Queues a request that the broker does not answer. What comes back tells when it has been
+    /// written, and is dropped if it never will be.
     pub async fn send_unanswered<R: Request>(
         &self,
         version: i16,
         request: &R,
-    ) -> Result<(), ConnectionError> {
+    ) -> Result<oneshot::Receiver<()>, ConnectionError> {
         let permit = self.shared.permit().await?;
         let id = self.shared.waiting.next_id()?;
-        self.shared.push(self.shared.encode(version, request, id)?, Some(permit))
+        let segments = self.shared.encode(version, request, id)?;
+        let (written, is_written) = oneshot::channel();
+        self.shared.push(Outgoing { segments, unanswered: Some((written, permit)) })?;
+        Ok(is_written)
     }
 }
 
-/// What the writer task writes next; an unanswered request holds its permit until it is written.
+/// What the writer task writes next.
 struct Outgoing {
     segments: Vec<Bytes>,
-    _permit: Option<OwnedSemaphorePermit>,
+    /// Of a request without an answer: who is told that it was written, and its permit.
+    unanswered: Option<(oneshot::Sender<()>, OwnedSemaphorePermit)>,
 }
 
 /// A request on its way; [`Pending::wait`] gives the response.
@@ -268,7 +273,7 @@ impl Shared {
         let header_version = R::KEY.response_header_version(version);
         let waiting = Waiting { api: R::NAME, header_version, reply, _permit: permit };
         self.waiting.register(id, waiting)?;
-        self.push(segments, None)?;
+        self.push(Outgoing { segments, unanswered: None })?;
         Ok(receiver)
     }
 
@@ -277,12 +282,7 @@ impl Shared {
         permit.map_err(|_| self.waiting.cause(&self.address))
     }
 
-    fn push(
-        &self,
-        segments: Vec<Bytes>,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> Result<(), ConnectionError> {
-        let outgoing = Outgoing { segments, _permit: permit };
+    fn push(&self, outgoing: Outgoing) -> Result<(), ConnectionError> {
         self.outgoing.send(outgoing).map_err(|_| self.waiting.cause(&self.address))
     }
 

@@ -39,6 +39,8 @@ enum Event {
     Identified(Result<ProducerId, RequestError>),
     Refreshed,
     Answered(Session, Vec<Batch>, Result<ProduceResponse, ConnectionError>),
+    /// A request without an answer was written.
+    Written(Vec<Batch>, Result<(), ConnectionError>),
     /// A pause is over.
     Rested(i32),
 }
@@ -212,11 +214,20 @@ impl Sender {
             Err(error) => return self.retry_all(batches, Some(error)),
         };
         if request.acks == 0 {
-            let sent = connection.send_unanswered(version, &request).await;
-            return match sent {
-                Ok(()) => self.complete_unanswered(batches),
+            match connection.send_unanswered(version, &request).await {
+                Ok(is_written) => {
+                    let address = connection.address().clone();
+                    self.beside.push(Box::pin(async move {
+                        let written = is_written.await;
+                        Event::Written(
+                            batches,
+                            written.map_err(|_| ConnectionError::Closed { address }),
+                        )
+                    }));
+                }
                 Err(error) => self.retry_all(batches, Some(error)),
-            };
+            }
+            return;
         }
         match connection.enqueue(version, &request).await {
             Ok(pending) => {
@@ -288,6 +299,8 @@ impl Sender {
                     self.nodes.remove(&id);
                 }
             }
+            Event::Written(batches, Ok(())) => self.complete_unanswered(batches),
+            Event::Written(batches, Err(error)) => self.retry_all(batches, Some(error)),
             Event::Identified(result) => self.on_identified(result),
             Event::Refreshed => self.is_refreshing = false,
             Event::Answered(asked, batches, result) => {
