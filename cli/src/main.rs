@@ -1,5 +1,5 @@
-//! `yeoul`: one binary. It runs the platform (`yeoul server`), opens the SQL shell, runs the demo, and
-//! answers to the names of Kafka's tools, as sub-commands and when it is called by such a name.
+//! `yeoul`: one binary. It runs the platform (`yeoul server`), opens the SQL shell, runs the demo,
+//! and answers to the names of Kafka's tools, as sub-commands and when it is called by such a name.
 
 #[cfg(feature = "platform")]
 mod demo;

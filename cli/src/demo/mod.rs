@@ -1,5 +1,5 @@
-//! `yeoul demo`: the main job on real data. Flights are read from a file, joined with their airlines,
-//! counted and averaged by airline and hour, and shown while they change.
+//! `yeoul demo`: the main job on real data. Flights are read from a file, joined with their
+//! airlines, counted and averaged by airline and hour, and shown while they change.
 //!
 //! On a terminal the table is redrawn as it changes and stays until Ctrl-C. Elsewhere plain lines
 //! tell how far it is, and the final table ends the output.

@@ -75,7 +75,8 @@ pub(crate) async fn keys_go_where_every_kafka_client_puts_them(target: Arc<Targe
 pub(crate) async fn every_kind_of_acknowledgement_delivers(target: Arc<Target>) {
     for acks in [Acks::None, Acks::Leader, Acks::All] {
         let topic = target.topic("acks", 1).await;
-        // Without acknowledgement a record is lost where the leader does not know yet that it leads.
+        // Without acknowledgement a record is lost where the leader does not know yet that it
+        // leads.
         target.send(&topic, 0, numbered("first", 1)).await;
         let mut config = ProducerConfig::new(target.config.clone());
         config.acks = acks;

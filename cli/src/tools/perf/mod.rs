@@ -5,7 +5,7 @@ mod latency;
 pub(super) mod producer;
 
 /// Some of Kafka's options take several words, up to the next option: each becomes an argument of
-/// its own, so that `--producer-props a=1 b=2` reads like `--producer-props a=1 --producer-props b=2`.
+/// its own, so that `--producer-props a=1 b=2` reads as if the option stood before each of them.
 fn repeated(arguments: &[String], options: &[&str]) -> Vec<String> {
     let mut words = Vec::with_capacity(arguments.len());
     let mut current: Option<&String> = None;
