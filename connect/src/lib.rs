@@ -9,7 +9,8 @@
 //! connectors  one folder each
 //! converters  values to bytes: Avro with a registry, JSON, text, bytes
 //! config      worker.properties, connector files, checks
-//! worker      start, status, shutdown  ->  task (poll, convert, send, remember)  ->  offsets
+//! worker      start, status, shutdown  ->  supervisor (again after what may pass)
+//!             ->  task (poll, convert, send, remember)  ->  offsets
 //! ```
 
 mod config;
@@ -18,6 +19,7 @@ mod converters;
 mod offsets;
 pub mod plugin;
 mod status;
+mod supervisor;
 mod task;
 mod worker;
 

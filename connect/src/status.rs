@@ -10,6 +10,8 @@ use tokio::sync::watch;
 pub enum TaskState {
     Unassigned,
     Running,
+    /// Stopped by something that may pass; it is started again after a pause.
+    Restarting(String),
     /// Everything is read, written and remembered.
     Done,
     /// With what stopped it.

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use client::{ClientConfig, ConfigError, Producer, ProducerConfig};
+use client::{ClientConfig, ConfigError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ConnectorConfig, TopicCreation, WorkerConfig, connector_def, refused};
+use crate::config::{ConnectorConfig, WorkerConfig, connector_def, refused};
 use crate::connectors;
 use crate::converters::{self, Converter, Side};
 use crate::offsets::{self, OffsetError, OffsetStore};
 use crate::plugin::{ConfigProblem, ConfigValues, SourceConnector};
 use crate::status::{ConnectorStatus, Shared, TaskState};
-use crate::task::{Ended, Targets, TaskRun};
+use crate::supervisor::Supervisor;
 
 /// Why a worker did not start. No connector runs then.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +30,6 @@ pub enum StartError {
     Offsets(#[from] OffsetError),
     #[error(transparent)]
     Client(#[from] ConfigError),
-    #[error("{0}")]
-    Connect(String),
 }
 
 fn lines(problems: &[ConfigProblem]) -> String {
@@ -102,18 +100,18 @@ pub async fn start(
     let stop = CancellationToken::new();
     let mut running = Vec::with_capacity(checked.len());
     for connector in checked {
-        running.push(run(connector, &worker, &client, &offsets, &stop)?);
+        running.push(run(connector, &worker, &client, &offsets, &stop));
     }
     Ok(Worker { connectors: running, stop, offsets: OffsetsHandle(offsets) })
 }
 
 /// A connector whose settings are right.
-struct Checked {
-    name: String,
-    connector: Arc<dyn SourceConnector>,
-    values: ConfigValues,
-    key: Box<dyn Converter>,
-    value: Box<dyn Converter>,
+pub(crate) struct Checked {
+    pub(crate) name: String,
+    pub(crate) connector: Arc<dyn SourceConnector>,
+    pub(crate) values: ConfigValues,
+    pub(crate) key: Arc<dyn Converter>,
+    pub(crate) value: Arc<dyn Converter>,
 }
 
 fn check(worker: &WorkerConfig, config: &ConnectorConfig) -> Result<Checked, Vec<ConfigProblem>> {
@@ -147,7 +145,9 @@ fn check(worker: &WorkerConfig, config: &ConnectorConfig) -> Result<Checked, Vec
     match (connector, values, key, value) {
         (Some(connector), Ok(values), Some(key), Some(value)) if problems.is_empty() => {
             let name = config.name.clone();
-            Ok(Checked { name, connector, values, key, value })
+            // A task that is thrown away: it finds what only shows in all settings together.
+            connector.task(&name, &values, Arc::default())?;
+            Ok(Checked { name, connector, values, key: key.into(), value: value.into() })
         }
         _ => Err(problems),
     }
@@ -194,41 +194,17 @@ fn run(
     client: &ClientConfig,
     offsets: &Arc<dyn OffsetStore>,
     stop: &CancellationToken,
-) -> Result<Running, StartError> {
-    let Checked { name, connector, values, key, value } = checked;
-    let status = Shared::new(&name);
-    let source = connector.task(&name, &values, Arc::clone(&status.progress));
-    let source =
-        source.map_err(|problems| StartError::Connector { connector: name.clone(), problems })?;
-    let client = client.clone().named(format!("connector-producer-{name}-0"));
-    let producer = Producer::new(ProducerConfig::new(client.clone()))
-        .map_err(|error| StartError::Connect(error.to_string()))?;
-    let targets = Targets::new(client, TopicCreation::new(&values))
-        .map_err(|error| StartError::Connect(error.to_string()))?;
-    let run = TaskRun {
-        name: name.clone(),
-        source,
-        key,
-        value,
-        targets,
-        producer,
+) -> Running {
+    let status = Shared::new(&checked.name);
+    let supervisor = Supervisor {
+        client: client.clone().named(format!("connector-producer-{}-0", checked.name)),
+        checked,
         offsets: Arc::clone(offsets),
         flush_interval: worker.offset_flush_interval,
         status: Arc::clone(&status),
     };
-    let (stop, shared) = (stop.clone(), Arc::clone(&status));
-    let task = tokio::spawn(async move {
-        shared.set_state(TaskState::Running);
-        shared.set_state(match run.run(&stop).await {
-            Ok(Ended::Done) => TaskState::Done,
-            Ok(Ended::Stopped) => TaskState::Stopped,
-            Err(error) => {
-                tracing::error!(connector = name, %error, "the connector's task failed");
-                TaskState::Failed(error.to_string())
-            }
-        });
-    });
-    Ok(Running { status, task: Some(task) })
+    let task = tokio::spawn(supervisor.run(stop.clone()));
+    Running { status, task: Some(task) }
 }
 
 impl Worker {
@@ -246,8 +222,9 @@ impl Worker {
             .map(|running| (running.status.status().name, running.status.states()))
             .collect();
         for (connector, mut states) in states {
-            let ended =
-                |state: &TaskState| !matches!(state, TaskState::Running | TaskState::Unassigned);
+            let ended = |state: &TaskState| {
+                matches!(state, TaskState::Done | TaskState::Failed(_) | TaskState::Stopped)
+            };
             if let Ok(state) = states.wait_for(ended).await
                 && let TaskState::Failed(reason) = &*state
             {

@@ -42,6 +42,17 @@ pub enum OffsetError {
     Consume(#[from] ConsumeError),
 }
 
+impl OffsetError {
+    pub(crate) fn is_retriable(&self) -> bool {
+        match self {
+            Self::Admin(error) => error.is_retriable(),
+            Self::Produce(error) => error.is_retriable(),
+            Self::Consume(error) => error.is_retriable(),
+            Self::File { .. } | Self::Content { .. } | Self::Config(_) => false,
+        }
+    }
+}
+
 /// Keeps checkpoints; a saved one is there as a whole or not at all, also after a crash.
 #[async_trait]
 pub(crate) trait OffsetStore: Send + Sync {

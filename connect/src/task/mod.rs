@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use client::{Delivery, ProduceError, Producer, Record, RecordMetadata};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::converters::{ConvertError, Converter};
@@ -46,6 +46,19 @@ pub(crate) enum TaskError {
     TooMany { given: usize, asked: usize },
 }
 
+impl TaskError {
+    /// Whether the same may go well later without anybody doing anything.
+    pub(crate) fn is_retriable(&self) -> bool {
+        match self {
+            Self::Convert { error: ConvertError::Registry(error), .. } => error.is_retriable(),
+            Self::Produce(error) => error.is_retriable(),
+            Self::Target(error) => error.is_retriable(),
+            Self::Offsets(error) => error.is_retriable(),
+            Self::Source(_) | Self::Convert { .. } | Self::TooMany { .. } => false,
+        }
+    }
+}
+
 /// How a task ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -57,14 +70,17 @@ pub(crate) enum Ended {
 pub(crate) struct TaskRun {
     pub(crate) name: String,
     pub(crate) source: Box<dyn SourceTask>,
-    pub(crate) key: Box<dyn Converter>,
-    pub(crate) value: Box<dyn Converter>,
+    pub(crate) key: Arc<dyn Converter>,
+    pub(crate) value: Arc<dyn Converter>,
     pub(crate) targets: Targets,
     pub(crate) producer: Producer,
     pub(crate) offsets: Arc<dyn OffsetStore>,
     pub(crate) flush_interval: Duration,
     pub(crate) status: Arc<Shared>,
 }
+
+/// How long a failed task's producer may take to close.
+const GIVE_UP: Duration = Duration::from_secs(2);
 
 /// Between two polls of a source that has nothing at the moment.
 const IDLE: Duration = Duration::from_millis(200);
@@ -73,7 +89,9 @@ impl TaskRun {
     /// Runs until the source is done, the token is cancelled, or something fails.
     pub(crate) async fn run(mut self, stop: &CancellationToken) -> Result<Ended, TaskError> {
         let outcome = self.run_inside(stop).await;
-        self.producer.close().await;
+        // After an error nobody waits for what cannot be sent: it is read again.
+        let patience = if outcome.is_ok() { Duration::MAX } else { GIVE_UP };
+        let _ = timeout(patience, self.producer.close()).await;
         self.targets.close().await;
         outcome
     }

@@ -24,6 +24,16 @@ pub(crate) enum TargetError {
     Consume(#[from] ConsumeError),
 }
 
+impl TargetError {
+    pub(crate) fn is_retriable(&self) -> bool {
+        match self {
+            Self::Admin(error) => error.is_retriable(),
+            Self::Consume(error) => error.is_retriable(),
+            Self::Config(_) => false,
+        }
+    }
+}
+
 pub(crate) struct Targets {
     client: ClientConfig,
     admin: Admin,

@@ -123,3 +123,42 @@ async fn wrong_connectors_are_refused_before_anything_runs() {
     assert_eq!(shared, 1, "no client was left behind");
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn a_registry_that_is_away_is_waited_for() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start(&dir.path().join("data")).await;
+    let config = |listener: String| RegistryConfig { listener, ..RegistryConfig::default() };
+    let first = registry::start(config("127.0.0.1:0".into()), cluster.client.clone());
+    let first = first.await.expect("a registry");
+    let (url, address) = (first.url(), first.address().to_string());
+    first.shutdown().await;
+    let file = dir.path().join("in.csv");
+    std::fs::write(&file, "n\n1\n2\n").expect("written");
+    let path = file.display().to_string();
+    let connector = ConnectorConfig::new(
+        "numbers",
+        [
+            ("connector.class", "DelimitedFileSource"),
+            ("files", path.as_str()),
+            ("topic", "n"),
+            ("mode", "batch"),
+        ],
+    );
+    let converters = [
+        ("key.converter", "StringConverter"),
+        ("value.converter", "AvroConverter"),
+        ("value.converter.schema.registry.url", url.as_str()),
+    ];
+    let running = run(&cluster, &worker(&converters), connector).await;
+    while !matches!(running.status()[0].state, TaskState::Restarting(_)) {
+        tokio::task::yield_now().await;
+    }
+    let again = registry::start(config(address), cluster.client.clone());
+    let again = again.await.expect("a registry at the same address");
+    running.wait_done().await.expect("done");
+    assert_eq!(cluster.records("n").await.len(), 2);
+    running.shutdown().await;
+    again.shutdown().await;
+    cluster.stop().await;
+}
