@@ -32,10 +32,7 @@ impl Request {
     }
 
     /// The statements with variables put in.
-    pub(super) fn text(&self) -> Result<String, SqlError> {
-        if self.variables.is_empty() {
-            return Ok(self.ksql.clone());
-        }
+    pub(super) fn text(&self) -> String {
         parser::substitute(&self.ksql, &texts(&self.variables))
     }
 
@@ -54,10 +51,7 @@ pub(super) async fn ksql(State(engine): State<Engine>, body: axum::body::Bytes) 
         Ok(request) => request,
         Err(message) => return bad_request(&message),
     };
-    let text = match request.text() {
-        Ok(text) => text,
-        Err(error) => return response(&error, &request.ksql, &request.ksql, Vec::new()),
-    };
+    let text = request.text();
     if let Err(error) = only_definitions(&text) {
         return response(&error, &text, &text, Vec::new());
     }

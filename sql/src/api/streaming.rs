@@ -58,10 +58,7 @@ async fn answer(engine: &Engine, bytes: &[u8], shape: Shape) -> Response {
         Ok(request) => request,
         Err(message) => return bad_request(&message),
     };
-    let text = match request.text() {
-        Ok(text) => text,
-        Err(error) => return response(&error, &request.ksql, &request.ksql, Vec::new()),
-    };
+    let text = request.text();
     let wrong = || {
         let message = "Expected exactly one SELECT or PRINT statement; send others to /ksql";
         let error = SqlError::new(ErrorKind::WrongEndpoint, message);

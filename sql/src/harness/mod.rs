@@ -81,8 +81,14 @@ impl Harness {
                     insert::insert_values(&self.catalog, target, row, 0, schemas.as_ref())?;
                 self.feed(&topic, record)
             }
-            Statement::Set { name, value } => self.set(name, Some(value)),
-            Statement::Unset { name } => self.set(name, None),
+            Statement::Set { name, value } => {
+                self.set(name, Some(value));
+                Ok(())
+            }
+            Statement::Unset { name } => {
+                self.set(name, None);
+                Ok(())
+            }
             Statement::Terminate { id: Some(id) } => {
                 self.catalog.query(&id.name)?;
                 self.catalog.remove_query(&id.name);
@@ -93,8 +99,7 @@ impl Harness {
         }
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "one arm of a fallible match")]
-    fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), SqlError> {
+    fn set(&mut self, name: &str, value: Option<&str>) {
         match name {
             "ksql.persistence.default.format.key" => self.defaults.key = value.map(str::to_owned),
             "ksql.persistence.default.format.value" => {
@@ -102,7 +107,6 @@ impl Harness {
             }
             _ => {}
         }
-        Ok(())
     }
 
     fn apply(

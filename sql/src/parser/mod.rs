@@ -68,10 +68,7 @@ pub(crate) fn split(text: &str) -> Result<Vec<Span>, SqlError> {
 }
 
 /// Puts the values of variables in the place of `${name}`, quoted texts included.
-pub(crate) fn substitute(
-    text: &str,
-    variables: &HashMap<String, String>,
-) -> Result<String, SqlError> {
+pub(crate) fn substitute(text: &str, variables: &HashMap<String, String>) -> String {
     let mut result = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(found) = text[at..].find("${") {
@@ -90,5 +87,5 @@ pub(crate) fn substitute(
         at = start + length + 1;
     }
     result.push_str(&text[at..]);
-    Ok(result)
+    result
 }

@@ -103,10 +103,16 @@ impl SourceDecoder {
         }
         let (key, bounds) = match split_window(record.key.as_deref(), self.source.window.as_ref()) {
             Ok(parts) => parts,
-            Err(message) => return run.refuse(record, "key", &message),
+            Err(message) => {
+                run.refuse(record, "key", &message);
+                return Ok(());
+            }
         };
         let value = match self.append(&mut columns.value, record.value.as_deref())? {
-            Read::Bad(message) => return run.refuse(record, "value", &message),
+            Read::Bad(message) => {
+                run.refuse(record, "value", &message);
+                return Ok(());
+            }
             other => other,
         };
         let null_value = matches!(value, Read::Null);
@@ -117,7 +123,7 @@ impl SourceDecoder {
                 Read::Null => keep &= stream,
                 Read::Bad(message) => {
                     decoder.append_null();
-                    run.refuse(record, "key", &message)?;
+                    run.refuse(record, "key", &message);
                     keep = false;
                 }
             }
@@ -208,15 +214,9 @@ struct Run {
 }
 
 impl Run {
-    fn refuse(
-        &mut self,
-        record: &InputRecord,
-        part: &str,
-        message: &str,
-    ) -> Result<(), CodecError> {
+    fn refuse(&mut self, record: &InputRecord, part: &str, message: &str) {
         let message = format!("the {part} cannot be read: {message}");
         self.bad.push(BadRecord { offset: record.offset, message });
-        Ok(())
     }
 }
 

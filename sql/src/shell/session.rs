@@ -47,7 +47,7 @@ impl Session {
 
     /// Runs a text of statements; an error is words for the user.
     pub(super) async fn statement(&mut self, text: &str) -> Result<(), String> {
-        let text = parser::substitute(text, &self.variables).map_err(|error| error.render(text))?;
+        let text = parser::substitute(text, &self.variables);
         let parsed = parser::parse(&text).map_err(|error| error.render(&text))?;
         for statement in parsed {
             let part = text.get(statement.span.start..statement.span.end).unwrap_or(&text);
