@@ -39,7 +39,7 @@ enum Action {
 }
 
 async fn run(arguments: &[String]) -> i32 {
-    let arguments: Vec<String> = arguments.iter().map(long).collect();
+    let arguments: Vec<String> = arguments.iter().map(|argument| long(argument)).collect();
     let parsed = match begin(&SPEC, &arguments) {
         Ok(parsed) => parsed,
         Err(status) => return status,
@@ -54,9 +54,7 @@ async fn run(arguments: &[String]) -> i32 {
     };
     let done = match action {
         Action::ClusterId => cluster_id(&admin).await,
-        Action::ListEndpoints => {
-            list_endpoints(&admin, parsed.has("include-fenced-brokers")).await
-        }
+        Action::ListEndpoints => list_endpoints(&admin, parsed.has("include-fenced-brokers")).await,
         Action::Unregister(id) => unregister(&admin, id).await,
     };
     admin.close().await;
@@ -73,12 +71,12 @@ async fn run(arguments: &[String]) -> i32 {
 }
 
 /// The long name of an option that has a short one.
-fn long(argument: &String) -> String {
-    match argument.as_str() {
+fn long(argument: &str) -> String {
+    match argument {
         "-b" => "--bootstrap-server".to_owned(),
         "-c" | "--config" => "--command-config".to_owned(),
         "-i" => "--id".to_owned(),
-        _ => argument.clone(),
+        _ => argument.to_owned(),
     }
 }
 
@@ -166,7 +164,7 @@ mod tests {
 
     fn command(line: &str) -> Result<Action, String> {
         let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        let arguments: Vec<String> = arguments.iter().map(long).collect();
+        let arguments: Vec<String> = arguments.iter().map(|argument| long(argument)).collect();
         let parsed = SPEC.parse(&arguments).map_err(|error| error.0)?;
         action(&parsed).map_err(|error| error.0)
     }

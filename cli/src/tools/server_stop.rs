@@ -63,13 +63,13 @@ impl RunningBroker {
             return Some(id);
         }
         let file = self.words.iter().find(|word| word.ends_with(".properties"))?;
-        let path = self.folder.as_deref().unwrap_or(Path::new("/")).join(file);
+        let path = self.folder.as_deref().unwrap_or_else(|| Path::new("/")).join(file);
         fs::read_to_string(path).ok()?.lines().rev().find_map(is_id)
     }
 }
 
-/// The processes whose command line starts a broker: `yeoul kafka-server-start`, a link by that name,
-/// or `yeoul server`. This process is not among them.
+/// The processes whose command line starts a broker: `yeoul kafka-server-start`, a link by that
+/// name, or `yeoul server`. This process is not among them.
 fn brokers(proc: &Path) -> Vec<RunningBroker> {
     let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
     let own = std::process::id();

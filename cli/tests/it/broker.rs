@@ -38,15 +38,15 @@ impl Broker {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the broker starts");
-        let mut log = BufReader::new(process.stderr.take().expect("its log is piped"));
-        let mut startup = String::new();
+        let log = BufReader::new(process.stderr.take().expect("its log is piped"));
+        let mut broker = Self { process, log, address: String::new(), startup: String::new() };
         loop {
-            let begun = startup.len();
-            let read = log.read_line(&mut startup).expect("the log is text");
-            assert!(read > 0, "the broker ended:\n{startup}");
-            if let Some((_, rest)) = startup[begun..].split_once("serves [") {
-                let address = rest.split([',', ']']).next().expect("an address").to_owned();
-                return Self { process, log, address, startup };
+            let begun = broker.startup.len();
+            let read = broker.log.read_line(&mut broker.startup).expect("the log is text");
+            assert!(read > 0, "the broker ended:\n{}", broker.startup);
+            if let Some((_, rest)) = broker.startup[begun..].split_once("serves [") {
+                broker.address = rest.split([',', ']']).next().expect("an address").to_owned();
+                return broker;
             }
         }
     }

@@ -39,7 +39,10 @@ const SPEC: Spec = Spec {
         value("max-messages", "How many records to print before the end."),
         value("timeout-ms", "End when no record comes for so long."),
         value("isolation-level", "read_committed or read_uncommitted (read_uncommitted)."),
-        value("formatter", "DefaultMessageFormatter, NoOp..., Offsets... or another of Kafka's own."),
+        value(
+            "formatter",
+            "DefaultMessageFormatter, NoOp..., Offsets... or another of Kafka's own.",
+        ),
         value("formatter-property", "A property of the formatter: print.key=true, ..."),
         value("property", "The older name of --formatter-property."),
         value("formatter-config", "A properties file for the formatter."),

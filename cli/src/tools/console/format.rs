@@ -135,7 +135,8 @@ impl Formatter {
             parts.push(b"Delivery:NOT_PRESENT".to_vec());
         }
         if self.epoch {
-            let epoch = record.leader_epoch.map_or("NOT_PRESENT".to_owned(), |e| e.to_string());
+            let epoch =
+                record.leader_epoch.map_or_else(|| "NOT_PRESENT".to_owned(), |e| e.to_string());
             parts.push(format!("Epoch:{epoch}").into());
         }
         if self.headers {

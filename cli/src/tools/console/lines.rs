@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
+/// Names and values; a value may be null.
+pub(crate) type Headers = Vec<(String, Option<Vec<u8>>)>;
+
 /// One record read from a line. What equals the null marker is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
-    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    pub(crate) headers: Headers,
 }
 
 /// How lines are taken apart.
@@ -133,7 +136,7 @@ impl LineReader {
         }
     }
 
-    fn split_headers(&self, text: &str) -> Result<Vec<(String, Option<Vec<u8>>)>, String> {
+    fn split_headers(&self, text: &str) -> Result<Headers, String> {
         let mut headers = Vec::new();
         for pair in text.split(self.headers_separator.as_str()) {
             let (key, value) = match pair.split_once(self.headers_key_separator.as_str()) {

@@ -69,7 +69,7 @@ fn check_offsets(
              {last} which is less than the base offset {base_offset}"
         )));
     }
-    if content.len() % OFFSET_ENTRY != 0 {
+    if !content.len().is_multiple_of(OFFSET_ENTRY) {
         return Err(Failure(format!(
             "Corrupt index found, index file ({file}) has {} bytes, which is neither positive nor \
              a multiple of {OFFSET_ENTRY}",
@@ -176,7 +176,7 @@ fn check_times(
             )));
         }
     }
-    if content.len() % TIME_ENTRY != 0 {
+    if !content.len().is_multiple_of(TIME_ENTRY) {
         return Err(Failure(format!(
             "Time index file {file} is corrupt, found {} bytes which is neither positive nor a \
              multiple of {TIME_ENTRY}",

@@ -110,7 +110,7 @@ impl Topics {
         let reports_partitions = reports.iter().any(|report| self.parsed.has(report));
         let only_overrides = self.parsed.has("topics-with-overrides");
         if !reports_partitions && (!only_overrides || !overrides.is_empty()) {
-            let id = topic.id.map_or("AAAAAAAAAAAAAAAAAAAAAA".to_owned(), id_text);
+            let id = id_text(topic.id.unwrap_or_default());
             println!(
                 "Topic: {}\tTopicId: {id}\tPartitionCount: {}\tReplicationFactor: {}\tConfigs: {}",
                 topic.name,
@@ -179,7 +179,7 @@ fn partition_line(
     partition: &PartitionDescription,
     cluster: &Cluster,
 ) -> String {
-    let leader = partition.leader.map_or("none".to_owned(), |leader| leader.to_string());
+    let leader = partition.leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());
     let mut line = format!(
         "\tTopic: {}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}",
         topic.name,
@@ -191,7 +191,8 @@ fn partition_line(
         line.push_str(&format!("\tAdding Replicas: {}", list(&moving.adding)));
         line.push_str(&format!("\tRemoving Replicas: {}", list(&moving.removing)));
     }
-    let or_not_known = |ids: &Option<Vec<i32>>| ids.as_deref().map_or("N/A".to_owned(), list);
+    let or_not_known =
+        |ids: &Option<Vec<i32>>| ids.as_deref().map_or_else(|| "N/A".to_owned(), list);
     line.push_str(&format!(
         "\tElr: {}\tLastKnownElr: {}",
         or_not_known(&partition.eligible_leader_replicas),
