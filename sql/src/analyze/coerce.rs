@@ -81,7 +81,7 @@ pub(crate) fn literal_text(expr: &Expr) -> Option<&str> {
 pub(crate) fn one_type(items: Vec<Typed>) -> Result<(Vec<Expr>, SqlType)> {
     let is_text = |t: &Typed| literal_text(&t.expr).is_some();
     let firm: Vec<Typed> = items.iter().filter(|t| !is_text(t)).cloned().collect();
-    let texts = firm.iter().any(|t| t.ty == Some(SqlType::String));
+    let texts = first_is_text_and_others_constant(&items);
     let ty = match common_type(&firm)? {
         Some(ty) => ty,
         None if texts => SqlType::String,
@@ -101,6 +101,13 @@ pub(crate) fn one_type(items: Vec<Typed>) -> Result<(Vec<Expr>, SqlType)> {
         });
     }
     Ok((exprs, ty))
+}
+
+/// Constants beside a text are read as texts.
+fn first_is_text_and_others_constant(items: &[Typed]) -> bool {
+    let text = |t: &Typed| t.ty == Some(SqlType::String);
+    let constant = |t: &Typed| matches!(t.expr, Expr::Literal(..));
+    items.first().is_some_and(text) && items.iter().all(|t| text(t) || constant(t))
 }
 
 /// A text literal read as a value of a type when the statement is analysed.

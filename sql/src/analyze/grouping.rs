@@ -258,7 +258,12 @@ impl Substitute for Context<'_> {
         if has_aggregate(expr) {
             return Ok(None);
         }
-        let lowered = self.before.lower(expr)?;
+        let lowered = match (self.before.lower(expr), &expr.kind) {
+            (Ok(lowered), _) => lowered,
+            (Err(error), ExprKind::Column { .. }) => return Err(error),
+            // What is wrong, if anything, is found in its parts: they may name window bounds.
+            (Err(_), _) => return Ok(None),
+        };
         if let Some(i) = self.groups.iter().position(|(_, known, _)| *known == lowered.expr) {
             return Ok(Some(self.group(i)));
         }

@@ -115,6 +115,10 @@ fn partitioned(query: &Query, catalog: &Catalog, input: Input) -> Result<Input> 
     let mut keys = Vec::new();
     for expr in &query.partition_by {
         if expr.kind == ExprKind::Literal(Literal::Null) {
+            if query.partition_by.len() > 1 {
+                let message = "Cannot PARTITION BY multiple columns including NULL";
+                return Err(SqlError::statement(message).at(expr.span));
+            }
             continue;
         }
         let Typed { expr: lowered, ty } = lowerer.lower(expr)?;
