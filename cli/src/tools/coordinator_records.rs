@@ -1,4 +1,5 @@
-//! The records that coordinators keep in internal topics, as JSON: keys and values of numbered kinds.
+//! The records that coordinators keep in internal topics, as JSON: keys and values of numbered
+//! kinds.
 
 use bytes::Bytes;
 use protocol::messages::*;

@@ -69,10 +69,12 @@ impl RunningBroker {
 }
 
 /// The processes whose command line starts a broker: `yeoul kafka-server-start`, a link by that
-/// name, or `yeoul server`. This process is not among them.
+/// name, or `yeoul server`, where this binary may have another name. This process is not among
+/// them.
 fn brokers(proc: &Path) -> Vec<RunningBroker> {
     let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
     let own = std::process::id();
+    let binary = fs::read_link(proc.join("self/exe")).ok();
     entries
         .filter_map(|entry| {
             let entry = entry.ok()?;
@@ -83,7 +85,9 @@ fn brokers(proc: &Path) -> Vec<RunningBroker> {
                 .filter(|word| !word.is_empty())
                 .map(|word| String::from_utf8_lossy(word).into_owned())
                 .collect();
-            if number == own || !starts_broker(&words) {
+            let runs_from = fs::read_link(entry.path().join("exe")).ok();
+            let is_this_binary = runs_from.is_some() && runs_from == binary;
+            if number == own || !starts_broker(&words, is_this_binary) {
                 return None;
             }
             let pid = Pid::from_raw(i32::try_from(number).ok()?)?;
@@ -92,14 +96,15 @@ fn brokers(proc: &Path) -> Vec<RunningBroker> {
         .collect()
 }
 
-fn starts_broker(words: &[String]) -> bool {
+fn starts_broker(words: &[String], is_this_binary: bool) -> bool {
     let name = |at: usize| {
         let word = words.get(at).map_or("", String::as_str);
         let file = Path::new(word).file_name().and_then(|name| name.to_str()).unwrap_or_default();
         file.strip_suffix(".sh").unwrap_or(file).to_owned()
     };
     let by_link = name(0) == "kafka-server-start";
-    let by_word = name(0) == "yeoul" && ["kafka-server-start", "server"].contains(&&*name(1));
+    let is_ours = is_this_binary || name(0) == "yeoul";
+    let by_word = is_ours && ["kafka-server-start", "server"].contains(&&*name(1));
     by_link || by_word
 }
 
@@ -118,11 +123,19 @@ mod tests {
             "kafka-server-start.sh a",
             "yeoul server",
         ] {
-            assert!(starts_broker(&words(line)), "{line}");
+            assert!(starts_broker(&words(line), false), "{line}");
         }
-        for line in ["yeoul sql", "vim kafka-server-start.sh", "java kafka.Kafka", "yeoul"] {
-            assert!(!starts_broker(&words(line)), "{line}");
+        for line in
+            ["yeoul sql", "vim kafka-server-start.sh", "java kafka.Kafka", "yeoul", "y server"]
+        {
+            assert!(!starts_broker(&words(line), false), "{line}");
         }
+    }
+
+    #[test]
+    fn the_binary_may_have_another_name() {
+        assert!(starts_broker(&words("/opt/yeoul-1.0 kafka-server-start a"), true));
+        assert!(!starts_broker(&words("/opt/yeoul-1.0 sql"), true));
     }
 
     #[test]

@@ -52,3 +52,47 @@ fn zookeeper_is_answered_with_the_line_to_type() {
     let nothing = printed(&tool(&links, "kafka-storage.sh format -t x -c server.properties", ""));
     assert!(nothing.contains("Nothing to format"), "{nothing}");
 }
+
+#[test]
+fn the_cluster_its_folders_apis_and_groups_are_shown() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let links = install(dir.path());
+    let broker = Broker::start(dir.path());
+    let run = |line: &str, input: &str| {
+        let line = format!("{line} --bootstrap-server {}", broker.address);
+        printed(&tool(&links, &line, input))
+    };
+    run("kafka-console-producer.sh --topic t", "a\n");
+    run("kafka-console-consumer.sh --topic t --from-beginning --max-messages 1 --group g", "");
+
+    let id = run("kafka-cluster.sh cluster-id", "");
+    assert!(id.starts_with("Cluster ID: ") && id.trim().len() == 34, "{id}");
+    let port = broker.address.rsplit(':').next().expect("a port");
+    let endpoints = run("kafka-cluster.sh list-endpoints", "");
+    let row: Vec<&str> = endpoints.lines().nth(1).expect("a broker").split_whitespace().collect();
+    assert_eq!(row, ["1", "127.0.0.1", port, "null", "unfenced", "broker"]);
+
+    let groups = run("kafka-groups.sh --list", "");
+    let row: Vec<&str> = groups.lines().nth(1).expect("a group").split_whitespace().collect();
+    assert_eq!(row, ["g", "Classic", "consumer"]);
+
+    let folders = run("kafka-log-dirs.sh --describe --topic-list t", "");
+    let json = folders.lines().last().expect("a line of JSON");
+    let partition =
+        "{\"brokers\":[{\"broker\":1,\"logDirs\":[{\"partitions\":[{\"partition\":\"t-0\"";
+    assert!(json.starts_with(partition), "{json}");
+
+    let apis = run("kafka-broker-api-versions.sh", "");
+    assert!(apis.starts_with(&format!("{} (id: 1 rack: null", broker.address)), "{apis}");
+    assert!(apis.contains("\tFetch(1): 4 to 18 [usable: 18],\n"), "{apis}");
+
+    // Of four partitions, the last keeps this group: it forms, commits and dissolves.
+    let offsets = run(
+        "kafka-console-consumer.sh --topic __consumer_offsets --partition 3 --offset earliest \
+         --max-messages 4 --formatter org.apache.kafka.tools.consumer.OffsetsMessageFormatter",
+        "",
+    );
+    let key = "{\"key\":{\"type\":1,\"data\":{\"group\":\"g\",\"topic\":\"t\",\"partition\":0}},";
+    assert!(offsets.starts_with(key), "{offsets}");
+    broker.stop();
+}
