@@ -36,12 +36,18 @@ pub(super) async fn replay(shared: &Arc<Shared>, commands: Vec<Command>) -> Resu
         if let Change::CreateQuery { id, sink, from_earliest, .. } = &command.change
             && !ended.contains(id)
         {
-            let mut query = planned(shared, command).await?;
-            query.id.clone_from(id);
-            query.sink = (**sink).clone();
-            reads = query.entry().reads;
-            let start = if *from_earliest { StartFrom::Earliest } else { StartFrom::Latest };
-            pending.insert(id.clone(), Pending { query, start });
+            match planned(shared, command).await {
+                Ok(mut query) => {
+                    query.id.clone_from(id);
+                    query.sink = (**sink).clone();
+                    reads = query.entry().reads;
+                    let earliest = *from_earliest;
+                    let start = if earliest { StartFrom::Earliest } else { StartFrom::Latest };
+                    pending.insert(id.clone(), Pending { query, start });
+                }
+                // The others go on; SHOW QUERIES has it in state ERROR.
+                Err(error) => tracing::error!(query = %id, %error, "a query cannot be planned"),
+            }
         }
         let mut catalog = (*shared.catalog()).clone();
         change_catalog(&mut catalog, &command.change, &command.statement, &reads);

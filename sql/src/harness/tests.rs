@@ -135,6 +135,9 @@ fn functions_casts_and_access() {
         ("FORMAT_TIMESTAMP(FROM_UNIXTIME(0), 'yyyy-MM-dd HH:mm')", json!("1970-01-01 00:00")),
         ("UNIX_TIMESTAMP(PARSE_TIMESTAMP('1970-01-02', 'yyyy-MM-dd'))", json!(86_400_000)),
         ("ROWTIME", json!(0)),
+        (r#"EXTRACTJSONFIELD('{"a":[1,{"b":"x"}]}', '$.a[1].b')"#, json!("x")),
+        ("EXTRACTJSONFIELD('no', '$.a')", json!(null)),
+        ("JSON_ARRAY_LENGTH('[1,2]')", json!(2)),
     ]);
 }
 

@@ -2,6 +2,7 @@
 
 mod collections;
 mod dates;
+mod json;
 mod nulls;
 mod numbers;
 mod strings;
@@ -25,6 +26,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ScalarFunction> {
         .chain(times::FUNCTIONS)
         .chain(dates::FUNCTIONS)
         .chain(collections::FUNCTIONS)
+        .chain(json::FUNCTIONS)
 }
 
 fn text(value: &Value) -> Result<&str, String> {
