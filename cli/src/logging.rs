@@ -19,8 +19,8 @@ pub(crate) fn init(default: &str) {
     });
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .event_format(KafkaLines)
         .with_ansi(false)
+        .event_format(KafkaLines)
         .with_writer(std::io::stderr);
     // A second call in one process keeps the first subscriber, which is what is wanted.
     let _ = subscriber.try_init();

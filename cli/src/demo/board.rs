@@ -75,7 +75,8 @@ fn text<'rows>(rows: impl Iterator<Item = (&'rows (i64, String), &'rows Row)>) -
     for ((hour, airline), row) in rows {
         let hour = DateTime::from_timestamp_millis(*hour).unwrap_or_default();
         let hour = hour.format("%Y-%m-%d %H:%M");
-        let delay = row.average_delay.map_or("-".to_owned(), |minutes| format!("{minutes:.3}"));
+        let delay = row.average_delay;
+        let delay = delay.map_or_else(|| "-".to_owned(), |minutes| format!("{minutes:.3}"));
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{hour} | {airline:<28} | {:>10} | {delay:>13}", row.departures);
     }

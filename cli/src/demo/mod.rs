@@ -60,7 +60,8 @@ pub(crate) async fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let script = read_script(&options.files)?;
     let mut config = server_options(options).platform()?;
     let mut screen = Screen::new();
-    let rate = options.rate.unwrap_or(if screen.is_live() { WATCHABLE_RATE } else { 0 });
+    let usual_rate = if screen.is_live() { WATCHABLE_RATE } else { 0 };
+    let rate = options.rate.unwrap_or(usual_rate);
     config.connectors = connectors(&options.files, rate)?;
     let platform = Platform::start(config).await?;
     screen.say(&format!(
