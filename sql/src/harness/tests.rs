@@ -40,8 +40,8 @@ fn written(harness: &mut Harness, topic: &str) -> Vec<String> {
         format!("{}/{}", text(key), i64::from_be_bytes(*start))
     };
     let mine = |(to, record): (String, OutputRecord)| {
-        let key = record.key.as_ref().map_or("null".to_owned(), key);
-        let value = record.value.as_ref().map_or("null".to_owned(), |v| text(v));
+        let key = record.key.as_ref().map_or_else(|| "null".to_owned(), key);
+        let value = record.value.as_ref().map_or_else(|| "null".to_owned(), |v| text(v));
         (to == topic).then(|| format!("{key}:{value}@{}", record.timestamp))
     };
     harness.take_written().into_iter().filter_map(mine).collect()
@@ -228,7 +228,8 @@ fn a_table_is_filtered_and_grouped_by_its_changes() {
     feed(&mut harness, "names", &rows);
     let all = harness.take_written();
     let text = |bytes: &Option<Bytes>| {
-        bytes.as_ref().map_or("null".to_owned(), |b| String::from_utf8_lossy(b).into_owned())
+        let shown = |b: &Bytes| String::from_utf8_lossy(b).into_owned();
+        bytes.as_ref().map_or_else(|| "null".to_owned(), shown)
     };
     let of = |topic: &str| -> Vec<String> {
         let mine = all.iter().filter(|(to, _)| to == topic);

@@ -33,7 +33,7 @@ async fn the_rest_api_speaks_as_ksqldb_does() {
     assert!(body.contains("\"error_code\":40002"), "{body}");
 
     run(&engine, "INSERT INTO s VALUES (1, 'x');").await;
-    let (status, body) = post(&format!("{url}/query"), select.clone()).await;
+    let (status, body) = post(&format!("{url}/query"), select).await;
     let answer: Json = serde_json::from_str(&body).unwrap();
     assert_eq!(status, 200);
     assert_eq!(answer[0]["header"]["schema"], "`K` INTEGER, `V` STRING");

@@ -12,15 +12,15 @@ use registry::{Registry, RegistryConfig};
 use serde_json::Value as Json;
 use sql::{Engine, EngineConfig, Outcome, QueryStream, RowEvent};
 
-pub struct Cluster {
+pub(crate) struct Cluster {
     broker: Arc<Broker>,
     registry: Registry,
-    pub client: ClientConfig,
+    pub(crate) client: ClientConfig,
     folder: tempfile::TempDir,
 }
 
 impl Cluster {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let logs = folder.path().join("logs");
         let broker = Arc::new(Broker::start(local(&logs, &[]).unwrap()).await.unwrap());
@@ -36,11 +36,11 @@ impl Cluster {
         Self { broker, registry, client, folder }
     }
 
-    pub fn state_dir(&self) -> PathBuf {
+    pub(crate) fn state_dir(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
-    pub async fn engine(&self) -> Engine {
+    pub(crate) async fn engine(&self) -> Engine {
         let config = EngineConfig {
             state_dir: Some(self.state_dir()),
             registry_url: Some(self.registry.url()),
@@ -51,7 +51,7 @@ impl Cluster {
         Engine::start(config, self.client.clone()).await.unwrap()
     }
 
-    pub async fn create_topic(&self, name: &str, partitions: i32) {
+    pub(crate) async fn create_topic(&self, name: &str, partitions: i32) {
         let admin = Admin::new(self.client.clone()).unwrap();
         let topic = NewTopic::new(name, partitions, 1);
         let created = admin.create_topics(&[topic], false).await.unwrap();
@@ -59,7 +59,7 @@ impl Cluster {
         admin.close().await;
     }
 
-    pub async fn topic_names(&self) -> Vec<String> {
+    pub(crate) async fn topic_names(&self) -> Vec<String> {
         let admin = Admin::new(self.client.clone()).unwrap();
         let names = admin.list_topics().await.unwrap().into_iter().map(|t| t.name).collect();
         admin.close().await;
@@ -67,7 +67,7 @@ impl Cluster {
     }
 
     /// Produces (key, value, timestamp).
-    pub async fn produce(&self, topic: &str, records: &[(&str, &str, i64)]) {
+    pub(crate) async fn produce(&self, topic: &str, records: &[(&str, &str, i64)]) {
         let producer = Producer::new(ProducerConfig::new(self.client.clone())).unwrap();
         for (key, value, timestamp) in records {
             let mut record = Record::to(topic).value(value.to_string()).timestamp_ms(*timestamp);
@@ -79,7 +79,7 @@ impl Cluster {
         producer.close().await;
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.registry.shutdown().await;
         let broker = Arc::into_inner(self.broker).expect("the connector holds no broker");
         broker.shutdown().await.unwrap();
@@ -87,7 +87,7 @@ impl Cluster {
 }
 
 /// Runs statements that must succeed.
-pub async fn run(engine: &Engine, text: &str) -> Vec<Outcome> {
+pub(crate) async fn run(engine: &Engine, text: &str) -> Vec<Outcome> {
     match engine.execute(text, &HashMap::new()).await {
         Ok(outcomes) => outcomes,
         Err(failed) => panic!("{}", failed.error.render(text)),
@@ -95,7 +95,7 @@ pub async fn run(engine: &Engine, text: &str) -> Vec<Outcome> {
 }
 
 /// The entity of the last statement.
-pub async fn entity(engine: &Engine, text: &str) -> Json {
+pub(crate) async fn entity(engine: &Engine, text: &str) -> Json {
     match run(engine, text).await.pop() {
         Some(Outcome::Entity(entity)) => entity,
         other => panic!("{text}: {other:?}"),
@@ -103,12 +103,12 @@ pub async fn entity(engine: &Engine, text: &str) -> Json {
 }
 
 /// The message of a statement that must fail.
-pub async fn refused(engine: &Engine, text: &str) -> String {
+pub(crate) async fn refused(engine: &Engine, text: &str) -> String {
     let failed = engine.execute(text, &HashMap::new()).await.expect_err(text);
     failed.error.render(text)
 }
 
-pub async fn stream(engine: &Engine, text: &str) -> QueryStream {
+pub(crate) async fn stream(engine: &Engine, text: &str) -> QueryStream {
     match run(engine, text).await.pop() {
         Some(Outcome::Rows(rows)) => rows,
         other => panic!("{text}: {other:?}"),
@@ -116,7 +116,7 @@ pub async fn stream(engine: &Engine, text: &str) -> QueryStream {
 }
 
 /// All rows of a query that ends, each as one JSON text.
-pub async fn rows(engine: &Engine, text: &str) -> Vec<String> {
+pub(crate) async fn rows(engine: &Engine, text: &str) -> Vec<String> {
     let mut stream = stream(engine, text).await;
     let mut rows = Vec::new();
     while let Some(event) = stream.rows.recv().await {
@@ -131,7 +131,7 @@ pub async fn rows(engine: &Engine, text: &str) -> Vec<String> {
 }
 
 /// The same, sorted.
-pub async fn sorted_rows(engine: &Engine, text: &str) -> Vec<String> {
+pub(crate) async fn sorted_rows(engine: &Engine, text: &str) -> Vec<String> {
     let mut rows = rows(engine, text).await;
     rows.sort();
     rows
