@@ -74,6 +74,9 @@ impl ServerOptions {
             unless(&[key], key, "1".to_owned());
         }
         unless(&["transaction.state.log.min.isr"], "transaction.state.log.min.isr", "1".to_owned());
+        // As in the file that comes with Kafka: nobody waits for a second member on one machine.
+        let delay = "group.initial.rebalance.delay.ms";
+        unless(&[delay], delay, "0".to_owned());
         Ok(BrokerConfig::from_layer(layer)?)
     }
 }
