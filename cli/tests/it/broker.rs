@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// The binary under test.
 pub(crate) const YEOUL: &str = env!("CARGO_BIN_EXE_yeoul");
 
@@ -59,9 +61,8 @@ impl Broker {
 
     /// Asks it to stop and waits; answers the rest of its log.
     pub(crate) fn stop(mut self) -> String {
-        let pid = self.process.id().to_string();
-        let asked = Command::new("kill").arg(pid).status().expect("kill runs");
-        assert!(asked.success());
+        let pid = Pid::from_child(&self.process);
+        kill_process(pid, Signal::TERM).expect("the broker is there");
         let status = self.process.wait().expect("the broker ends");
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut self.log, &mut rest).expect("the log is text");
