@@ -7,6 +7,7 @@ use protocol::record::TimestampType;
 pub struct LogConfig {
     pub segment: SegmentConfig,
     pub retention: RetentionConfig,
+    pub compaction: CompactionConfig,
     pub flush: FlushConfig,
     pub timestamp: TimestampConfig,
     /// `max.message.bytes`: the largest batch that a leader takes.
@@ -45,6 +46,19 @@ pub struct RetentionConfig {
     pub file_delete_delay_ms: i64,
 }
 
+/// How a log is compacted, where `cleanup.policy` holds `compact`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompactionConfig {
+    /// `min.cleanable.dirty.ratio`: which part of the bytes must be new before a pass is due.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`: for how long a record stays whatever comes after it.
+    pub min_lag_ms: i64,
+    /// `max.compaction.lag.ms`: how long a record may stay out of reach of compaction.
+    pub max_lag_ms: i64,
+    /// `delete.retention.ms`: how long a tombstone or a marker stays once a pass has reached it.
+    pub delete_retention_ms: i64,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlushConfig {
     /// `flush.messages`: an append that leaves this many records unsynced syncs them.
@@ -68,6 +82,7 @@ impl Default for LogConfig {
         Self {
             segment: SegmentConfig::default(),
             retention: RetentionConfig::default(),
+            compaction: CompactionConfig::default(),
             flush: FlushConfig { messages: i64::MAX, ms: i64::MAX },
             timestamp: TimestampConfig::default(),
             max_message_bytes: 1024 * 1024 + 12,
@@ -97,6 +112,17 @@ impl Default for RetentionConfig {
             ms: 7 * 24 * 60 * 60 * 1000,
             bytes: -1,
             file_delete_delay_ms: 60_000,
+        }
+    }
+}
+
+impl Default for CompactionConfig {
+    fn default() -> Self {
+        Self {
+            min_cleanable_dirty_ratio: 0.5,
+            min_lag_ms: 0,
+            max_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 60 * 60 * 1000,
         }
     }
 }

@@ -160,7 +160,7 @@ mod tests {
 
     fn epochs(starts: &[(i32, i64)]) -> LeaderEpochs {
         let store = Arc::new(MemoryStore::default());
-        let folder = Arc::new(Folder { store, path: Default::default() });
+        let folder = Arc::new(Folder::new(store, Default::default()));
         let mut epochs = LeaderEpochs::load(folder).unwrap();
         for (epoch, offset) in starts {
             epochs.assign(*epoch, *offset);

@@ -110,6 +110,34 @@ pub enum TrimError {
     Storage(#[from] StorageError),
 }
 
+/// Why a pass of compaction came to nothing. The log is as it was, and the next pass begins
+/// where this one did.
+#[derive(Debug, Error)]
+pub enum CompactionError {
+    #[error("the pass was cancelled")]
+    Cancelled,
+    #[error("the log was truncated, compacted, or lost segments since the pass began")]
+    LogChanged,
+    #[error(
+        "{} at {position}: {problem}; the log cannot be compacted while this batch is in it",
+        path.display()
+    )]
+    CorruptBatch { path: PathBuf, position: u64, problem: String },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<WalkError> for CompactionError {
+    fn from(error: WalkError) -> Self {
+        match error {
+            WalkError::CorruptBatch { path, position, problem } => {
+                Self::CorruptBatch { path, position, problem }
+            }
+            WalkError::Storage(error) => error.into(),
+        }
+    }
+}
+
 /// Why a walk over a file's batches ended early.
 #[derive(Debug, Error)]
 pub(crate) enum WalkError {

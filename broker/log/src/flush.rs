@@ -40,7 +40,7 @@ impl Flush {
 
     /// Syncs the names in the folder and its own, and the file that is written once.
     fn sync_names(&self) -> Result<(), StorageError> {
-        let Folder { store, path } = &*self.folder;
+        let Folder { store, path, .. } = &*self.folder;
         let metadata = path.join(PARTITION_METADATA);
         let synced = store.open(&metadata).and_then(|file| file.sync());
         synced.map_err(StorageError::on("sync", metadata))?;

@@ -13,6 +13,23 @@ use crate::store::{File, Store};
 pub(crate) struct Folder {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) path: PathBuf,
+    /// What stands behind the names of segments' files that are not in use yet.
+    suffix: &'static str,
+}
+
+impl Folder {
+    pub(crate) fn new(store: Arc<dyn Store>, path: PathBuf) -> Self {
+        Self { store, path, suffix: "" }
+    }
+
+    /// The same folder, for files whose names end with something more.
+    pub(crate) fn with_suffix(&self, suffix: &'static str) -> Self {
+        Self { store: self.store.clone(), path: self.path.clone(), suffix }
+    }
+
+    pub(crate) fn file(&self, kind: FileKind, base_offset: i64) -> PathBuf {
+        self.path.join(kind.name(base_offset) + self.suffix)
+    }
 }
 
 /// A file of a segment, by name.
@@ -25,7 +42,7 @@ pub(crate) struct FileId {
 
 impl FileId {
     pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path.join(self.kind.name(self.base_offset))
+        self.folder.file(self.kind, self.base_offset)
     }
 
     /// For `map_err`: an operation on this file failed.
@@ -98,6 +115,11 @@ impl SegmentFile {
         let opened = self.id.folder.store.open(&self.id.path());
         let handle = opened.map_err(self.id.failed("open"))?;
         Ok(OpenFile { handle, id: self.id.clone() })
+    }
+
+    /// Takes note that the file has the name now that it has in another folder's spelling.
+    pub(crate) fn renamed(&mut self, folder: &Arc<Folder>) {
+        self.id.folder = folder.clone();
     }
 
     /// Lets go of the descriptor until the next use.

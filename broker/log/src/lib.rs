@@ -3,18 +3,17 @@
 //!
 //! [`Log`] is one partition. It is synchronous and single-writer: whoever owns it keeps it
 //! under a short lock. What takes long is handed out as a value that works without the lock
-//! ([`FileSlice`], [`Flush`], [`RemovedFiles`]). [`LogDir`] is the folder of many partitions.
+//! ([`FileSlice`], [`Flush`], [`Compaction`]). [`LogDir`] is the folder of many partitions.
+//! Tasks, sockets, clocks, replication and topics' configurations are not in here.
 //!
-//! Not in here: tasks, sockets, clocks (every time is an argument `now_ms`), replication (a
-//! high watermark is told, never found) and topics' configurations (a [`LogConfig`] is given).
-//!
-//! What is done to a log: `log` (the facade), `append`, `read`, `times`, `flush`, `retention`,
-//! `truncate`, `recovery`. What it is made of: `segment`, `index`, `epoch`, `producers`.
-//! Files of a whole log dir: `dirs`, `checkpoint`. The disk, or what stands for it: `store`.
+//! Done to a log: `append`, `read`, `times`, `flush`, `retention`, `compaction`, `truncate`,
+//! `recovery`. Made of: `segment`, `index`, `epoch`, `producers`. A log dir: `dirs`,
+//! `checkpoint`. The disk: `store`.
 
 mod append;
 mod batch;
 mod checkpoint;
+mod compaction;
 mod config;
 mod dirs;
 mod epoch;
@@ -41,10 +40,13 @@ mod times;
 mod truncate;
 
 pub use append::{Appended, LeaderAppend};
-pub use config::{FlushConfig, LogConfig, RetentionConfig, SegmentConfig, TimestampConfig};
+pub use compaction::{Cleanable, Compacted, Compaction, CompactionStats};
+pub use compaction::{OffsetMap, Pace, Unhurried};
+pub use config::{CompactionConfig, FlushConfig, LogConfig, RetentionConfig};
+pub use config::{SegmentConfig, TimestampConfig};
 pub use dirs::{DirError, Loaded, LogDir, OffsetCheckpoint};
 pub use epoch::EpochEnd;
-pub use error::{AppendError, OpenError, ReadError, StorageError, TrimError};
+pub use error::{AppendError, CompactionError, OpenError, ReadError, StorageError, TrimError};
 pub use flush::{Flush, Flushed};
 pub use identity::{MetaProperties, parse_id, print_id};
 pub use log::{ActiveProducer, Closed, Location, Log, OpenOptions};

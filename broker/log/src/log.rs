@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::compaction::CompactionState;
 use crate::config::LogConfig;
 use crate::epoch::{EpochEnd, LeaderEpochs};
 use crate::error::{OpenError, StorageError};
@@ -43,6 +44,7 @@ pub struct Log {
     pub(crate) epochs: LeaderEpochs,
     pub(crate) producers: ProducerStates,
     pub(crate) flush_state: FlushState,
+    pub(crate) compaction: CompactionState,
 }
 
 /// What has to be known to sync no more than needed.
@@ -114,16 +116,18 @@ impl Log {
         let Location { log_dir, topic_partition, topic_id } = location;
         let path = log_dir.join(topic_partition.folder());
         store.create_dir_all(&path).map_err(StorageError::on("create", &path))?;
-        let folder = Arc::new(Folder { store, path });
+        let folder = Arc::new(Folder::new(store, path));
         adopt_topic_id(&folder, topic_id)?;
         let recovered = recovery::recover(&folder, &config, &options)?;
         let Recovered { segments, next_offset, log_start_offset, .. } = recovered;
         let synced = if options.clean_shutdown { next_offset } else { options.recovery_point };
+        let compaction = CompactionState::new(&config, options.now_ms);
         let log = Self {
             folder,
             topic_partition,
             topic_id,
             config,
+            compaction,
             segments,
             next_offset,
             log_start_offset,
@@ -257,7 +261,8 @@ impl Log {
     }
 
     /// Begins a new segment when the active one has been filled for longer than `segment.ms`,
-    /// so that quiet topics lose their old records too. Returns whether it did.
+    /// or than `max.compaction.lag.ms` where the log is compacted, so that quiet topics lose
+    /// their old records too. Returns whether it did.
     pub fn roll_if_due(&mut self, now_ms: i64) -> Result<bool, StorageError> {
         let waited = self.active().waited_ms(now_ms, now_ms);
         let due = self.active().size() > 0 && waited > self.roll_limits(now_ms).ms;
@@ -271,6 +276,7 @@ impl Log {
     /// nothing, provided that the log dir's checkpoints get what is returned and its clean
     /// shutdown is marked.
     pub fn close(mut self) -> Result<Closed, StorageError> {
+        self.settle_compaction()?.remove()?;
         // Of a log without records, a loss of power takes nothing that matters.
         if self.segments.iter().any(|segment| segment.size() > 0) {
             self.active_mut().seal()?;
@@ -287,7 +293,7 @@ impl Log {
 
     /// Takes the folder out of service under another name, `unique` being in it.
     pub fn retire(self, fate: FolderFate, unique: Uuid) -> Result<RemovedFiles, StorageError> {
-        let Folder { store, path } = &*self.folder;
+        let Folder { store, path, .. } = &*self.folder;
         let to = path.with_file_name(fated_folder(&self.topic_partition, unique, fate));
         store.rename(path, &to).map_err(StorageError::on("rename", path))?;
         if let Some(log_dir) = path.parent() {
@@ -321,17 +327,21 @@ impl Log {
 
     pub(crate) fn roll_limits(&self, now_ms: i64) -> RollLimits {
         let config = &self.config.segment;
+        // Only segments that are no longer written to are compacted.
+        let lag_ms = self.config.compaction.max_lag_ms;
+        let by_lag = self.config.retention.compact && lag_ms > 0;
+        let ms = if by_lag { config.ms.min(lag_ms) } else { config.ms };
         RollLimits {
             bytes: config.bytes,
             index_bytes: config.index_bytes,
-            ms: config.ms.saturating_sub(self.jitter_ms()),
+            ms: ms.saturating_sub(self.jitter_ms(ms)),
             now_ms,
         }
     }
 
     /// Spreads the partitions' rolls over `segment.jitter.ms`, the same way in each run.
-    fn jitter_ms(&self) -> i64 {
-        let jitter_ms = self.config.segment.jitter_ms.min(self.config.segment.ms);
+    fn jitter_ms(&self, ms: i64) -> i64 {
+        let jitter_ms = self.config.segment.jitter_ms.min(ms);
         if jitter_ms <= 0 {
             return 0;
         }

@@ -7,7 +7,7 @@ use protocol::record::{BatchError, Payload, RecordBatch};
 use crate::producers::Marker;
 
 /// What a batch may become when it is decompressed.
-const MOST_BYTES: usize = 1 << 30;
+pub(crate) const MOST_BYTES: usize = 1 << 30;
 
 /// What a control batch says; `None` when it is no end of a transaction.
 pub(crate) fn marker(batch: Bytes) -> Result<Option<Marker>, String> {

@@ -78,6 +78,7 @@ impl Log {
         plan: &RetentionPlan,
         now_ms: i64,
     ) -> Result<RemovedFiles, StorageError> {
+        self.settle_compaction()?.remove()?;
         let start = plan.new_log_start_offset.min(self.high_watermark);
         if start >= self.next_offset && self.active().size() > 0 {
             self.roll(self.next_offset, now_ms)?;

@@ -56,6 +56,11 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// From a batch's position on.
+    pub(crate) fn starting_at(self, position: u64) -> Self {
+        Self { buffer_start: position, ..self }
+    }
+
     pub(crate) fn next(&mut self) -> Result<Scanned<'_>, StorageError> {
         let position = self.buffer_start + self.unread.start as u64;
         if position == self.end {

@@ -33,6 +33,8 @@ pub(crate) struct Segment {
     sealed_largest: OnceLock<Option<TimeEntry>>,
     /// The time of the first batch, from which `segment.ms` counts; -1 when it has none.
     first_timestamp: Option<i64>,
+    /// That of a segment that was sealed before, once it is asked for.
+    sealed_first: OnceLock<Option<i64>>,
     created_ms: i64,
     /// When it was last written, which stands in for timestamps where there are none.
     modified_ms: i64,
@@ -95,6 +97,7 @@ impl Segment {
             largest: None,
             sealed_largest: OnceLock::new(),
             first_timestamp: None,
+            sealed_first: OnceLock::new(),
             created_ms: now_ms,
             modified_ms: now_ms,
             bytes_since_index_entry: 0,
@@ -112,6 +115,29 @@ impl Segment {
 
     pub(crate) fn open_log(&self) -> Result<OpenFile, StorageError> {
         self.log.open()
+    }
+
+    /// The file of batches for a use that comes to an end.
+    pub(crate) fn open_log_once(&self) -> Result<OpenFile, StorageError> {
+        self.log.open_once()
+    }
+
+    /// Bytes of the larger one of the indexes that are limited.
+    pub(crate) fn index_size(&self) -> u64 {
+        self.offsets.size().max(self.times.size())
+    }
+
+    pub(crate) fn modified_ms(&self) -> i64 {
+        self.modified_ms
+    }
+
+    /// Takes note that the files have the names now that they have in another folder's spelling.
+    pub(crate) fn renamed(&mut self, folder: &Arc<Folder>) {
+        self.folder = folder.clone();
+        self.log.renamed(folder);
+        self.offsets.renamed(folder);
+        self.times.renamed(folder);
+        self.aborted.renamed(folder);
     }
 
     /// Writes batches behind the others, in one write. They become part of the segment with
@@ -221,6 +247,20 @@ impl Segment {
         Ok(if largest >= 0 { largest } else { self.modified_ms })
     }
 
+    /// The time of the first batch; -1 when it has none.
+    pub(crate) fn first_time(&self) -> Result<Option<i64>, WalkError> {
+        if self.first_timestamp.is_some() || self.size == 0 {
+            return Ok(self.first_timestamp);
+        }
+        if let Some(first) = self.sealed_first.get() {
+            return Ok(*first);
+        }
+        let file = self.log.open_once()?;
+        let first = HeaderWalk::new(&file, 0, self.size).next()?;
+        let first = first.map(|(_, header)| header.max_timestamp);
+        Ok(*self.sealed_first.get_or_init(|| first))
+    }
+
     pub(crate) fn largest_entry(&self) -> Result<Option<TimeEntry>, StorageError> {
         if self.largest.is_some() {
             return Ok(self.largest);
@@ -232,14 +272,17 @@ impl Segment {
         Ok(*self.sealed_largest.get_or_init(|| largest))
     }
 
-    /// The largest timestamp of the batches from the one that holds an offset on.
+    /// The largest timestamp of the records from the batch that holds an offset on.
     pub(crate) fn largest_from(&self, offset: i64) -> Result<Option<i64>, WalkError> {
         let Some((position, _)) = self.find(offset)? else { return Ok(None) };
         let file = self.log.open()?;
         let mut walk = HeaderWalk::new(&file, position, self.size);
         let mut largest = None;
         while let Some((_, header)) = walk.next()? {
-            largest = largest.max(Some(header.max_timestamp));
+            // What compaction left of a batch without records has the time of one that is gone.
+            if header.count > 0 {
+                largest = largest.max(Some(header.max_timestamp));
+            }
         }
         Ok(largest)
     }
@@ -286,6 +329,7 @@ impl Segment {
         self.aborted.truncate(offset)?;
         self.largest = None;
         self.sealed_largest = OnceLock::new();
+        self.sealed_first = OnceLock::new();
         self.first_timestamp = None;
         if self.size == 0 {
             self.created_ms = now_ms;
@@ -303,6 +347,7 @@ impl Segment {
         self.size = 0;
         self.largest = None;
         self.sealed_largest = OnceLock::new();
+        self.sealed_first = OnceLock::new();
         self.first_timestamp = None;
         self.bytes_since_index_entry = 0;
         self.clear_indexes()
@@ -312,7 +357,7 @@ impl Segment {
         self.offsets = OffsetIndex::empty(self.folder.clone(), self.base_offset);
         self.times = TimeIndex::empty(self.folder.clone(), self.base_offset);
         self.aborted = TxnIndex::empty(self.folder.clone(), self.base_offset);
-        let path = self.folder.path.join(FileKind::TxnIndex.name(self.base_offset));
+        let path = self.folder.file(FileKind::TxnIndex, self.base_offset);
         crate::store::remove_if_there(&*self.folder.store, &path)
             .map_err(StorageError::on("remove", path))
     }
@@ -324,6 +369,12 @@ impl Segment {
         self.offsets.seal()?;
         self.times.seal()?;
         self.aborted.seal()
+    }
+
+    /// Lets go of all descriptors until they are needed again.
+    pub(crate) fn release(&mut self) {
+        self.log.release();
+        self.release_indexes();
     }
 
     /// Lets go of the indexes' descriptors until they are needed again.

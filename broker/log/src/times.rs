@@ -15,6 +15,12 @@ pub struct TimestampedOffset {
     pub leader_epoch: i32,
 }
 
+enum Largest {
+    Found(TimestampedOffset),
+    NoSegment,
+    NoRecord,
+}
+
 impl Log {
     /// The first record at or after a time. Reads and decompresses the batch that it is in.
     pub fn offset_for_timestamp(
@@ -41,24 +47,42 @@ impl Log {
     /// The first record with the largest timestamp. Reads and decompresses its batch.
     pub fn max_timestamp_offset(&self) -> Result<Option<TimestampedOffset>, ReadError> {
         let start = self.log_start_offset;
+        let by_index = self.record_with_largest(|segment| match segment.base_offset() < start {
+            true => Ok(segment.largest_from(start)?),
+            false => Ok(segment.largest_entry()?.map(|entry| entry.timestamp)),
+        })?;
+        match by_index {
+            Largest::Found(found) => Ok(Some(found)),
+            Largest::NoSegment => Ok(None),
+            // The index knows the times of batches whose records compaction took.
+            Largest::NoRecord => {
+                let by_batches = |segment: &Segment| Ok(segment.largest_from(start)?);
+                Ok(match self.record_with_largest(by_batches)? {
+                    Largest::Found(found) => Some(found),
+                    Largest::NoSegment | Largest::NoRecord => None,
+                })
+            }
+        }
+    }
+
+    /// The first record with the largest timestamp of the segment that has it.
+    fn record_with_largest(
+        &self,
+        largest_of: impl Fn(&Segment) -> Result<Option<i64>, ReadError>,
+    ) -> Result<Largest, ReadError> {
+        let start = self.log_start_offset;
         let mut best: Option<(i64, &Segment)> = None;
         for segment in &self.segments[self.segment_of(start)..] {
-            let largest = match segment.base_offset() < start {
-                true => segment.largest_from(start)?,
-                false => segment.largest_entry()?.map(|entry| entry.timestamp),
-            };
-            if let Some(largest) = largest
+            if let Some(largest) = largest_of(segment)?
                 && best.is_none_or(|(timestamp, _)| largest > timestamp)
             {
                 best = Some((largest, segment));
             }
         }
-        match best {
-            Some((timestamp, segment)) => self.first_record(segment, timestamp, |offset, time| {
-                time == timestamp && offset >= start
-            }),
-            None => Ok(None),
-        }
+        let Some((timestamp, segment)) = best else { return Ok(Largest::NoSegment) };
+        let is_it = |offset, time| time == timestamp && offset >= start;
+        let found = self.first_record(segment, timestamp, is_it)?;
+        Ok(found.map_or(Largest::NoRecord, Largest::Found))
     }
 
     /// The first record of a segment that is what `wanted` says of its offset and time, being

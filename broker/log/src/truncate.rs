@@ -19,6 +19,7 @@ impl Log {
         if offset < self.segments[0].base_offset() {
             return self.truncate_fully_and_start_at(offset, now_ms);
         }
+        self.end_compactions()?;
         self.flush_state.truncations += 1;
         while self.segments.len() > 1 && self.active().base_offset() > offset {
             remove_segments(&self.folder, &self.segments[self.segments.len() - 1..])?;
@@ -35,6 +36,7 @@ impl Log {
     fn end_at(&mut self, offset: i64) {
         self.next_offset = offset;
         self.recovery_point = self.recovery_point.min(offset);
+        self.compaction.clean_limit = self.compaction.clean_limit.min(offset);
         self.log_start_offset = self.log_start_offset.min(offset);
         self.high_watermark = self.high_watermark.min(offset);
         self.epochs.truncate_from_end(offset);
@@ -49,6 +51,7 @@ impl Log {
         if offset < 0 {
             return Err(TrimError::NegativeOffset { offset });
         }
+        self.end_compactions()?;
         self.flush_state.truncations += 1;
         remove_segments(&self.folder, &self.segments)?;
         let config = &self.config.segment;
@@ -59,6 +62,7 @@ impl Log {
         self.log_start_offset = offset;
         self.high_watermark = offset;
         self.recovery_point = self.recovery_point.min(offset);
+        self.compaction.clean_limit = self.compaction.clean_limit.min(offset);
         self.epochs.clear();
         self.epochs.save()?;
         Ok(self.reload_producers(now_ms)?)

@@ -1,6 +1,6 @@
 //! The fixed part of a batch.
 
-use crate::record::{BatchError, Compression};
+use crate::record::{BatchError, Compression, patch};
 
 /// Base offset and length: what precedes the bytes that the length counts.
 pub const LOG_OVERHEAD: usize = 12;
@@ -101,6 +101,21 @@ impl BatchHeader {
         bytes[51..53].copy_from_slice(&self.producer_epoch.to_be_bytes());
         bytes[53..57].copy_from_slice(&self.base_sequence.to_be_bytes());
         bytes[57..].copy_from_slice(&self.count.to_be_bytes());
+        bytes
+    }
+
+    /// What compaction leaves of a batch whose records are all gone, so that its last offset and
+    /// its producer's sequence stay known: a header with its CRC.
+    pub fn without_records(&self) -> [u8; BATCH_OVERHEAD] {
+        let mut bytes = Self {
+            length: (BATCH_OVERHEAD - LOG_OVERHEAD) as i32,
+            attributes: self.attributes & !(COMPRESSION_MASK | DELETE_HORIZON),
+            base_timestamp: -1,
+            count: 0,
+            ..*self
+        }
+        .encode();
+        patch::set_crc(&mut bytes);
         bytes
     }
 

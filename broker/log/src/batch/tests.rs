@@ -20,7 +20,7 @@ fn batches(values: &[usize]) -> Vec<u8> {
 }
 
 fn file(content: &[u8]) -> OpenFile {
-    let folder = Folder { store: Arc::new(MemoryStore::default()), path: Default::default() };
+    let folder = Folder::new(Arc::new(MemoryStore::default()), Default::default());
     let id = FileId { folder: Arc::new(folder), kind: FileKind::Log, base_offset: 0 };
     let handle = id.folder.store.create(&id.path()).unwrap();
     handle.write_at(content, 0).unwrap();

@@ -43,6 +43,30 @@ pub(crate) struct WrittenEntries<const N: usize> {
     count: u64,
 }
 
+/// All entries of one moment.
+#[derive(Debug)]
+pub(crate) struct EntriesSnapshot<const N: usize> {
+    written: Option<WrittenEntries<N>>,
+    tail: Vec<u8>,
+}
+
+impl<const N: usize> EntriesSnapshot<N> {
+    /// Visits the entries in order.
+    pub(crate) fn visit(&self, mut see: impl FnMut(&[u8; N])) -> Result<(), StorageError> {
+        let count = self.written.as_ref().map_or(0, |written| written.count);
+        let mut block = [[0; N]; BLOCK_ENTRIES as usize];
+        let mut at = 0;
+        while let Some(written) = self.written.as_ref().filter(|_| at < count) {
+            let entries = &mut block[..(count - at).min(BLOCK_ENTRIES) as usize];
+            written.read(at, entries.as_flattened_mut())?;
+            entries.iter().for_each(&mut see);
+            at += entries.len() as u64;
+        }
+        self.tail.as_chunks().0.iter().for_each(see);
+        Ok(())
+    }
+}
+
 impl<const N: usize> Entries<N> {
     /// An index without entries; a file that is there counts for nothing until it is
     /// overwritten.
@@ -106,8 +130,17 @@ impl<const N: usize> Entries<N> {
         Ok(())
     }
 
+    pub(crate) fn renamed(&mut self, folder: &Arc<Folder>) {
+        self.file.renamed(folder);
+    }
+
     pub(crate) fn release(&mut self) {
         self.file.release();
+    }
+
+    /// All entries as they are now, readable without the log's lock.
+    pub(crate) fn snapshot(&self) -> Result<EntriesSnapshot<N>, StorageError> {
+        Ok(EntriesSnapshot { written: self.written_or_none()?, tail: self.tail.clone() })
     }
 
     /// The open file, for syncing.

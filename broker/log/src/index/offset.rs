@@ -110,6 +110,10 @@ impl OffsetIndex {
         self.entries.seal()
     }
 
+    pub(crate) fn renamed(&mut self, folder: &Arc<Folder>) {
+        self.entries.renamed(folder);
+    }
+
     pub(crate) fn release(&mut self) {
         self.entries.release();
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::store::MemoryStore;
 
 fn folder() -> Arc<Folder> {
-    Arc::new(Folder { store: Arc::new(MemoryStore::default()), path: Default::default() })
+    Arc::new(Folder::new(Arc::new(MemoryStore::default()), Default::default()))
 }
 
 fn numbers(count: u64) -> Entries<8> {

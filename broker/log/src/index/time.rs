@@ -96,6 +96,10 @@ impl TimeIndex {
         self.entries.seal()
     }
 
+    pub(crate) fn renamed(&mut self, folder: &Arc<Folder>) {
+        self.entries.renamed(folder);
+    }
+
     pub(crate) fn release(&mut self) {
         self.entries.release();
     }

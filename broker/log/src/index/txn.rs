@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::Entries;
+use super::{Entries, EntriesSnapshot};
 use crate::error::StorageError;
 use crate::folder::{Folder, OpenFile};
 use crate::name::FileKind;
@@ -62,6 +62,11 @@ impl TxnIndex {
         Ok(())
     }
 
+    /// All entries as they are now, readable without the log's lock.
+    pub(crate) fn snapshot(&self) -> Result<EntriesSnapshot<ENTRY>, StorageError> {
+        self.entries.snapshot()
+    }
+
     /// Forgets transactions whose marker is at or above an offset.
     pub(crate) fn truncate(&mut self, offset: i64) -> Result<(), StorageError> {
         let keep = self.entries.count_while(|entry| decode(entry).last_offset < offset)?;
@@ -71,6 +76,10 @@ impl TxnIndex {
     /// Writes all entries; creates no file where there are none.
     pub(crate) fn seal(&mut self) -> Result<(), StorageError> {
         if self.is_empty() { Ok(()) } else { self.entries.seal() }
+    }
+
+    pub(crate) fn renamed(&mut self, folder: &Arc<Folder>) {
+        self.entries.renamed(folder);
     }
 
     pub(crate) fn release(&mut self) {

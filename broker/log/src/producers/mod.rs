@@ -93,8 +93,12 @@ impl ProducerStates {
         let index = self.stage_producer(header.producer_id);
         let producer = &mut self.staged[index];
         if header.is_control() {
-            // A control batch without a record is the rest of a compacted transaction.
-            let Some(marker) = marker else { return Ok(()) };
+            // A control batch without a record is the rest of a compacted transaction, which
+            // stays for its epoch.
+            let Some(marker) = marker else {
+                producer.note_epoch(header.producer_epoch);
+                return Ok(());
+            };
             if let Some(origin) = origin {
                 producer.check_marker(header, &marker, origin)?;
             }

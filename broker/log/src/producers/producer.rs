@@ -181,6 +181,13 @@ impl Producer {
         self.last_timestamp = marker.timestamp;
     }
 
+    /// The producer is known to have come to this epoch.
+    pub(super) fn note_epoch(&mut self, epoch: i16) {
+        if epoch > self.epoch {
+            self.take_epoch(epoch);
+        }
+    }
+
     fn take_epoch(&mut self, epoch: i16) {
         if self.epoch != epoch {
             self.epoch = epoch;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::batch::HeaderWalk;
 use crate::error::StorageError;
-use crate::folder::Folder;
+use crate::folder::{FileId, Folder, OpenFile};
 use crate::name::{CLEANED_SUFFIX, DELETED_SUFFIX, FileKind, SWAP_SUFFIX};
 use crate::segment::{FileSizes, Segment};
 use crate::snapshots;
@@ -87,29 +88,39 @@ fn remove(folder: &Folder, name: &str) -> Result<(), StorageError> {
 }
 
 /// Segments that a compaction had finished, `<base>.log.swap`, take the place of those that
-/// they were made from. Returns whether there were any.
+/// they were made from. Returns whether anything was changed.
 fn finish_swaps(folder: &Arc<Folder>, entries: &[Entry]) -> Result<bool, StorageError> {
-    let swapped: Vec<_> = entries
-        .iter()
-        .filter_map(|entry| {
-            let name = entry.name.strip_suffix(SWAP_SUFFIX)?;
-            Some((name, FileKind::parse(name)?))
-        })
-        .collect();
-    // A `.cleaned` file shows that the compaction was at work still.
-    let at_work = entries.iter().any(|entry| entry.name.ends_with(CLEANED_SUFFIX));
-    if swapped.is_empty() || at_work {
-        return Ok(false);
+    let with = |suffix: &'static str| {
+        entries.iter().filter_map(move |entry| FileKind::parse(entry.name.strip_suffix(suffix)?))
+    };
+    // A `.cleaned` file shows that from its segment on, the compaction was at work still.
+    let at_work_from = with(CLEANED_SUFFIX).map(|(_, base_offset)| base_offset).min();
+    let mut swapped = BTreeMap::<i64, Vec<FileKind>>::new();
+    for (kind, base_offset) in with(SWAP_SUFFIX) {
+        swapped.entry(base_offset).or_default().push(kind);
     }
-    for (name, (kind, base_offset)) in &swapped {
-        if *kind == FileKind::Log {
+    let swap = folder.with_suffix(SWAP_SUFFIX);
+    for (base_offset, kinds) in &swapped {
+        if at_work_from.is_some_and(|from| *base_offset >= from) {
+            // Before the file that shows it, lest another crash comes in between.
+            for kind in kinds {
+                remove(folder, &(kind.name(*base_offset) + SWAP_SUFFIX))?;
+            }
+        } else if kinds.contains(&FileKind::Log) {
             replace_originals(folder, entries, *base_offset)?;
+            let indexes = kinds.iter().filter(|kind| **kind != FileKind::Log);
+            for kind in indexes.chain([&FileKind::Log]) {
+                let from = swap.file(*kind, *base_offset);
+                let renamed = folder.store.rename(&from, &folder.file(*kind, *base_offset));
+                renamed.map_err(StorageError::on("rename", from))?;
+            }
+        } else {
+            // Whether it is of the segment that is there cannot be told: without one of them,
+            // all indexes of a segment are written anew.
+            remove(folder, &FileKind::OffsetIndex.name(*base_offset))?;
         }
-        let path = folder.path.join(name);
-        let from = store::with_suffix(&path, SWAP_SUFFIX);
-        folder.store.rename(&from, &path).map_err(StorageError::on("rename", from))?;
     }
-    Ok(true)
+    Ok(!swapped.is_empty())
 }
 
 /// Removes the segments whose offsets a swapped one covers.
@@ -122,9 +133,9 @@ fn replace_originals(
     let path = folder.path.join(&name);
     let size = entries.iter().find(|entry| entry.name == name).map_or(0, |entry| entry.size);
     let handle = folder.store.open(&path).map_err(StorageError::on("open", path))?;
-    let id = crate::folder::FileId { folder: folder.clone(), kind: FileKind::Log, base_offset };
-    let file = crate::folder::OpenFile { id, handle };
-    let mut walk = crate::batch::HeaderWalk::new(&file, 0, size);
+    let id = FileId { folder: folder.clone(), kind: FileKind::Log, base_offset };
+    let file = OpenFile { id, handle };
+    let mut walk = HeaderWalk::new(&file, 0, size);
     let mut end_offset = base_offset + 1;
     while let Ok(Some((_, header))) = walk.next() {
         end_offset = header.next_offset();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use broker_log::{
-    FlushConfig, LogConfig, RetentionConfig, SegmentConfig, TimestampConfig, TimestampType,
+    CompactionConfig, FlushConfig, LogConfig, RetentionConfig, SegmentConfig, TimestampConfig,
+    TimestampType,
 };
 use broker_metadata::config::{BrokerLayers, Layer, TopicConfig, ValueError};
 use broker_metadata::{ConfigResource, Image};
@@ -105,6 +106,12 @@ impl LogConfigs {
                 ms: topic.retention.ms,
                 bytes: topic.retention.bytes,
                 file_delete_delay_ms: topic.retention.file_delete_delay_ms,
+            },
+            compaction: CompactionConfig {
+                min_cleanable_dirty_ratio: topic.compaction.min_cleanable_dirty_ratio,
+                min_lag_ms: topic.compaction.min_lag_ms,
+                max_lag_ms: topic.compaction.max_lag_ms,
+                delete_retention_ms: topic.compaction.delete_retention_ms,
             },
             flush: FlushConfig { messages: topic.flush.messages, ms: topic.flush.ms },
             timestamp: TimestampConfig {
