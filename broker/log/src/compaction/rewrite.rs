@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol::record::BatchHeader;
 
 use super::filter::{Fate, Filter};
-use super::{CompactionStats, Progress};
+use super::pass::Progress;
 use crate::config::SegmentConfig;
 use crate::error::{CompactionError, StorageError};
 use crate::folder::{Folder, OpenFile};
@@ -194,13 +194,6 @@ impl Output {
             file.handle.sync().map_err(file.id.failed("sync"))?;
         }
         Ok(segment)
-    }
-}
-
-impl CompactionStats {
-    pub(super) fn of_read(&mut self, header: &BatchHeader) {
-        self.bytes_read += header.size() as u64;
-        self.records_read += u64::try_from(header.count).unwrap_or(0);
     }
 }
 

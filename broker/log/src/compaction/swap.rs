@@ -23,7 +23,7 @@ use crate::removal::RemovedFiles;
 use crate::segment::Segment;
 use crate::store;
 
-/// What a pass wrote, beside the log. Dropped, its files go.
+/// What a pass wrote, beside the log. Its files go when it is dropped.
 #[derive(Debug)]
 #[must_use = "the log is as it was until `Log::finish_compaction` is called"]
 pub struct Compacted {
@@ -48,11 +48,12 @@ pub(super) struct NewSegment {
 pub(super) struct WrittenFiles {
     folder: Arc<Folder>,
     bases: Vec<i64>,
+    generation: Generation,
 }
 
 impl WrittenFiles {
-    pub(super) fn new(folder: Arc<Folder>) -> Self {
-        Self { folder, bases: Vec::new() }
+    pub(super) fn new(folder: Arc<Folder>, generation: Generation) -> Self {
+        Self { folder, bases: Vec::new(), generation }
     }
 
     pub(super) fn push(&mut self, base_offset: i64) {
@@ -64,13 +65,12 @@ impl WrittenFiles {
         self.bases.clear();
     }
 
-    /// Removes the files; those that are not removed are tried again.
-    fn remove(&mut self) -> Result<(), StorageError> {
+    /// Removes the files, also those that were shown as done. Only under the log's lock.
+    fn take_back(&mut self) -> Result<(), StorageError> {
         let swap = self.folder.with_suffix(SWAP_SUFFIX);
-        while let Some(base_offset) = self.bases.last() {
+        for base_offset in self.bases.drain(..) {
             // What shows that the pass was not done goes last.
-            rewrite::remove_files(&[&swap, &self.folder], *base_offset)?;
-            self.bases.pop();
+            rewrite::remove_files(&[&swap, &self.folder], base_offset)?;
         }
         Ok(())
     }
@@ -78,8 +78,15 @@ impl WrittenFiles {
 
 impl Drop for WrittenFiles {
     fn drop(&mut self) {
-        if let Err(error) = self.remove() {
-            tracing::warn!("{error}; the next pass tries again to remove what this one left");
+        // Else they may be those of the pass that came after this one; it removes what it finds.
+        if self.generation.check().is_err() {
+            return;
+        }
+        for base_offset in self.bases.drain(..) {
+            if let Err(error) = rewrite::remove_files(&[&self.folder], base_offset) {
+                tracing::warn!("{error}; the next pass tries again to remove what this one left");
+                return;
+            }
         }
     }
 }
@@ -115,10 +122,7 @@ impl Log {
             }
         }
         if let Err(error) = self.show_as_done(&placed) {
-            self.compaction.has_remainders = true;
-            if files.remove().is_ok() {
-                self.compaction.has_remainders = false;
-            }
+            self.compaction.has_remainders = files.take_back().is_err();
             return Err(error.into());
         }
         files.keep();

@@ -15,7 +15,7 @@ use crate::support::*;
 
 /// How a disk fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Failing {
+pub(crate) enum Failing {
     /// One operation, and all is well again.
     Once,
     /// From one operation on, until the broker is started anew.
@@ -24,17 +24,29 @@ enum Failing {
 
 /// Counts what changes the disk, and fails when the count is used up.
 #[derive(Clone, Debug)]
-struct Faults {
+pub(crate) struct Faults {
     left: Arc<AtomicI64>,
     failing: Failing,
 }
 
 impl Faults {
-    fn after(operations: i64, failing: Failing) -> Self {
+    pub(crate) fn after(operations: i64, failing: Failing) -> Self {
         Self { left: Arc::new(AtomicI64::new(operations)), failing }
     }
 
-    fn happened(&self) -> bool {
+    /// Begins anew: the next operation but so many fails.
+    pub(crate) fn set(&self, operations: i64) {
+        self.left.store(operations, Ordering::SeqCst);
+    }
+
+    /// Does something to which nothing happens.
+    pub(crate) fn paused(&self, work: impl FnOnce()) {
+        let left = self.left.swap(i64::MAX, Ordering::SeqCst);
+        work();
+        self.set(left);
+    }
+
+    pub(crate) fn happened(&self) -> bool {
         self.left.load(Ordering::SeqCst) < 0
     }
 
@@ -48,9 +60,9 @@ impl Faults {
 }
 
 #[derive(Debug)]
-struct FaultyStore {
-    inner: MemoryStore,
-    faults: Faults,
+pub(crate) struct FaultyStore {
+    pub(crate) inner: MemoryStore,
+    pub(crate) faults: Faults,
 }
 
 #[derive(Debug)]

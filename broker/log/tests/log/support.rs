@@ -96,6 +96,15 @@ pub(crate) fn batch_of(options: BatchOptions, records: &[(i64, &str)]) -> Bytes 
     builder.finish()
 }
 
+/// A batch of records with these keys and values.
+pub(crate) fn keyed(options: BatchOptions, records: &[(&str, Option<&str>)]) -> Bytes {
+    let mut builder = BatchBuilder::new(options);
+    for (key, value) in records {
+        builder.append(NOW, Some(key.as_bytes()), value.map(str::as_bytes), &[]);
+    }
+    builder.finish()
+}
+
 /// A batch of `count` records that an idempotent producer sends.
 pub(crate) fn produced(producer_id: i64, epoch: i16, sequence: i32, count: usize) -> Bytes {
     let options = BatchOptions {

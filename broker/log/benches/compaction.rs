@@ -1,0 +1,78 @@
+//! What a pass of compaction costs: `cargo bench -p broker-log --bench compaction`. Each line is
+//! the best of several passes over the same log, since noise only ever adds. Bytes are those that
+//! were read: once for the keys, once for what stays.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use broker_log::{
+    FsStore, LeaderAppend, Location, Log, LogConfig, OffsetMap, OpenOptions, Origin,
+    TopicPartition, Unhurried,
+};
+use protocol::record::{BatchBuilder, BatchOptions, Compression};
+use uuid::Uuid;
+
+const RUNS: usize = 5;
+const RECORDS: usize = 1_000_000;
+const IN_A_BATCH: usize = 100;
+const MAP_BYTES: usize = 128 << 20;
+
+/// A log of records of 100 bytes, whose keys come again after so many records.
+fn filled(dir: &std::path::Path, name: &str, keys: usize, codec: Compression) -> Log {
+    let location = Location {
+        log_dir: dir.to_owned(),
+        topic_partition: TopicPartition::new(name, 0),
+        topic_id: Uuid::from_u128(1),
+    };
+    let mut config = LogConfig::default();
+    config.segment.bytes = 32 << 20;
+    config.retention.compact = true;
+    let options = OpenOptions { clean_shutdown: true, ..Default::default() };
+    let (mut log, _) = Log::open(Arc::new(FsStore), location, Arc::new(config), options)
+        .expect("an empty folder opens");
+    let append = LeaderAppend { leader_epoch: 0, origin: Origin::Client, now_ms: 0 };
+    for start in (0..RECORDS).step_by(IN_A_BATCH) {
+        let options = BatchOptions { codec: codec.into(), ..Default::default() };
+        let mut batch = BatchBuilder::new(options);
+        for number in start..start + IN_A_BATCH {
+            // In no order, as hashes and ids are.
+            let key = (number % keys).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+            let value: Vec<u8> = (0..80).map(|at| (number >> (at % 20)) as u8).collect();
+            batch.append(0, Some(&key), Some(&value), &[]);
+        }
+        log.append_as_leader(&batch.finish(), append).expect("the disk takes it");
+    }
+    log.set_high_watermark(log.log_end_offset());
+    log.roll_if_due(i64::MAX / 2).expect("the disk takes it");
+    log
+}
+
+fn main() {
+    let dir = tempfile::tempdir().expect("there is a place for temporary files");
+    let mut map = OffsetMap::new(MAP_BYTES, 0.9);
+    for codec in [Compression::None, Compression::Lz4, Compression::Zstd] {
+        for (name, keys) in [("all stay", RECORDS), ("half go", RECORDS / 2), ("most go", 1000)] {
+            let mut log = filled(dir.path(), &format!("{codec}-{keys}"), keys, codec);
+            let mut best = f64::INFINITY;
+            let mut stats = None;
+            for _ in 0..RUNS {
+                let cleanable = log.cleanable(None, 0).expect("the files are there");
+                let cleanable = cleanable.expect("the log is compacted");
+                let prepared = log.prepare_compaction(&cleanable, 0).expect("the files are there");
+                let start = Instant::now();
+                let written = prepared.run(&mut map, &mut Unhurried).expect("the log is whole");
+                best = best.min(start.elapsed().as_secs_f64());
+                stats = Some(written.stats);
+            }
+            let stats = stats.expect("there was a run");
+            println!(
+                "compaction {codec:<5} {name:<9} {:8.2} M records/s {:6.0} MB/s read, {:5.1} MB \
+                 written, {:.0} % kept",
+                stats.records_read as f64 / best / 1e6,
+                stats.bytes_read as f64 / best / 1e6,
+                stats.bytes_written as f64 / 1e6,
+                100.0 * stats.records_kept as f64 / stats.records_read as f64,
+            );
+        }
+    }
+}
