@@ -35,7 +35,8 @@ pub use error::{
     AdminError, ConfigError, ConnectionError, ConsumeError, ProduceError, RequestError,
 };
 pub use metadata::{Metadata, Node, Partition, Topic};
-pub use producer::{Delivery, Header, Producer, ProducerConfig, Record, RecordMetadata};
+pub use producer::{Delivery, DeliveryObserver, Header};
+pub use producer::{Producer, ProducerConfig, Record, RecordMetadata};
 pub use retry::Backoff;
 pub use topic_partition::TopicPartition;
 pub use transport::{BoxedStream, Connector, MemoryConnector, Stream, TcpConnector};

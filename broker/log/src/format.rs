@@ -6,6 +6,7 @@ use protocol::messages::ProducerSnapshot;
 use crate::index::{AbortedEntry, offset, time, txn};
 use crate::name::FileKind;
 use crate::producers;
+pub use crate::producers::SnapshotError;
 
 /// Base offset of a segment's file by its name, which is digits and a known suffix.
 pub fn base_offset(file_name: &str) -> Option<i64> {
@@ -56,7 +57,10 @@ pub fn txn_index(content: &[u8]) -> impl Iterator<Item = AbortedTransactionEntry
     })
 }
 
-/// The content of a `.snapshot`; the error says what is wrong with it.
-pub fn snapshot(content: &[u8]) -> Result<ProducerSnapshot, String> {
+/// The content of a `.snapshot`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn snapshot(content: &[u8]) -> Result<ProducerSnapshot, SnapshotError> {
     producers::decode_snapshot(content)
 }

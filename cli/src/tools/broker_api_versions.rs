@@ -6,8 +6,8 @@ use futures::FutureExt;
 use protocol::ApiKey;
 
 use super::Tool;
-use super::connection::{admin, words};
-use super::options::{Spec, begin, flag, refuse, value};
+use super::connection::{open, words};
+use super::options::{Parsed, Spec, flag, value};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-broker-api-versions",
@@ -27,16 +27,10 @@ const SPEC: Spec = Spec {
 };
 
 async fn run(arguments: &[String]) -> i32 {
-    let parsed = match begin(&SPEC, arguments) {
-        Ok(parsed) => parsed,
+    let check = |parsed: &Parsed| parsed.require(&["bootstrap-server"]);
+    let (_, (), admin) = match open(&SPEC, arguments, check) {
+        Ok(opened) => opened,
         Err(status) => return status,
-    };
-    if let Err(error) = parsed.require(&["bootstrap-server"]) {
-        return refuse(&SPEC, &error);
-    }
-    let admin = match admin(&parsed, SPEC.tool) {
-        Ok(admin) => admin,
-        Err(error) => return refuse(&SPEC, &error),
     };
     let done = print(&admin).await;
     admin.close().await;

@@ -8,8 +8,8 @@ use protocol::messages::unregister_broker_request::UnregisterBrokerRequest;
 use protocol::{ApiKey, ErrorCode};
 
 use super::Tool;
-use super::connection::{admin, words};
-use super::options::{Parsed, Spec, UsageError, begin, flag, refuse, value};
+use super::connection::{open, words};
+use super::options::{Parsed, Spec, UsageError, flag, value};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-cluster",
@@ -40,17 +40,9 @@ enum Action {
 
 async fn run(arguments: &[String]) -> i32 {
     let arguments: Vec<String> = arguments.iter().map(|argument| long(argument)).collect();
-    let parsed = match begin(&SPEC, &arguments) {
-        Ok(parsed) => parsed,
+    let (parsed, action, admin) = match open(&SPEC, &arguments, action) {
+        Ok(opened) => opened,
         Err(status) => return status,
-    };
-    let action = match action(&parsed) {
-        Ok(action) => action,
-        Err(error) => return refuse(&SPEC, &error),
-    };
-    let admin = match admin(&parsed, SPEC.tool) {
-        Ok(admin) => admin,
-        Err(error) => return refuse(&SPEC, &error),
     };
     let done = match action {
         Action::ClusterId => cluster_id(&admin).await,

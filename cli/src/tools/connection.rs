@@ -8,7 +8,7 @@ use client::{Admin, ClientConfig, Properties};
 use client::{AdminError, RequestError};
 use uuid::Uuid;
 
-use super::options::{Parsed, UsageError};
+use super::options::{Parsed, Spec, UsageError, begin, refuse};
 
 /// Reads a `.properties` file.
 ///
@@ -59,6 +59,25 @@ pub(crate) fn admin(parsed: &Parsed, tool: &str) -> Result<Admin, UsageError> {
     let servers = parsed.get("bootstrap-server").unwrap_or_default();
     let config = client_config(servers, parsed.get("command-config"), tool);
     Admin::new(config.map_err(UsageError)?).map_err(|error| UsageError(error.to_string()))
+}
+
+/// What a tool that asks a cluster does first: takes its arguments apart, has `check` say what is to
+/// be done, and makes a client.
+///
+/// # Errors
+/// The exit status, when the call is answered already; the text has been printed.
+pub(crate) fn open<T>(
+    spec: &Spec,
+    arguments: &[String],
+    check: impl FnOnce(&Parsed) -> Result<T, UsageError>,
+) -> Result<(Parsed, T, Admin), i32> {
+    let parsed = begin(spec, arguments)?;
+    let checked = check(&parsed);
+    let opened = checked.and_then(|task| Ok((task, admin(&parsed, spec.tool)?)));
+    match opened {
+        Ok((task, admin)) => Ok((parsed, task, admin)),
+        Err(error) => Err(refuse(spec, &error)),
+    }
 }
 
 /// The configuration of an administrative client; keys that it does not know are named on

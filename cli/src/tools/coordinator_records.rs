@@ -33,7 +33,19 @@ pub(crate) const GROUPS: Kinds = &[
     kind::<ConsumerGroupTargetAssignmentMetadataKey, ConsumerGroupTargetAssignmentMetadataValue>(),
     kind::<ConsumerGroupTargetAssignmentMemberKey, ConsumerGroupTargetAssignmentMemberValue>(),
     kind::<ConsumerGroupCurrentMemberAssignmentKey, ConsumerGroupCurrentMemberAssignmentValue>(),
+    kind::<ShareGroupMemberMetadataKey, ShareGroupMemberMetadataValue>(),
+    kind::<ShareGroupMetadataKey, ShareGroupMetadataValue>(),
+    kind::<ShareGroupTargetAssignmentMetadataKey, ShareGroupTargetAssignmentMetadataValue>(),
+    kind::<ShareGroupTargetAssignmentMemberKey, ShareGroupTargetAssignmentMemberValue>(),
+    kind::<ShareGroupCurrentMemberAssignmentKey, ShareGroupCurrentMemberAssignmentValue>(),
+    kind::<ShareGroupStatePartitionMetadataKey, ShareGroupStatePartitionMetadataValue>(),
     kind::<ConsumerGroupRegularExpressionKey, ConsumerGroupRegularExpressionValue>(),
+    kind::<StreamsGroupMetadataKey, StreamsGroupMetadataValue>(),
+    kind::<StreamsGroupMemberMetadataKey, StreamsGroupMemberMetadataValue>(),
+    kind::<StreamsGroupTargetAssignmentMetadataKey, StreamsGroupTargetAssignmentMetadataValue>(),
+    kind::<StreamsGroupTargetAssignmentMemberKey, StreamsGroupTargetAssignmentMemberValue>(),
+    kind::<StreamsGroupCurrentMemberAssignmentKey, StreamsGroupCurrentMemberAssignmentValue>(),
+    kind::<StreamsGroupTopologyKey, StreamsGroupTopologyValue>(),
 ];
 
 /// `__transaction_state`.
@@ -72,12 +84,20 @@ pub(crate) fn read(
 ) -> Result<CoordinatorRecord, Unread> {
     let number = number(&key, "key")?;
     let kind = kinds.iter().find(|kind| kind.number == number).ok_or(Unread::Kind(number))?;
-    let key = (kind.key)(key.slice(2..)).map_err(Unread::Damaged)?;
+    let damaged = |part: &'static str, version: i16| {
+        move |problem: String| {
+            Unread::Damaged(format!(
+                "Could not read record with version {version} from {part}'s buffer due to: \
+                 {problem}."
+            ))
+        }
+    };
+    let key = (kind.key)(key.slice(2..)).map_err(damaged("key", number))?;
     let value = match value {
         None => None,
         Some(value) => {
             let version = self::number(&value, "value")?;
-            Some((version, (kind.value)(value).map_err(Unread::Damaged)?))
+            Some((version, (kind.value)(value).map_err(damaged("value", version))?))
         }
     };
     Ok(CoordinatorRecord { kind: number, key, value })

@@ -10,8 +10,8 @@ use futures::FutureExt;
 use regex::Regex;
 
 use super::Tool;
-use super::connection::{admin, words};
-use super::options::{Parsed, Spec, UsageError, begin, flag, refuse, value};
+use super::connection::{open, words};
+use super::options::{Parsed, Spec, UsageError, flag, value};
 use super::topics::topic_pattern;
 
 pub(crate) const TOOL: Tool = Tool {
@@ -43,16 +43,9 @@ async fn run(arguments: &[String]) -> i32 {
         None => argument.clone(),
     };
     let arguments: Vec<String> = arguments.iter().map(older).collect();
-    let parsed = match begin(&SPEC, &arguments) {
-        Ok(parsed) => parsed,
+    let (parsed, (), admin) = match open(&SPEC, &arguments, check) {
+        Ok(opened) => opened,
         Err(status) => return status,
-    };
-    if let Err(error) = check(&parsed) {
-        return refuse(&SPEC, &error);
-    }
-    let admin = match admin(&parsed, SPEC.tool) {
-        Ok(admin) => admin,
-        Err(error) => return refuse(&SPEC, &error),
     };
     let done = print(&admin, &parsed).await;
     admin.close().await;

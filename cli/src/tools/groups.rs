@@ -5,8 +5,8 @@ use client::admin::GroupListing;
 use futures::FutureExt;
 
 use super::Tool;
-use super::connection::{admin, words};
-use super::options::{Parsed, Spec, UsageError, begin, flag, refuse, value};
+use super::connection::{open, words};
+use super::options::{Parsed, Spec, UsageError, flag, value};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-groups",
@@ -34,17 +34,9 @@ const SPEC: Spec = Spec {
 const TYPES: [&str; 4] = ["classic", "consumer", "share", "streams"];
 
 async fn run(arguments: &[String]) -> i32 {
-    let parsed = match begin(&SPEC, arguments) {
-        Ok(parsed) => parsed,
+    let (_, filter, admin) = match open(&SPEC, arguments, Filter::of) {
+        Ok(opened) => opened,
         Err(status) => return status,
-    };
-    let filter = match Filter::of(&parsed) {
-        Ok(filter) => filter,
-        Err(error) => return refuse(&SPEC, &error),
-    };
-    let admin = match admin(&parsed, SPEC.tool) {
-        Ok(admin) => admin,
-        Err(error) => return refuse(&SPEC, &error),
     };
     let done = list(&admin, &filter).await;
     admin.close().await;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use client::admin::{LogDirDescription, ReplicaInfo};
 use client::{Admin, AdminError, TopicPartition};
 use futures::FutureExt;
+use protocol::ErrorCode;
 use serde_json::{Value, json};
 
 use super::Tool;
-use super::connection::{admin, java_hash, java_order, words};
-use super::options::{Parsed, Spec, begin, flag, refuse, value};
+use super::connection::{java_hash, java_order, open, words};
+use super::options::{Parsed, Spec, flag, value};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-log-dirs",
@@ -32,16 +33,10 @@ const SPEC: Spec = Spec {
 };
 
 async fn run(arguments: &[String]) -> i32 {
-    let parsed = match begin(&SPEC, arguments) {
-        Ok(parsed) => parsed,
+    let check = |parsed: &Parsed| parsed.require(&["bootstrap-server", "describe"]);
+    let (parsed, (), admin) = match open(&SPEC, arguments, check) {
+        Ok(opened) => opened,
         Err(status) => return status,
-    };
-    if let Err(error) = parsed.require(&["bootstrap-server", "describe"]) {
-        return refuse(&SPEC, &error);
-    }
-    let admin = match admin(&parsed, SPEC.tool) {
-        Ok(admin) => admin,
-        Err(error) => return refuse(&SPEC, &error),
     };
     let done = describe(&admin, &parsed).await;
     admin.close().await;
@@ -59,16 +54,18 @@ async fn describe(admin: &Admin, parsed: &Parsed) -> Result<(), String> {
     let cluster = admin.describe_cluster().await;
     let cluster = cluster.map_err(|error| words(&error, "describeCluster"))?;
     let present: BTreeSet<i32> = cluster.brokers.iter().map(|node| node.id).collect();
-    let brokers = brokers(parsed.get("broker-list"), &present)?;
+    let brokers = in_java_order(&brokers(parsed.get("broker-list"), &present)?, 16);
     println!("Querying brokers for log directories information");
-    let mut described = Vec::with_capacity(brokers.len());
+    let mut described = BTreeMap::new();
     for broker in &brokers {
         let dirs = admin.describe_log_dirs(*broker, None).await;
         let dirs = dirs.map_err(|error| words(&error, "describeLogDirs"))?;
-        described.push(json!({ "broker": broker, "logDirs": folders(dirs, &topics) }));
+        described.insert(*broker, folders(dirs, &topics));
     }
     println!("Received log directory information from brokers {}", list(&brokers));
-    println!("{}", json!({ "brokers": described, "version": 1 }));
+    let ids = in_java_order(&described.keys().copied().collect(), 1).into_iter();
+    let described = ids.map(|id| json!({ "broker": id, "logDirs": described.remove(&id) }));
+    println!("{}", json!({ "brokers": described.collect::<Vec<_>>(), "version": 1 }));
     Ok(())
 }
 
@@ -87,14 +84,19 @@ fn brokers(named: Option<&str>, present: &BTreeSet<i32>) -> Result<BTreeSet<i32>
         return Err(format!(
             "ERROR: The given brokers do not exist from --broker-list: {}. Current existent \
              brokers: {}",
-            list(&unknown),
-            list(present)
+            list(&in_java_order(&unknown, 16)),
+            list(&in_java_order(present, 16))
         ));
     }
     Ok(if named.is_empty() { present.clone() } else { named })
 }
 
-fn list(ids: &BTreeSet<i32>) -> String {
+/// Ids as they come out of a Java `HashSet` that has room for `capacity` from the beginning.
+fn in_java_order(ids: &BTreeSet<i32>, capacity: usize) -> Vec<i32> {
+    java_order(ids.iter().copied().collect(), capacity, |id| id.cast_unsigned())
+}
+
+fn list(ids: &[i32]) -> String {
     let ids: Vec<String> = ids.iter().map(i32::to_string).collect();
     ids.join(",")
 }
@@ -102,16 +104,27 @@ fn list(ids: &BTreeSet<i32>) -> String {
 type Folders = BTreeMap<String, Result<LogDirDescription, AdminError>>;
 
 fn folders(folders: Folders, topics: &BTreeSet<&str>) -> Vec<Value> {
+    let folders = java_order(folders.into_iter().collect(), 1, |(path, _)| java_hash(path));
     let described = folders.into_iter().map(|(path, described)| match described {
         Ok(folder) => {
             let partitions = replicas(folder, topics);
             json!({ "partitions": partitions, "error": null, "logDir": path })
         }
         Err(error) => {
-            json!({ "partitions": [], "error": words(&error, "describeLogDirs"), "logDir": path })
+            json!({ "partitions": [], "error": error_name(&error), "logDir": path })
         }
     });
     described.collect()
+}
+
+/// What is wrong with a folder: the name of Kafka's class for it, as scripts look for that.
+fn error_name(error: &AdminError) -> String {
+    let class = match error.code() {
+        Some(ErrorCode::KafkaStorageError) => "KafkaStorageException",
+        Some(ErrorCode::ClusterAuthorizationFailed) => "ClusterAuthorizationException",
+        _ => return words(error, "describeLogDirs"),
+    };
+    format!("org.apache.kafka.common.errors.{class}")
 }
 
 /// The replicas of these topics (of all where none is named), as Kafka's tool comes upon them.
@@ -121,8 +134,10 @@ fn replicas(folder: LogDirDescription, topics: &BTreeSet<&str>) -> Vec<Value> {
         let of_partition = 31_u32.wrapping_add(at.partition.cast_unsigned());
         of_partition.wrapping_mul(31).wrapping_add(java_hash(&at.topic))
     };
-    let chosen = java_order(all, 16, hash).into_iter();
-    let chosen = chosen.filter(|(at, _)| topics.is_empty() || topics.contains(at.topic.as_ref()));
+    let all = java_order(all, 16, hash).into_iter();
+    let chosen = all.filter(|(at, _)| topics.is_empty() || topics.contains(at.topic.as_ref()));
+    // What is chosen goes into a map of its own.
+    let chosen = java_order(chosen.collect(), 16, hash).into_iter();
     let shown = chosen.map(|(at, replica)| {
         json!({
             "partition": at.to_string(),

@@ -2,6 +2,7 @@
 
 mod books;
 mod broker;
+mod daemon;
 #[cfg(feature = "platform")]
 mod demo;
 mod restart;

@@ -15,7 +15,7 @@ fn a_killed_broker_has_every_acknowledged_record_once_and_in_order() {
     printed(&tool(&links, &line, ""));
     let perf = format!(
         "kafka-producer-perf-test --topic t --num-records 20000 --throughput -1 --payload-monotonic \
-         --reporting-interval 1 --producer-props bootstrap.servers={} acks=all linger.ms=0 \
+         --reporting-interval 1 --command-property bootstrap.servers={} acks=all linger.ms=0 \
          delivery.timeout.ms=1000 request.timeout.ms=500",
         broker.address
     );

@@ -47,7 +47,7 @@ impl ClientConfig {
     /// Over TCP to `host:port[,host:port...]`.
     pub fn tcp(bootstrap_servers: &str) -> Self {
         let servers = split_list(bootstrap_servers);
-        Self::with_connector(servers, Arc::new(TcpConnector))
+        Self::with_connector(servers, Arc::new(TcpConnector::default()))
     }
 
     /// To the broker in this process that `connector` opens streams to.
@@ -101,6 +101,10 @@ impl ClientConfig {
         properties.millis("reconnect.backoff.max.ms", &mut config.reconnect_backoff.max)?;
         properties.millis("metadata.max.age.ms", &mut config.metadata_max_age)?;
         properties.millis("connections.max.idle.ms", &mut config.connections_max_idle)?;
+        config.connector = Arc::new(TcpConnector {
+            send_buffer_bytes: properties.buffer_bytes("send.buffer.bytes")?,
+            receive_buffer_bytes: properties.buffer_bytes("receive.buffer.bytes")?,
+        });
         config.validate()?;
         Ok(config)
     }
@@ -165,6 +169,19 @@ mod tests {
         assert_eq!(check("localhost"), None);
         assert_eq!(check(":9092"), None);
         assert_eq!(check("a:99999"), None);
+    }
+
+    #[test]
+    fn sizes_of_buffers_are_bytes_or_left_to_the_system() {
+        let parse = |bytes: &str| {
+            let pairs = [("bootstrap.servers", "a:1"), ("receive.buffer.bytes", bytes)];
+            let mut properties: Properties = pairs.into_iter().collect();
+            let parsed = ClientConfig::from_properties(&mut properties).map(|_| ());
+            parsed.map(|()| properties.unused())
+        };
+        assert_eq!(parse("65536").unwrap(), [""; 0]);
+        assert_eq!(parse("-1").unwrap(), [""; 0]);
+        assert!(parse("-2").is_err());
     }
 
     #[test]

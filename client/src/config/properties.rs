@@ -71,6 +71,13 @@ impl Properties {
         Ok(())
     }
 
+    /// Takes the size of a socket's buffer; -1, or no such key, leaves it to the system.
+    pub(crate) fn buffer_bytes(&mut self, key: &str) -> Result<Option<u32>, ConfigError> {
+        let mut bytes = -1_i64;
+        self.number(key, -1..=i64::from(i32::MAX), &mut bytes)?;
+        Ok(u32::try_from(bytes).ok())
+    }
+
     /// Takes milliseconds into `target`, where the key is there.
     pub fn millis(&mut self, key: &str, target: &mut Duration) -> Result<(), ConfigError> {
         let mut millis = i64::try_from(target.as_millis()).unwrap_or(i64::MAX);

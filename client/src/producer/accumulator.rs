@@ -9,10 +9,11 @@ use protocol::record::{BATCH_OVERHEAD, BatchBuilder, Codec};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::batch::{Batch, Reply};
+use super::batch::Batch;
 use super::partitioner::{Load, StickyPartition};
 use super::queue::{ProducerId, Queue, Readiness, Taken};
 use super::record::{Record, RecordMetadata};
+use super::reply::Reply;
 use crate::TopicPartition;
 use crate::error::ProduceError;
 use crate::metadata::{Metadata, Topic};
@@ -113,7 +114,8 @@ impl Accumulator {
         record: &Record,
         choice: Choice,
         moment: Moment,
-    ) -> Option<(Receiver, bool)> {
+        reply: Reply,
+    ) -> Option<bool> {
         if self.is_closed {
             return None;
         }
@@ -143,8 +145,7 @@ impl Accumulator {
             queue.waiting.push_back(batch);
         }
         let batch = queue.waiting.back_mut().expect("it has the record just appended");
-        let (sender, receiver) = oneshot::channel();
-        batch.replies.push(Reply { sender, timestamp_ms });
+        batch.replies.push((reply, timestamp_ms));
         let is_full = batch.size() >= limit;
         if choice == Choice::Sticky
             && let Some(sticky) = &mut state.sticky
@@ -152,7 +153,7 @@ impl Accumulator {
         {
             state.sticky = None;
         }
-        Some((receiver, !fits || is_full))
+        Some(!fits || is_full)
     }
 
     /// Appends records as one batch with one answer, unless the accumulator is closed: false.

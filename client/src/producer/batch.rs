@@ -4,21 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::record::{BatchBuilder, BatchOptions, Codec, RecordBatch, patch};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::accumulator::Settings;
 use super::record::{Record, RecordMetadata};
+use super::reply::Reply;
 use crate::TopicPartition;
 use crate::error::ProduceError;
 use crate::limits;
-
-/// Who waits for a record.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) sender: oneshot::Sender<Result<RecordMetadata, ProduceError>>,
-    pub(super) timestamp_ms: i64,
-}
 
 /// What tells a broker that it has a batch already (KIP-98).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +37,8 @@ pub(super) struct Batch {
     pub(super) partition: TopicPartition,
     body: Body,
     codec: Codec,
-    pub(super) replies: Vec<Reply>,
+    /// With the records' timestamps.
+    pub(super) replies: Vec<(Reply, i64)>,
     /// Records in it, more than `replies` where one reply stands for all.
     pub(super) count: usize,
     /// Bytes of `buffer.memory` that it holds.
@@ -164,22 +158,23 @@ impl Batch {
 
     /// Tells everybody where their records are.
     pub(super) fn complete(self, base_offset: Option<i64>, append_time_ms: Option<i64>) {
-        for (reply, index) in self.replies.into_iter().zip(0..) {
-            let metadata = RecordMetadata {
-                topic: self.partition.topic.clone(),
-                partition: self.partition.partition,
-                offset: base_offset.map(|base| base + index),
-                timestamp_ms: append_time_ms.unwrap_or(reply.timestamp_ms),
-            };
-            // Nobody has to wait for the outcome.
-            let _ = reply.sender.send(Ok(metadata));
+        let mut metadata = RecordMetadata {
+            topic: self.partition.topic,
+            partition: self.partition.partition,
+            offset: None,
+            timestamp_ms: 0,
+        };
+        for ((reply, timestamp_ms), index) in self.replies.into_iter().zip(0..) {
+            metadata.offset = base_offset.map(|base| base + index);
+            metadata.timestamp_ms = append_time_ms.unwrap_or(timestamp_ms);
+            reply.send(Ok(&metadata));
         }
     }
 
     /// Tells everybody that their records were not written, as far as is known.
     pub(super) fn fail(self, error: &ProduceError) {
-        for reply in self.replies {
-            let _ = reply.sender.send(Err(error.clone()));
+        for (reply, _) in self.replies {
+            reply.send(Err(error));
         }
     }
 

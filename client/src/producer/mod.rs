@@ -12,6 +12,7 @@ mod config;
 mod partitioner;
 mod queue;
 mod record;
+mod reply;
 mod sender;
 
 use std::future::Future;
@@ -21,16 +22,18 @@ use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use protocol::ErrorCode;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::accumulator::{Accumulator, Choice, Moment, Settings};
-use self::batch::{Batch, Reply};
+use self::batch::Batch;
 pub use self::config::{Acks, Partitioner, ProducerConfig};
 pub use self::partitioner::{murmur2, partition_for_key};
 pub use self::record::{Header, Record, RecordMetadata};
+pub use self::reply::DeliveryObserver;
+use self::reply::Reply;
 use crate::TopicPartition;
 use crate::cluster::{Cluster, TopicSelection};
 use crate::error::ProduceError;
@@ -113,6 +116,24 @@ impl Producer {
     /// Takes a record, waiting up to `max.block.ms` for its topic to be known and for room in the
     /// buffer. The delivery says where it ended up.
     pub async fn send(&self, record: Record) -> Result<Delivery, ProduceError> {
+        let (sender, receiver) = oneshot::channel();
+        self.append(record, Reply::Awaited(sender)).await?;
+        Ok(Delivery(receiver))
+    }
+
+    /// As [`send`](Self::send), where `observer` is told of the outcome under a tag of the
+    /// caller's: cheaper than a future for each of many records. Where this fails the observer is
+    /// told too.
+    pub async fn send_observed(
+        &self,
+        record: Record,
+        observer: &Arc<dyn DeliveryObserver>,
+        tag: u64,
+    ) -> Result<(), ProduceError> {
+        self.append(record, Reply::observed(observer.clone(), tag)).await
+    }
+
+    async fn append(&self, record: Record, reply: Reply) -> Result<(), ProduceError> {
         let shared = &*self.shared;
         let bytes = Accumulator::most_bytes(&record);
         let deadline = Instant::now() + shared.config.max_block;
@@ -121,12 +142,11 @@ impl Producer {
         let choice = shared.choose(&record, topic)?;
         shared.reserve(bytes, deadline).await?;
         let moment = Moment { now: Instant::now(), now_ms: now_ms(), random: rand::random() };
-        let appended = shared.accumulator().append(topic, &record, choice, moment);
-        let (receiver, news) = appended.ok_or(ProduceError::Closed)?;
-        if news {
+        let appended = shared.accumulator().append(topic, &record, choice, moment, reply);
+        if appended.ok_or(ProduceError::Closed)? {
             shared.wake.notify_one();
         }
-        Ok(Delivery(receiver))
+        Ok(())
     }
 
     /// Takes records that go to one partition in exactly one batch, whatever `batch.size`. The
@@ -142,7 +162,7 @@ impl Producer {
         let metadata = shared.metadata_for(topic, deadline).await?;
         let topic = shared.topic(&metadata, topic)?;
         check_partition(topic, partition)?;
-        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let Some(first) = records.first() else {
             let reason = "a batch has at least one record".to_owned();
             return Err(ProduceError::Encode { topic: topic.name.clone(), reason });
@@ -169,7 +189,7 @@ impl Producer {
             }
         }
         let timestamp_ms = first.timestamp_ms.unwrap_or(now_ms);
-        batch.replies.push(Reply { sender, timestamp_ms });
+        batch.replies.push((Reply::Awaited(sender), timestamp_ms));
         batch.charged = batch.charged.min(shared.config.buffer_memory);
         shared.acquire(batch.charged, deadline).await?;
         if !shared.accumulator().append_whole(batch) {

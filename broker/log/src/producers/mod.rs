@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 pub(crate) use producer::{BatchMeta, Producer};
 use protocol::record::BatchHeader;
+pub use snapshot::SnapshotError;
 pub(crate) use snapshot::decode_snapshot;
 
 use crate::error::AppendError;

@@ -10,7 +10,7 @@
 use bytes::Bytes;
 use protocol::messages::ProducerSnapshot;
 use protocol::messages::producer_snapshot::ProducerEntry;
-use protocol::{Message, Reader, Writer};
+use protocol::{DecodeError, Message, Reader, Writer};
 
 use super::{BatchMeta, Producer, ProducerStates};
 
@@ -42,7 +42,7 @@ impl ProducerStates {
         offset: i64,
         keep: impl Fn(&Producer) -> bool,
     ) -> Result<(), String> {
-        let snapshot = decode_snapshot(bytes)?;
+        let snapshot = decode_snapshot(bytes).map_err(|error| error.to_string())?;
         self.reset(offset);
         for producer in snapshot.producer_entries.iter().map(producer) {
             if keep(&producer) {
@@ -53,18 +53,28 @@ impl ProducerStates {
     }
 }
 
+/// What is wrong with the content of a snapshot file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    #[error("its version is {version}, not {VERSION}")]
+    Version { version: i16 },
+    #[error("its CRC is {stored}, and that of its content {computed}")]
+    Checksum { stored: u32, computed: u32 },
+    #[error(transparent)]
+    Content(#[from] DecodeError),
+}
+
 /// Reads and checks the content of a snapshot file.
-pub(crate) fn decode_snapshot(bytes: &[u8]) -> Result<ProducerSnapshot, String> {
+pub(crate) fn decode_snapshot(bytes: &[u8]) -> Result<ProducerSnapshot, SnapshotError> {
     let mut reader = Reader::new(Bytes::copy_from_slice(bytes));
-    let version = reader.i16().map_err(|error| error.to_string())?;
+    let version = reader.i16()?;
     if version != VERSION {
-        return Err(format!("its version is {version}, not {VERSION}"));
+        return Err(SnapshotError::Version { version });
     }
-    let snapshot = ProducerSnapshot::decode(&mut reader, VERSION);
-    let snapshot = snapshot.map_err(|error| error.to_string())?;
-    let computed = crc32c::crc32c(&bytes[CRC_COVERS_FROM..]);
-    if snapshot.crc != computed {
-        return Err(format!("its CRC is {}, and that of its content {computed}", snapshot.crc));
+    let snapshot = ProducerSnapshot::decode(&mut reader, VERSION)?;
+    let (stored, computed) = (snapshot.crc, crc32c::crc32c(&bytes[CRC_COVERS_FROM..]));
+    if stored != computed {
+        return Err(SnapshotError::Checksum { stored, computed });
     }
     Ok(snapshot)
 }

@@ -33,7 +33,6 @@ pub(super) const SPEC: Spec = Spec {
         value("add-config", "k1=v1,k2=[v1,v2,v2],k3=v3"),
         value("add-config-file", "A properties file with keys to set."),
         value("delete-config", "k1,k2"),
-        flag("force", "Ask nothing; there are no questions, so this changes nothing."),
         flag("help", "Print this page."),
         flag("version", "Print the version."),
     ],
@@ -57,9 +56,7 @@ pub(super) fn check(parsed: &Parsed) -> Result<Entity, String> {
     }
     if !parsed.has("bootstrap-server") {
         return Err(
-            "One of the required --bootstrap-server or --bootstrap-controller arguments must \
-                    be specified"
-                .to_owned(),
+            "Either --bootstrap-server or --bootstrap-controller must be specified.".to_owned()
         );
     }
     let entity = entity(parsed)?;

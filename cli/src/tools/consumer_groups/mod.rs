@@ -14,8 +14,8 @@ use futures::FutureExt;
 
 use self::arguments::{Action, SPEC, check};
 use super::Tool;
-use super::connection::{admin, words};
-use super::options::{Parsed, begin, refuse};
+use super::connection::{open, words};
+use super::options::Parsed;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-consumer-groups",
@@ -24,17 +24,9 @@ pub(crate) const TOOL: Tool = Tool {
 };
 
 async fn run(arguments: &[String]) -> i32 {
-    let parsed = match begin(&SPEC, arguments) {
-        Ok(parsed) => parsed,
+    let (parsed, action, admin) = match open(&SPEC, arguments, check) {
+        Ok(opened) => opened,
         Err(status) => return status,
-    };
-    let action = match check(&parsed) {
-        Ok(action) => action,
-        Err(error) => return refuse(&SPEC, &error),
-    };
-    let admin = match admin(&parsed, SPEC.tool) {
-        Ok(admin) => admin,
-        Err(error) => return refuse(&SPEC, &error),
     };
     let groups = Groups { admin, parsed };
     let done = match action {

@@ -1,14 +1,15 @@
 //! How keys and values are read.
 
 mod coordinator;
+mod framed;
 mod metadata;
+mod remote;
 
 use bytes::Bytes;
 use protocol::messages::{
     KRaftVersionRecord, LeaderChangeMessage, SnapshotFooterRecord, SnapshotHeaderRecord,
     VotersRecord,
 };
-use protocol::record::Record;
 use protocol::record::control::{self, ControlType};
 use protocol::{AsTree, Message, Reader};
 
@@ -20,6 +21,13 @@ use crate::tools::options::{Parsed, UsageError};
 /// The texts of a record's key and value; `None` prints nothing.
 pub(super) type Texts = (Option<String>, Option<String>);
 
+/// What is read of a record.
+pub(super) struct KeyAndValue<'a> {
+    pub(super) offset: i64,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
+}
+
 /// How the records of a log are read.
 pub(super) enum Decoder {
     /// Keys and values, each by the class of its own.
@@ -28,6 +36,8 @@ pub(super) enum Decoder {
     Coordinator(Kinds),
     /// The records of the cluster's metadata.
     Metadata,
+    /// The records on what lies in tiered storage.
+    Remote,
 }
 
 /// What Kafka has a decoder class for.
@@ -63,8 +73,7 @@ impl Decoder {
         } else if parsed.has("cluster-metadata-decoder") {
             Self::Metadata
         } else if parsed.has("remote-log-metadata-decoder") {
-            let text = "--remote-log-metadata-decoder is not available: there is no remote log";
-            return Err(UsageError(text.into()));
+            Self::Remote
         } else if parsed.has("share-group-state-decoder") {
             Self::Coordinator(SHARE_GROUPS)
         } else {
@@ -73,7 +82,7 @@ impl Decoder {
         })
     }
 
-    pub(super) fn decode(&self, record: &Record<'_>) -> Result<Texts, Failure> {
+    pub(super) fn decode(&self, record: &KeyAndValue<'_>) -> Result<Texts, Failure> {
         match self {
             Self::Classes { key, value } => {
                 let text = |class: &Class, bytes: Option<&[u8]>| {
@@ -83,6 +92,7 @@ impl Decoder {
             }
             Self::Coordinator(kinds) => coordinator::decode(kinds, record),
             Self::Metadata => Ok((None, Some(metadata::decode(record)))),
+            Self::Remote => Ok((None, Some(remote::decode(record)))),
         }
     }
 }

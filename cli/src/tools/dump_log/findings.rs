@@ -58,8 +58,8 @@ impl Findings {
                 )?;
             }
         }
-        for (_, pairs) in self.offsets_not_found.in_order() {
-            writeln!(err, "The following indexed offsets are not found in the log.")?;
+        for (file, pairs) in self.offsets_not_found.in_order() {
+            writeln!(err, "The following indexed offsets are not found in :{file}")?;
             for (indexed, found) in pairs {
                 writeln!(err, "Indexed offset: {indexed}, found log offset: {found}")?;
             }
@@ -92,8 +92,8 @@ impl<T: Default> ByFile<T> {
         while self.0.len() > buckets / 4 * 3 {
             buckets *= 2;
         }
-        let mut files: Vec<_> = self.0.iter().rev().collect();
-        // The sort is stable: within a bucket the file that came last is the first.
+        let mut files: Vec<_> = self.0.iter().collect();
+        // The sort is stable: within a bucket the file that came first is the first.
         files.sort_by_key(|(name, _)| java_hash(name) as usize & (buckets - 1));
         files.into_iter().map(|(name, value)| (name.as_str(), value))
     }

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use broker_log::format;
-use protocol::record::RecordBatch;
+use broker_log::format::{self, SnapshotError};
 
-use super::batches::{Walk, optional_long};
+use super::batch::{Batch, Walk};
+use super::batches::optional_long;
 use super::findings::Findings;
 use super::{Failure, Options, Source};
 
@@ -35,10 +35,11 @@ pub(super) fn dump_offsets(
         }
         let most = options.max_message_size;
         let mut walk = Walk::open_at(source, &log, position.into(), most)?;
-        let Some(found) = last_offset(&mut walk)? else {
+        let Some((_, batch)) = walk.next()? else {
             let text = "the log has no batch of --max-message-size or less at position";
             return Err(Failure(format!("{path}: {text} {position}")));
         };
+        let found = batch.last_offset();
         if found != offset {
             findings.index_mismatch(&source.absolute(), offset, found);
         }
@@ -47,12 +48,6 @@ pub(super) fn dump_offsets(
         }
     }
     Ok(())
-}
-
-fn last_offset(walk: &mut Walk) -> Result<Option<i64>, Failure> {
-    let Some((_, bytes)) = walk.next()? else { return Ok(None) };
-    let batch = RecordBatch::parse(&bytes).map_err(|error| Failure(error.to_string()))?;
-    Ok(Some(batch.last_offset()))
 }
 
 fn check_offsets(
@@ -65,7 +60,7 @@ fn check_offsets(
     let file = source.absolute();
     if let Some(last) = last.filter(|last| *last < base_offset) {
         return Err(Failure(format!(
-            "Corrupt index found, index file ({file}) has non-zero size but the last offset is \
+            "Corrupt index found, index file {file} has non-zero size but the last offset is \
              {last} which is less than the base offset {base_offset}"
         )));
     }
@@ -119,12 +114,11 @@ fn batch_at(
     source: &Source<'_>,
     offsets: &[(i64, u32)],
     offset: i64,
-) -> Result<Option<RecordBatch>, Failure> {
+) -> Result<Option<Batch>, Failure> {
     let below = offsets.iter().take_while(|(indexed, _)| *indexed <= offset).last();
     let position = below.map_or(0, |(_, position)| u64::from(*position));
     let mut walk = Walk::open_at(source, &source.sibling(".log"), position, u64::MAX)?;
-    while let Some((_, bytes)) = walk.next()? {
-        let batch = RecordBatch::parse(&bytes).map_err(|error| Failure(error.to_string()))?;
+    while let Some((_, batch)) = walk.next()? {
         if batch.last_offset() >= offset {
             return Ok(Some(batch));
         }
@@ -136,14 +130,10 @@ fn compare_times(
     file: &str,
     (timestamp, _): (i64, i64),
     previous: i64,
-    batch: &RecordBatch,
+    batch: &Batch,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    let payload = batch.payload(1 << 30).map_err(|error| Failure(error.to_string()))?;
-    let mut largest = -1;
-    for record in payload.records() {
-        largest = largest.max(record.map_err(|error| Failure(error.to_string()))?.timestamp);
-    }
+    let largest = batch.largest_timestamp()?;
     if largest != timestamp {
         findings.time_mismatch(file, timestamp, largest);
     }
@@ -209,10 +199,7 @@ pub(super) fn dump_producers(
 ) -> Result<(), Failure> {
     let snapshot = match format::snapshot(&source.read(source.path)?) {
         Ok(snapshot) => snapshot,
-        Err(problem) => {
-            let file = source.absolute();
-            return Ok(writeln!(err, "Snapshot file '{file}' is corrupted: {problem}")?);
-        }
+        Err(problem) => return Ok(writeln!(err, "{}", snapshot_problem(&problem))?),
     };
     for entry in snapshot.producer_entries {
         let first_offset = entry.current_txn_first_offset;
@@ -238,4 +225,19 @@ pub(super) fn dump_producers(
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// What is wrong with a snapshot, in the words of Kafka.
+fn snapshot_problem(problem: &SnapshotError) -> String {
+    let lead = "Snapshot failed schema validation:";
+    match problem {
+        SnapshotError::Checksum { stored, computed } => format!(
+            "Snapshot is corrupt (CRC is no longer valid). Stored crc: {stored}. Computed crc: \
+             {computed}"
+        ),
+        SnapshotError::Version { version } => {
+            format!("{lead} Snapshot contained an unknown file version {version}")
+        }
+        SnapshotError::Content(problem) => format!("{lead} {problem}"),
+    }
 }

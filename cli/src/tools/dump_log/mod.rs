@@ -1,9 +1,11 @@
 //! kafka-dump-log: what the files of a partition's folder hold.
 
+mod batch;
 mod batches;
 mod decoders;
 mod findings;
 mod indexes;
+mod legacy;
 
 use std::fmt;
 use std::fs;
@@ -37,13 +39,18 @@ const SPEC: Spec = Spec {
         flag("index-sanity-check", "Make the check of an index that a broker makes at its start."),
         value("max-message-size", "Size of the largest batch. (default: 5242880)"),
         value("max-bytes", "Read no more of a .log file than this. (default: 2147483647)"),
-        maybe_value("key-decoder-class", "How keys are read: String, Integer, Long or Default."),
-        maybe_value("value-decoder-class", "The same of values. (default: String)"),
+        maybe_value(
+            "key-decoder-class",
+            "How keys are read: the class String-, Integer- or \
+                    LongDecoder of org.apache.kafka.tools.api, or DefaultDecoder, which shows the \
+                    bytes in hex. (default: StringDecoder)",
+        ),
+        maybe_value("value-decoder-class", "The same of values. (default: StringDecoder)"),
         flag("offsets-decoder", "The records are those of __consumer_offsets."),
         flag("transaction-log-decoder", "The records are those of __transaction_state."),
         flag("share-group-state-decoder", "The records are those of __share_group_state."),
         flag("cluster-metadata-decoder", "The records are those of the cluster's metadata."),
-        flag("remote-log-metadata-decoder", "Not available: there is no remote log yet."),
+        flag("remote-log-metadata-decoder", "The records are those of __remote_log_metadata."),
         flag("skip-record-metadata", "Print no more of a record than key and value."),
         flag("help", "Print this page."),
         flag("version", "Print the version."),

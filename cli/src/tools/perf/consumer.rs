@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Local};
+use chrono::Local;
 use client::consumer::RebalanceEvent;
-use client::{Consumer, ConsumerConfig};
+use client::{Consumer, ConsumerConfig, Polled};
 use futures::FutureExt;
 
-use super::repeated;
+use super::date_format::DateFormat;
+use super::{exclusive, repeated};
 use crate::tools::Tool;
 use crate::tools::connection::{client_properties, warn_unused};
-use crate::tools::options::{Parsed, Spec, UsageError, begin, flag, refuse, value};
+use crate::tools::options::{Parsed, Spec, UsageError, begin, flag, maybe_value, refuse, value};
 use crate::tools::topics::topic_pattern;
 
 pub(crate) const TOOL: Tool = Tool {
@@ -31,13 +32,16 @@ const SPEC: Spec = Spec {
         value("group", "The group to read as (perf-consumer-NUMBER)."),
         value("fetch-size", "Bytes of one partition in one answer (1048576)."),
         flag("from-latest", "Start at the end where the group has no offset."),
-        value("timeout", "Milliseconds without a record until it gives up (10000)."),
+        maybe_value("timeout", "Milliseconds without a record until it gives up (10000)."),
         value("reporting-interval", "Milliseconds between lines of --show-detailed-stats (5000)."),
         flag("show-detailed-stats", "Print a line for each interval."),
         flag("hide-header", "Leave the first line out."),
         value("command-property", "Properties of the consumer, key=value ..."),
         value("command-config", "A properties file for the consumer."),
         value("consumer.config", "The older name of --command-config."),
+        value("socket-buffer-size", "Bytes of the socket's receive buffer (2097152)."),
+        value("date-format", "How times are printed (yyyy-MM-dd HH:mm:ss:SSS)."),
+        flag("print-metrics", "Not served: the client keeps no metrics."),
         flag("help", "Print this page."),
         flag("version", "Print the version."),
     ],
@@ -67,6 +71,7 @@ struct Plan {
     patience: Duration,
     interval: Duration,
     details: bool,
+    date_format: DateFormat,
 }
 
 fn plan(parsed: &Parsed) -> Result<Plan, UsageError> {
@@ -75,16 +80,31 @@ fn plan(parsed: &Parsed) -> Result<Plan, UsageError> {
         let text = "Exactly one of the following arguments is required: [topic], [include]";
         return Err(UsageError(text.to_owned()));
     }
-    let count = parsed.parse("num-records")?.or(parsed.parse("messages")?);
-    let Some(count) = count else {
+    if parsed.has("num-records") == parsed.has("messages") {
         let text = "Exactly one of the following arguments is required: [messages], [num-records]";
         return Err(UsageError(text.to_owned()));
-    };
+    }
+    exclusive(parsed, "command-config", "consumer.config")?;
+    if parsed.has("print-metrics") {
+        let text = "--print-metrics: the client keeps no metrics; leave the option out";
+        return Err(UsageError(text.to_owned()));
+    }
+    let interval_ms = parsed.parse("reporting-interval")?.unwrap_or(5000);
+    if interval_ms == 0 {
+        return Err(UsageError("Reporting interval must be greater than 0.".to_owned()));
+    }
+    for (older, name) in [("messages", "num-records"), ("consumer.config", "command-config")] {
+        if parsed.has(older) {
+            println!("Warning: --{older} is deprecated. Use --{name} instead.");
+        }
+    }
+    let pattern = parsed.get("date-format").unwrap_or("yyyy-MM-dd HH:mm:ss:SSS");
     Ok(Plan {
-        count,
+        count: parsed.parse("num-records")?.or(parsed.parse("messages")?).unwrap_or(0),
         patience: Duration::from_millis(parsed.parse("timeout")?.unwrap_or(10_000)),
-        interval: Duration::from_millis(parsed.parse("reporting-interval")?.unwrap_or(5000)),
+        interval: Duration::from_millis(interval_ms),
         details: parsed.has("show-detailed-stats"),
+        date_format: DateFormat::parse(pattern).map_err(UsageError)?,
     })
 }
 
@@ -97,6 +117,8 @@ fn consumer(parsed: &Parsed) -> Result<Consumer, String> {
         parsed.get("group").map_or_else(|| format!("perf-consumer-{number}"), str::to_owned);
     properties.set("group.id", group);
     properties.set("max.partition.fetch.bytes", parsed.get("fetch-size").unwrap_or("1048576"));
+    properties.set("receive.buffer.bytes", parsed.get("socket-buffer-size").unwrap_or("2097152"));
+    properties.set("check.crcs", "false");
     let reset = if parsed.has("from-latest") { "latest" } else { "earliest" };
     properties.set("auto.offset.reset", reset);
     if properties.get("client.id").is_none() {
@@ -120,6 +142,52 @@ struct Read {
     bytes: u64,
 }
 
+impl Read {
+    fn add(&mut self, polled: &Polled) -> Result<(), String> {
+        for batch in polled.partitions.iter().flat_map(|partition| &partition.batches) {
+            let payload = batch.payload().map_err(|error| error.to_string())?;
+            for record in payload.records() {
+                let record = record.map_err(|error| error.to_string())?;
+                if record.offset >= batch.from_offset() {
+                    let length = |bytes: Option<&[u8]>| bytes.map_or(0, |bytes| bytes.len() as u64);
+                    self.records += 1;
+                    self.bytes += length(record.key) + length(record.value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        Self { records: self.records - earlier.records, bytes: self.bytes - earlier.bytes }
+    }
+}
+
+/// How long the group had no partitions for this member.
+struct Joining {
+    /// Since when there are none.
+    since: Option<Instant>,
+    in_all: Duration,
+    in_window: Duration,
+}
+
+impl Joining {
+    fn note(&mut self, events: &[RebalanceEvent]) {
+        for event in events {
+            match event {
+                RebalanceEvent::Assigned(_) => {
+                    let joined = self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+                    self.in_all += joined;
+                    self.in_window += joined;
+                }
+                RebalanceEvent::Revoking(_) | RebalanceEvent::Lost(_) => {
+                    self.since.get_or_insert_with(Instant::now);
+                }
+            }
+        }
+    }
+}
+
 async fn measure(parsed: &Parsed, plan: &Plan) -> Result<(), String> {
     if !parsed.has("hide-header") {
         let first = if plan.details { "time, threadId" } else { "start.time, end.time" };
@@ -130,29 +198,22 @@ async fn measure(parsed: &Parsed, plan: &Plan) -> Result<(), String> {
     }
     let mut consumer = consumer(parsed)?;
     let (started, begun) = (Local::now(), Instant::now());
-    let (mut read, mut joined_after) = (Read::default(), Duration::ZERO);
-    let (mut last_record, mut window, mut window_begun) = (begun, Read::default(), begun);
+    let mut joining =
+        Joining { since: Some(begun), in_all: Duration::ZERO, in_window: Duration::ZERO };
+    let (mut read, mut window) = (Read::default(), Read::default());
+    let (mut last_record, mut window_begun) = (begun, begun);
     while read.records < plan.count && last_record.elapsed() < plan.patience {
         let polled = consumer.poll(Duration::from_millis(100)).await;
         let polled = polled.map_err(|error| error.to_string())?;
-        let is_assigned = |event: &RebalanceEvent| matches!(event, RebalanceEvent::Assigned(_));
-        if joined_after.is_zero() && polled.events.iter().any(is_assigned) {
-            joined_after = begun.elapsed();
-        }
-        for record in polled.records() {
-            let record = record.map_err(|error| error.to_string())?;
-            let length =
-                |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, |b| b.len() as u64);
-            read.records += 1;
-            read.bytes += length(&record.key) + length(&record.value);
+        joining.note(&polled.events);
+        if !polled.partitions.is_empty() {
+            read.add(&polled)?;
             last_record = Instant::now();
         }
         if plan.details && window_begun.elapsed() >= plan.interval {
-            let delta =
-                Read { records: read.records - window.records, bytes: read.bytes - window.bytes };
-            let cells = cells(delta, read, window_begun.elapsed(), Duration::ZERO);
-            println!("{}, 0, {cells}", time(Local::now()));
-            (window, window_begun) = (read, Instant::now());
+            let cells = cells(read.since(window), read, window_begun.elapsed(), joining.in_window);
+            println!("{}, 0, {cells}", plan.date_format.print(Local::now()));
+            (window, window_begun, joining.in_window) = (read, Instant::now(), Duration::ZERO);
         }
     }
     if read.records < plan.count {
@@ -164,7 +225,8 @@ async fn measure(parsed: &Parsed, plan: &Plan) -> Result<(), String> {
     }
     let elapsed = begun.elapsed();
     if !plan.details {
-        let cells = cells(read, read, elapsed, joined_after);
+        let cells = cells(read, read, elapsed, joining.in_all);
+        let time = |at| plan.date_format.print(at);
         println!("{}, {}, {cells}", time(started), time(Local::now()));
     }
     consumer.close().await.map_err(|error| error.to_string())
@@ -189,10 +251,6 @@ fn cells(read: Read, all: Read, elapsed: Duration, joining: Duration) -> String 
     )
 }
 
-fn time(at: DateTime<Local>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S:%3f").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,5 +268,15 @@ mod tests {
         let parsed = SPEC.parse(&words).expect("the options exist");
         let error = plan(&parsed).map(|_| ()).expect_err("refused");
         assert!(error.0.contains("[num-records]"), "{error}");
+        let words = ["--bootstrap-server", "b:1", "--topic", "t", "--num-records", "1"];
+        let plan = |more: &[&str]| {
+            let words: Vec<String> =
+                words.iter().chain(more).map(|word| (*word).to_owned()).collect();
+            plan(&SPEC.parse(&words).expect("the options exist")).map(|_| ())
+        };
+        assert_eq!(plan(&[]), Ok(()));
+        assert!(plan(&["--print-metrics"]).unwrap_err().0.contains("keeps no metrics"));
+        assert!(plan(&["--reporting-interval", "0"]).unwrap_err().0.contains("greater than 0"));
+        assert!(plan(&["--date-format", "EEE"]).unwrap_err().0.contains("EEE is not served"));
     }
 }

@@ -1,8 +1,30 @@
 //! kafka-producer-perf-test and kafka-consumer-perf-test: how many records go through.
 
 pub(super) mod consumer;
+mod date_format;
 mod latency;
 pub(super) mod producer;
+
+use crate::tools::options::{Parsed, UsageError};
+
+/// Refuses an option beside its older name.
+fn exclusive(parsed: &Parsed, name: &str, older: &str) -> Result<(), UsageError> {
+    if parsed.has(name) && parsed.has(older) {
+        let text = format!("--{name} and --{older} cannot be specified together.");
+        return Err(UsageError(text));
+    }
+    Ok(())
+}
+
+/// Names the option to use in place of an older name.
+fn deprecated(parsed: &Parsed, older: &str, name: &str) {
+    if parsed.has(older) {
+        println!(
+            "Option --{older} has been deprecated and will be removed in a future version. Use \
+             --{name} instead."
+        );
+    }
+}
 
 /// Some of Kafka's options take several words, up to the next option: each becomes an argument of
 /// its own, so that `--producer-props a=1 b=2` reads as if the option stood before each of them.

@@ -13,8 +13,8 @@ use regex::Regex;
 
 use self::arguments::{Action, SPEC, check, replica_assignment};
 use super::Tool;
-use super::connection::{admin, key_values, words};
-use super::options::{Parsed, begin, refuse};
+use super::connection::{key_values, open, words};
+use super::options::Parsed;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-topics",
@@ -23,17 +23,9 @@ pub(crate) const TOOL: Tool = Tool {
 };
 
 async fn run(arguments: &[String]) -> i32 {
-    let parsed = match begin(&SPEC, arguments) {
-        Ok(parsed) => parsed,
+    let (parsed, action, admin) = match open(&SPEC, arguments, check) {
+        Ok(opened) => opened,
         Err(status) => return status,
-    };
-    let action = match check(&parsed) {
-        Ok(action) => action,
-        Err(error) => return refuse(&SPEC, &error),
-    };
-    let admin = match admin(&parsed, SPEC.tool) {
-        Ok(admin) => admin,
-        Err(error) => return refuse(&SPEC, &error),
     };
     let topics = Topics { admin, parsed };
     let done = match action {

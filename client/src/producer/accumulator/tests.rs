@@ -60,8 +60,11 @@ impl Setup {
     fn append(&mut self, millis: u64) -> Receiver {
         let record = Record::to("t").value(vec![0; 90]);
         let moment = Moment { now: self.at(millis), now_ms: 0, random: 0 };
-        let appended = self.accumulator.append(&topic(), &record, Choice::Fixed(0), moment);
-        appended.expect("the accumulator is open").0
+        let (sender, receiver) = oneshot::channel();
+        let reply = Reply::Awaited(sender);
+        let appended = self.accumulator.append(&topic(), &record, Choice::Fixed(0), moment, reply);
+        appended.expect("the accumulator is open");
+        receiver
     }
 
     /// Appends a batch that nothing can be added to.

@@ -4,17 +4,16 @@ use bytes::Bytes;
 use protocol::messages::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, GroupMetadataKey, GroupMetadataValue,
 };
-use protocol::record::Record;
 use protocol::{Message, NumberedRecord, Reader};
 use serde_json::Value;
 
 use super::super::Failure;
-use super::Texts;
+use super::{KeyAndValue, Texts};
 use crate::tools::coordinator_records::{CoordinatorRecord, Kind, Unread, read, read_value};
 use crate::tools::json::object;
 
 /// Key and value as JSON; of a record that cannot be read, the key says why.
-pub(super) fn decode(kinds: &[Kind], record: &Record<'_>) -> Result<Texts, Failure> {
+pub(super) fn decode(kinds: &[Kind], record: &KeyAndValue<'_>) -> Result<Texts, Failure> {
     let Some(key) = record.key else {
         return Err(Failure(format!(
             "Failed to decode message at offset {} using the specified decoder (message had a \

@@ -1,11 +1,11 @@
 //! The records of the cluster's metadata.
 
-use bytes::Bytes;
 use protocol::messages::*;
-use protocol::record::Record;
-use protocol::{AsTree, NumberedRecord, Reader};
+use protocol::{AsTree, NumberedRecord};
 use serde_json::Value;
 
+use super::KeyAndValue;
+use super::framed::{Framed, framed};
 use crate::tools::json::{json, object};
 
 /// Calls a macro with all kinds of metadata records.
@@ -26,49 +26,29 @@ macro_rules! each_kind {
 }
 
 /// The value as JSON, or why it is none.
-pub(super) fn decode(record: &Record<'_>) -> String {
-    let value = record.value.map(Bytes::copy_from_slice).unwrap_or_default();
-    match read(value) {
+pub(super) fn decode(record: &KeyAndValue<'_>) -> String {
+    match framed(record.value).and_then(read) {
         Ok(json) => json.to_string(),
         Err(problem) => format!("Error at {}, skipping. {problem}", record.offset),
     }
 }
 
-/// A frame version, the kind and the version of a record, and the record.
-fn read(value: Bytes) -> Result<Value, String> {
-    let mut reader = Reader::new(value);
-    let mut number = |what: &str| reader.varint().map_err(|error| format!("{what}: {error}"));
-    let frame = number("frame version")?;
-    if frame != 1 {
-        return Err(format!(
-            "Could not deserialize metadata record due to unknown frame version {frame} (only \
-             frame version 1 is supported)"
-        ));
-    }
-    let (kind, version) = (number("type")?, number("version")?);
-    let version = i16::try_from(version)
-        .map_err(|_| format!("Value for version was too large: {version}"))?;
-    read_kind(kind, version, &mut reader)
-}
-
 macro_rules! read_each {
     ($($message:ident),*) => {
-        fn read_kind(kind: u32, version: i16, reader: &mut Reader) -> Result<Value, String> {
-            $(if i64::from(kind) == i64::from(<$message as NumberedRecord>::KIND) {
-                return read_message::<$message>(version, reader);
-            })*
-            Err(format!("Unknown metadata id {kind}"))
+        fn read(record: Framed) -> Result<Value, String> {
+            match record.kind {
+                $(<$message as NumberedRecord>::KIND => read_message::<$message>(record),)*
+                kind => Err(format!("Unknown metadata id {kind}")),
+            }
         }
     };
 }
 
 each_kind!(read_each);
 
-fn read_message<M: NumberedRecord + AsTree>(
-    version: i16,
-    reader: &mut Reader,
-) -> Result<Value, String> {
-    let message = M::decode(reader, version).map_err(|error| error.to_string())?;
+fn read_message<M: NumberedRecord + AsTree>(record: Framed) -> Result<Value, String> {
+    let version = record.version;
+    let message: M = record.message()?;
     Ok(object([
         ("type", Value::from(constant_name(M::NAME))),
         ("version", Value::from(version)),
