@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use client::{Admin, ClientConfig, Properties};
-use client::{AdminError, RequestError};
+use client::{AdminError, RequestError, TopicPartition};
 use uuid::Uuid;
 
 use super::options::{Parsed, Spec, UsageError, begin, refuse};
@@ -61,8 +61,8 @@ pub(crate) fn admin(parsed: &Parsed, tool: &str) -> Result<Admin, UsageError> {
     Admin::new(config.map_err(UsageError)?).map_err(|error| UsageError(error.to_string()))
 }
 
-/// What a tool that asks a cluster does first: takes its arguments apart, has `check` say what is to
-/// be done, and makes a client.
+/// What a tool that asks a cluster does first: takes its arguments apart, has `check` say what is
+/// to be done, and makes a client.
 ///
 /// # Errors
 /// The exit status, when the call is answered already; the text has been printed.
@@ -149,6 +149,12 @@ pub(crate) fn java_order<T>(
     };
     items.sort_by_key(bucket);
     items
+}
+
+/// What the `hashCode` of Kafka's `TopicPartition` answers.
+pub(crate) fn java_partition_hash(at: &TopicPartition) -> u32 {
+    let of_partition = 31_u32.wrapping_add(at.partition.cast_unsigned());
+    of_partition.wrapping_mul(31).wrapping_add(java_hash(&at.topic))
 }
 
 /// What Java's `String.hashCode` answers.

@@ -1,13 +1,13 @@
 //! kafka-delete-records: cuts the beginning of partitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use client::TopicPartition;
 use futures::FutureExt;
 use serde::Deserialize;
 
 use super::Tool;
-use super::connection::{admin, java_map_order, words};
+use super::connection::{admin, java_order, java_partition_hash, words};
 use super::options::{Parsed, Spec, begin, flag, refuse, value};
 
 pub(crate) const TOOL: Tool = Tool {
@@ -31,7 +31,7 @@ const SPEC: Spec = Spec {
 /// The file: `{"partitions": [{"topic": "t", "partition": 0, "offset": 2}], "version": 1}`.
 #[derive(Deserialize)]
 struct File {
-    partitions: Vec<Entry>,
+    partitions: Option<Vec<Entry>>,
     #[serde(default = "first_version")]
     version: i32,
 }
@@ -74,8 +74,9 @@ async fn delete(parsed: &Parsed) -> Result<(), String> {
     admin.close().await;
     let done = done.map_err(|error| words(&error, "deleteRecords"))?;
     println!("Records delete operation completed:");
-    let named: Vec<_> = done.into_iter().map(|(at, result)| (at.to_string(), result)).collect();
-    for (partition, result) in java_map_order(named, |(name, _)| name) {
+    for (partition, result) in
+        java_order(done.into_iter().collect(), 16, |(at, _)| java_partition_hash(at))
+    {
         match result {
             Ok(watermark) => println!("partition: {partition}\tlow_watermark: {watermark}"),
             Err(error) => {
@@ -96,12 +97,18 @@ fn offsets(text: &str) -> Result<BTreeMap<TopicPartition, i64>, String> {
     if file.version != 1 {
         return Err(format!("Not supported version field value {}", file.version));
     }
-    let mut wanted = BTreeMap::new();
-    for Entry { topic, partition, offset } in file.partitions {
+    let partitions = file.partitions.ok_or("Missing partitions field")?;
+    let (mut wanted, mut duplicates) = (BTreeMap::new(), BTreeSet::new());
+    for Entry { topic, partition, offset } in partitions {
         let at = TopicPartition::new(topic, partition);
         if wanted.insert(at.clone(), offset).is_some() {
-            return Err(format!("Offset json file contains duplicate topic partitions: {at}"));
+            duplicates.insert(at);
         }
+    }
+    if !duplicates.is_empty() {
+        let duplicates: Vec<String> = duplicates.iter().map(ToString::to_string).collect();
+        let list = duplicates.join(",");
+        return Err(format!("Offset json file contains duplicate topic partitions: {list}"));
     }
     Ok(wanted)
 }
@@ -126,8 +133,10 @@ mod tests {
             error(r#"{"partitions":[],"version":2}"#),
             "Not supported version field value 2"
         );
+        assert_eq!(error("{}"), "Missing partitions field");
         let entry = r#"{"topic":"t","partition":1,"offset":2}"#;
-        let twice = format!(r#"{{"partitions":[{entry},{entry}]}}"#);
-        assert!(error(&twice).ends_with("duplicate topic partitions: t-1"));
+        let other = r#"{"topic":"u","partition":0,"offset":2}"#;
+        let twice = format!(r#"{{"partitions":[{entry},{other},{entry},{other}]}}"#);
+        assert!(error(&twice).ends_with("duplicate topic partitions: t-1,u-0"));
     }
 }

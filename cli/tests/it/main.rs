@@ -5,4 +5,5 @@ mod broker;
 mod daemon;
 #[cfg(feature = "platform")]
 mod demo;
+mod perf;
 mod restart;

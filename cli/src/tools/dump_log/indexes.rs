@@ -66,8 +66,8 @@ fn check_offsets(
     }
     if !content.len().is_multiple_of(OFFSET_ENTRY) {
         return Err(Failure(format!(
-            "Corrupt index found, index file ({file}) has {} bytes, which is neither positive nor \
-             a multiple of {OFFSET_ENTRY}",
+            "Index file {file} is corrupt, found {} bytes which is neither positive nor a multiple \
+             of {OFFSET_ENTRY}",
             content.len()
         )));
     }

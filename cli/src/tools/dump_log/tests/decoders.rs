@@ -122,7 +122,7 @@ fn the_members_of_a_consumer_group_are_opened() {
         decoded("--offsets-decoder", Some(&key), Some(&value)),
         concat!(
             r#"| key: {"type":"2","data":{"group":"g"}} payload: {"version":"3","data":{"#,
-            r#""protocolType":"consumer","generation":4,"protocol":null,"leader":null,"#,
+            r#""protocolType":"consumer","generation":4,"protocol":"","leader":"","#,
             r#""currentStateTimestamp":-1,"members":[{"memberId":"m","groupInstanceId":null,"#,
             r#""clientId":"c","clientHost":"h","rebalanceTimeout":1,"sessionTimeout":2,"#,
             r#""subscription":{"topics":["t"],"userData":null},"assignment":"Pw=="}]}}"#

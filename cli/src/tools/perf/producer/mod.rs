@@ -223,16 +223,27 @@ async fn measure(producer: &Producer, mut plan: Plan) -> Result<(), String> {
         let sent = producer.send_observed(record, &observer, tag).await;
         sent.map_err(|error| error.to_string())?;
         if let Some(rate) = plan.rate {
-            let due = begun + Duration::from_secs_f64((number + 1) as f64 / rate);
-            if due > Instant::now() {
-                tokio::time::sleep_until(due.into()).await;
-            }
+            wait_until(begun + Duration::from_secs_f64((number + 1) as f64 / rate)).await;
         }
     }
     producer.flush().await;
     match report.end() {
         0 => Ok(()),
         failed => Err(format!("{failed} of {} records were not written", plan.count)),
+    }
+}
+
+/// Waits, exact to about a tenth of a millisecond. The runtime's timers count milliseconds; this
+/// thread's own sleep is finer, and no task of the client runs on it.
+async fn wait_until(due: Instant) {
+    const COARSE: Duration = Duration::from_millis(2);
+    const FINE: Duration = Duration::from_micros(100);
+    let left = || due.saturating_duration_since(Instant::now());
+    if left() > COARSE {
+        tokio::time::sleep(left() - COARSE).await;
+    }
+    if left() >= FINE {
+        std::thread::sleep(left());
     }
 }
 
