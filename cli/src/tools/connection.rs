@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use client::{Admin, ClientConfig, Properties};
-use client::{AdminError, RequestError, TopicPartition};
+use client::{AdminError, RequestError};
 use uuid::Uuid;
 
 use super::options::{Parsed, Spec, UsageError, begin, refuse};
@@ -149,12 +149,6 @@ pub(crate) fn java_order<T>(
     };
     items.sort_by_key(bucket);
     items
-}
-
-/// What the `hashCode` of Kafka's `TopicPartition` answers.
-pub(crate) fn java_partition_hash(at: &TopicPartition) -> u32 {
-    let of_partition = 31_u32.wrapping_add(at.partition.cast_unsigned());
-    of_partition.wrapping_mul(31).wrapping_add(java_hash(&at.topic))
 }
 
 /// What Java's `String.hashCode` answers.

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use serde::Deserialize;
 
 use super::Tool;
-use super::connection::{admin, java_order, java_partition_hash, words};
+use super::connection::{admin, words};
 use super::options::{Parsed, Spec, begin, flag, refuse, value};
 
 pub(crate) const TOOL: Tool = Tool {
@@ -74,9 +74,7 @@ async fn delete(parsed: &Parsed) -> Result<(), String> {
     admin.close().await;
     let done = done.map_err(|error| words(&error, "deleteRecords"))?;
     println!("Records delete operation completed:");
-    for (partition, result) in
-        java_order(done.into_iter().collect(), 16, |(at, _)| java_partition_hash(at))
-    {
+    for (partition, result) in done {
         match result {
             Ok(watermark) => println!("partition: {partition}\tlow_watermark: {watermark}"),
             Err(error) => {

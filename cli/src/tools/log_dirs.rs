@@ -9,7 +9,7 @@ use protocol::ErrorCode;
 use serde_json::{Value, json};
 
 use super::Tool;
-use super::connection::{java_hash, java_order, java_partition_hash, open, words};
+use super::connection::{java_hash, java_order, open, words};
 use super::options::{Parsed, Spec, flag, value};
 
 pub(crate) const TOOL: Tool = Tool {
@@ -130,7 +130,10 @@ fn error_name(error: &AdminError) -> String {
 /// The replicas of these topics (of all where none is named), as Kafka's tool comes upon them.
 fn replicas(folder: LogDirDescription, topics: &BTreeSet<&str>) -> Vec<Value> {
     let all: Vec<(TopicPartition, ReplicaInfo)> = folder.replicas.into_iter().collect();
-    let hash = |(at, _): &(TopicPartition, ReplicaInfo)| java_partition_hash(at);
+    let hash = |(at, _): &(TopicPartition, ReplicaInfo)| {
+        let of_partition = 31_u32.wrapping_add(at.partition.cast_unsigned());
+        of_partition.wrapping_mul(31).wrapping_add(java_hash(&at.topic))
+    };
     let all = java_order(all, 16, hash).into_iter();
     let chosen = all.filter(|(at, _)| topics.is_empty() || topics.contains(at.topic.as_ref()));
     // What is chosen goes into a map of its own.
