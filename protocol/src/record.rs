@@ -26,6 +26,7 @@ mod gzip;
 mod header;
 mod item;
 mod lz4;
+mod lz4_high;
 pub mod patch;
 mod snappy;
 mod validate;

@@ -187,6 +187,7 @@ impl ProducerConfig {
     fn read_levels(&mut self, properties: &mut Properties) -> Result<(), ConfigError> {
         for (key, codec) in [
             ("compression.gzip.level", Compression::Gzip),
+            ("compression.lz4.level", Compression::Lz4),
             ("compression.zstd.level", Compression::Zstd),
         ] {
             let Some(value) = properties.string(key) else { continue };

@@ -102,8 +102,11 @@ impl Codec {
     pub fn with_level(compression: Compression, level: i32) -> Result<Self, LevelError> {
         let (first, last) = match compression {
             Compression::Gzip => (gzip::FIRST_LEVEL, gzip::LAST_LEVEL),
+            Compression::Lz4 => (lz4::FIRST_LEVEL, lz4::LAST_LEVEL),
             Compression::Zstd => zstandard::levels(),
-            _ => return Err(LevelError::NoLevels { compression }),
+            Compression::None | Compression::Snappy => {
+                return Err(LevelError::NoLevels { compression });
+            }
         };
         if (first..=last).contains(&level) {
             Ok(Self { compression, level: Some(level) })
@@ -122,7 +125,7 @@ impl Codec {
             Compression::None => out.extend_from_slice(input),
             Compression::Gzip => gzip::compress(input, self.level, out),
             Compression::Snappy => snappy::compress(input, out),
-            Compression::Lz4 => lz4::compress(input, out),
+            Compression::Lz4 => lz4::compress(input, self.level, out),
             Compression::Zstd => zstandard::compress(input, self.level, out),
         }
     }

@@ -4,6 +4,13 @@
 use twox_hash::XxHash32;
 
 use crate::record::codec::Failure;
+use crate::record::lz4_high::HighCompressor;
+
+/// As in Kafka, the level in the middle stands for the fast compressor, and all others search
+/// longer.
+pub(crate) const FIRST_LEVEL: i32 = 1;
+pub(crate) const LAST_LEVEL: i32 = 17;
+const FAST_LEVEL: i32 = 9;
 
 const MAGIC: u32 = 0x184d_2204;
 const SKIPPABLE: u32 = 0x184d_2a50;
@@ -27,26 +34,37 @@ const WINDOW: usize = 64 * 1024;
 /// A byte of a length adds at most this to the content.
 const MOST_GROWTH: usize = 255;
 
-pub(crate) fn compress(input: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn compress(input: &[u8], level: Option<i32>, out: &mut Vec<u8>) {
     let descriptor = [VERSION | INDEPENDENT, BLOCK_64K];
     out.extend_from_slice(&MAGIC.to_le_bytes());
     out.extend_from_slice(&descriptor);
     out.push(descriptor_checksum(&descriptor));
+    let mut high = level.filter(|level| *level != FAST_LEVEL).map(HighCompressor::new);
     for block in input.chunks(BLOCK) {
         let at = out.len();
-        out.resize(at + 4 + lz4_flex::block::get_maximum_output_size(block.len()), 0);
-        let length = lz4_flex::block::compress_into(block, &mut out[at + 4..])
-            .expect("the room suffices for the worst case");
-        let stored = length >= block.len();
-        let length = if stored { block.len() } else { length };
-        let prefix = length as u32 | if stored { STORED } else { 0 };
-        out[at..at + 4].copy_from_slice(&prefix.to_le_bytes());
-        if stored {
-            out[at + 4..at + 4 + length].copy_from_slice(block);
+        out.extend_from_slice(&[0; 4]);
+        match &mut high {
+            Some(high) => high.compress(block, out),
+            None => compress_fast(block, out),
         }
-        out.truncate(at + 4 + length);
+        let length = out.len() - at - 4;
+        let stored = length >= block.len();
+        if stored {
+            out.truncate(at + 4);
+            out.extend_from_slice(block);
+        }
+        let prefix = if stored { block.len() as u32 | STORED } else { length as u32 };
+        out[at..at + 4].copy_from_slice(&prefix.to_le_bytes());
     }
     out.extend_from_slice(&0_u32.to_le_bytes());
+}
+
+fn compress_fast(block: &[u8], out: &mut Vec<u8>) {
+    let at = out.len();
+    out.resize(at + lz4_flex::block::get_maximum_output_size(block.len()), 0);
+    let length = lz4_flex::block::compress_into(block, &mut out[at..])
+        .expect("the room suffices for the worst case");
+    out.truncate(at + length);
 }
 
 pub(crate) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {

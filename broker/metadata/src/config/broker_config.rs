@@ -63,7 +63,7 @@ pub struct FetchConfig {
     pub session_slots: u32,
 }
 
-/// The pauses of work that is done beside requests, and what producers are remembered for.
+/// The pauses of work that is done beside requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpkeepConfig {
     pub retention_check_interval_ms: i64,
@@ -71,7 +71,6 @@ pub struct UpkeepConfig {
     pub recovery_point_interval_ms: i64,
     pub start_offset_interval_ms: i64,
     pub high_watermark_interval_ms: i64,
-    pub producer_id_expiration_ms: i64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -121,7 +120,6 @@ impl BrokerConfig {
                     .long("log.flush.start.offset.checkpoint.interval.ms")?,
                 high_watermark_interval_ms: read
                     .long("replica.high.watermark.checkpoint.interval.ms")?,
-                producer_id_expiration_ms: read.long("producer.id.expiration.ms")?,
             },
             groups: groups(&read)?,
             offsets_topic: OffsetsTopicConfig {

@@ -1,10 +1,9 @@
 //! What a broker's file says that needs a word: wrong values, keys of other times, keys without
 //! effect.
 
-use super::key::{Effect, Key};
 use super::layer::Layer;
 use super::table::broker_table;
-use super::value::{Value, ValueError};
+use super::value::ValueError;
 
 /// One thing to tell the user about a file; the server decides which of them stop it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +14,8 @@ pub enum Finding {
     Unknown { name: String },
     /// Kafka has the key, but here it does nothing yet, and the file asks for something.
     NoEffect { name: &'static str, value: String },
+    /// The key sizes or paces what only Kafka has inside, and the file sets it.
+    Hint { name: &'static str },
     /// A `zookeeper.*` key: no ZooKeeper is needed.
     Zookeeper { name: String },
     /// A key that Kafka had in earlier versions, and what became of it.
@@ -59,14 +60,11 @@ fn examine_one(name: &str, value: &str) -> Option<Finding> {
     };
     match key.parse(value) {
         Err(error) => Some(Finding::Invalid(error)),
-        Ok(parsed) if key.effect == Effect::Missing && asks_for_something(key, &parsed) => {
+        Ok(parsed) if key.asks_in_vain(&parsed) => {
             let value = if key.is_sensitive() { "[hidden]" } else { value };
             Some(Finding::NoEffect { name: key.name, value: value.to_owned() })
         }
+        Ok(parsed) if key.hints(&parsed) => Some(Finding::Hint { name: key.name }),
         Ok(_) => None,
     }
-}
-
-fn asks_for_something(key: &Key, value: &Value) -> bool {
-    key.default_value().as_ref() != Some(value) && !value.to_text().is_empty()
 }

@@ -1,5 +1,7 @@
 //! What is known about one configuration key.
 
+use super::value::Value;
+
 /// The type of a key's value, numbered as DescribeConfigs reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -84,12 +86,17 @@ pub enum Update {
 /// What a value of the key does in this broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It does what it says.
+    /// It does what it says; where Kafka takes it while it runs, this broker follows it too.
     Works,
-    /// Nothing has to be done to keep what it promises: a hint about threads or memory, or a duty
-    /// of work that this broker does not do (what is never compacted is never compacted too early).
-    Kept,
-    /// It would promise what this broker does not do: any value but the default must be refused.
+    /// It does what it says from the next start on: a running broker refuses a change.
+    AtStart,
+    /// It sizes or paces what Kafka has inside and this broker has not: thread pools, buffers,
+    /// traffic between nodes. Any value is taken and changes nothing, which is said aloud.
+    Hint,
+    /// It counts the nodes of something that this broker refuses as yet. A node alone is one of
+    /// one, which Kafka's own files say: 1 and the default are taken, any other value is refused.
+    OneNode,
+    /// It would promise what this broker does not do: any value but the default is refused.
     Missing,
 }
 
@@ -117,6 +124,25 @@ impl Key {
 
     pub fn is_read_only(&self) -> bool {
         self.update == Update::ReadOnly
+    }
+
+    /// Whether a value asks for what this broker does not do.
+    pub(super) fn asks_in_vain(&self, value: &Value) -> bool {
+        match self.effect {
+            Effect::Works | Effect::AtStart | Effect::Hint => false,
+            Effect::OneNode => self.is_changed(value) && *value != Value::Number(1),
+            Effect::Missing => self.is_changed(value),
+        }
+    }
+
+    /// Whether a value is one of a hint, so that somebody may expect something of it.
+    pub(super) fn hints(&self, value: &Value) -> bool {
+        self.effect == Effect::Hint && self.is_changed(value)
+    }
+
+    /// Whether a value says something that the default does not.
+    fn is_changed(&self, value: &Value) -> bool {
+        self.default_value().as_ref() != Some(value) && !value.to_text().is_empty()
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use super::key::{Effect, Key, Kind, Update};
+use super::key::{Key, Kind, Update};
 use super::table::Table;
-use super::value::{Value, ValueError, items};
+use super::value::{ValueError, items};
 
 /// Settings of one resource or one file: only what was set by somebody, never defaults.
 pub type Layer = BTreeMap<String, String>;
@@ -115,11 +115,21 @@ pub fn check_dynamic<'a>(
     Ok(())
 }
 
+/// The keys among changes that set a hint: they are taken, and nothing follows from them.
+pub fn hints<'a>(
+    table: &Table,
+    changes: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<&'static str> {
+    let hint = |(name, text): (&str, &str)| {
+        let key = table.get(name)?;
+        key.parse(text).is_ok_and(|value| key.hints(&value)).then_some(key.name)
+    };
+    changes.into_iter().filter_map(hint).collect()
+}
+
 fn check(key: &'static Key, text: &str) -> Result<(), ChangeError> {
     let value = key.parse(text)?;
-    let default = key.default_value();
-    let nothing_said = matches!(&value, Value::Text(text) if text.is_empty());
-    if key.effect == Effect::Missing && default != Some(value) && !nothing_said {
+    if key.asks_in_vain(&value) {
         let value = if key.is_sensitive() { "[hidden]" } else { text };
         return Err(ChangeError::NoEffect {
             name: key.name,

@@ -5,18 +5,17 @@
 //!   callers
 //! - `key`, `value`: what a key is, and its values as text · `table`: keys by name
 //! - `layer`: what somebody set, and changes to it · `resolve`: which layer a value comes from
-//! - `topic_config`, `broker_config`: resolved settings in groups · `properties`, `file`: a
-//!   broker's file
+//! - `topic_config`, `broker_config`, `cleaner_config`: resolved settings in groups · `properties`,
+//!   `file`: a broker's file
 //!
 //! Which keys are taken: each key says what its value does here ([`Effect`]). One that works is
-//! taken; so is one whose promise is kept without doing anything (thread counts; the least age for
-//! compaction where nothing is compacted). One that promises what this broker does not do is taken
-//! only at its default: a request that sets it otherwise is refused by its name, and a file that
-//! does is reported. `cleanup.policy=compact` is taken and keeps every record: retention never
-//! removes from such a topic unless the policy names `delete` too.
+//! taken. One that would promise what this broker does not do is taken only at its default: a
+//! request that sets it otherwise is refused by its name, and a file that does is reported. A hint
+//! about Kafka's threads and buffers is taken and reported too, because it changes nothing.
 
 mod broker;
 mod broker_config;
+mod cleaner_config;
 mod file;
 mod group;
 mod key;
@@ -35,9 +34,10 @@ pub use broker_config::{
     BrokerConfig, FetchConfig, GroupConfig, NodeConfig, OffsetsTopicConfig, SocketConfig,
     TopicDefaults, UpkeepConfig,
 };
+pub use cleaner_config::CleanerConfig;
 pub use file::{Finding, examine};
 pub use key::{Check, Effect, Importance, Key, Kind, Update};
-pub use layer::{Change, ChangeError, Layer, change, check_dynamic, check_layer};
+pub use layer::{Change, ChangeError, Layer, change, check_dynamic, check_layer, hints};
 pub use properties::{PropertiesError, parse_properties};
 pub use resolve::{
     BrokerLayers, Entry, Source, Synonym, describe_broker, describe_cluster_default,

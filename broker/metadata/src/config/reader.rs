@@ -46,6 +46,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(super) fn double(&self, name: &'static str) -> Result<f64, ValueError> {
+        match self.value(name)? {
+            Value::Double(number) => Ok(number),
+            other => unreachable!("{name} is a fraction in its table, not {other:?}"),
+        }
+    }
+
     /// A number that its key's type or check keeps in the range of an `i32`.
     pub(super) fn int(&self, name: &'static str) -> Result<i32, ValueError> {
         let number = self.long(name)?;

@@ -266,11 +266,16 @@ fn a_file_is_looked_through_for_what_will_not_work() {
         ("sasl.enabled.mechanisms", "PLAIN"),
         ("port", "9092"),
         ("num.io.threads", "16"),
+        ("num.network.threads", "3"),
+        ("transaction.state.log.min.isr", "1"),
+        ("transaction.state.log.replication.factor", "2"),
     ]);
     let found = examine(&file);
     assert_eq!(
-        found[1..],
+        found,
         [
+            Finding::Unknown { name: "nonsense".into() },
+            Finding::Hint { name: "num.io.threads" },
             Finding::Invalid(ValueError::Invalid {
                 name: "num.partitions",
                 value: "none".into(),
@@ -278,10 +283,50 @@ fn a_file_is_looked_through_for_what_will_not_work() {
             }),
             Finding::Outdated { name: "port", instead: "use listeners" },
             Finding::NoEffect { name: "sasl.enabled.mechanisms", value: "PLAIN".into() },
+            Finding::NoEffect {
+                name: "transaction.state.log.replication.factor",
+                value: "2".into(),
+            },
             Finding::Zookeeper { name: "zookeeper.connect".into() },
         ]
     );
-    assert_eq!(found[0], Finding::Unknown { name: "nonsense".into() });
+}
+
+#[test]
+fn a_hint_is_told_of_only_where_it_differs_from_the_default() {
+    let set = [
+        ("num.io.threads", "8"),
+        ("background.threads", "20"),
+        ("log.cleaner.threads", "2"),
+        ("no.such", "1"),
+        ("num.network.threads", "many"),
+    ];
+    assert_eq!(hints(broker_table(), set), ["background.threads"]);
+}
+
+#[test]
+fn the_cleaners_memory_is_that_of_all_its_threads() {
+    let none = Layer::new();
+    let resolve = |file: &Layer| {
+        let layers = BrokerLayers { broker: &none, cluster: &none, file };
+        CleanerConfig::resolve(layers).unwrap()
+    };
+    let config = resolve(&none);
+    assert_eq!((config.threads, config.buffer_bytes_per_thread()), (1, 128 << 20));
+    assert_eq!(config.validate(), Ok(()));
+    let more = layer(&[("log.cleaner.threads", "4")]);
+    assert_eq!(resolve(&more).buffer_bytes_per_thread(), 32 << 20);
+    for (key, value, words) in [
+        ("log.cleaner.threads", "200", "at least 1 MiB per cleaner thread"),
+        ("log.cleaner.threads", "0", "at least 1"),
+        ("log.cleaner.io.buffer.load.factor", "1", "between 0 and 1"),
+        ("log.cleaner.io.max.bytes.per.second", "-1", "above 0"),
+    ] {
+        let text = resolve(&layer(&[(key, value)])).validate().unwrap_err();
+        assert!(text.contains(words), "{text}");
+        let off = layer(&[(key, value), ("log.cleaner.enable", "false")]);
+        assert_eq!(resolve(&off).validate(), Ok(()), "{key} is not needed");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub(super) const KEYS: &[Key] = keys! {
         Medium ClusterWide Works from "compression.gzip.level";
         "Level used when the broker compresses with gzip; -1 is the library's own choice.";
     "compression.lz4.level" Int "9", Check::Between(1, 17),
-        Medium ClusterWide Missing from "compression.lz4.level";
+        Medium ClusterWide Works from "compression.lz4.level";
         "Level used when the broker compresses with lz4.";
     "compression.type" String "producer",
         Check::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]),
@@ -20,7 +20,7 @@ pub(super) const KEYS: &[Key] = keys! {
         Medium ClusterWide Works from "compression.zstd.level";
         "Level used when the broker compresses with zstd.";
     "delete.retention.ms" Long "86400000", Check::AtLeast(0),
-        Medium ClusterWide Kept from "log.cleaner.delete.retention.ms";
+        Medium ClusterWide Works from "log.cleaner.delete.retention.ms";
         "How long a compacted topic keeps a tombstone, so that readers can see the deletion.";
     "file.delete.delay.ms" Long "60000", Check::AtLeast(0),
         Medium ClusterWide Works from "log.segment.delete.delay.ms";
@@ -47,7 +47,7 @@ pub(super) const KEYS: &[Key] = keys! {
         Medium ClusterWide Missing from "log.local.retention.ms";
         "Age kept on local disk of a tiered topic; -2 means retention.ms.";
     "max.compaction.lag.ms" Long "9223372036854775807", Check::AtLeast(1),
-        Medium ClusterWide Missing from "log.cleaner.max.compaction.lag.ms";
+        Medium ClusterWide Works from "log.cleaner.max.compaction.lag.ms";
         "Longest time that a record may stay out of reach of compaction.";
     "max.message.bytes" Int "1048588", Check::AtLeast(0),
         Medium ClusterWide Works from "message.max.bytes";
@@ -62,10 +62,10 @@ pub(super) const KEYS: &[Key] = keys! {
         Medium ClusterWide Works from "log.message.timestamp.type";
         "Whether a record carries its creation time or the time of its append.";
     "min.cleanable.dirty.ratio" Double "0.5", Check::Between(0, 1),
-        Medium ClusterWide Kept from "log.cleaner.min.cleanable.ratio";
+        Medium ClusterWide Works from "log.cleaner.min.cleanable.ratio";
         "Share of uncompacted bytes from which a log is worth compacting.";
     "min.compaction.lag.ms" Long "0", Check::AtLeast(0),
-        Medium ClusterWide Kept from "log.cleaner.min.compaction.lag.ms";
+        Medium ClusterWide Works from "log.cleaner.min.compaction.lag.ms";
         "Time for which a record is never compacted.";
     "min.insync.replicas" Int "1", Check::AtLeast(1),
         Medium ClusterWide Works from "min.insync.replicas";
@@ -95,6 +95,6 @@ pub(super) const KEYS: &[Key] = keys! {
     "segment.ms" Long "604800000", Check::AtLeast(1), Medium ClusterWide Works from "log.roll.ms";
         "Age at which a segment is closed although it is not full.";
     "unclean.leader.election.enable" Boolean "false", Check::Any,
-        Medium ClusterWide Kept from "unclean.leader.election.enable";
+        Medium ClusterWide Works from "unclean.leader.election.enable";
         "Allows a replica out of sync to lead when no other is left, at the price of records.";
 };

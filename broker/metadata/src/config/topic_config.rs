@@ -74,7 +74,6 @@ impl TopicConfig {
         let policy = read.list("cleanup.policy")?;
         let named = |name: &str| policy.iter().any(|item| item == name);
         let stamp = read.text("message.timestamp.type")?;
-        let ratio = read.text("min.cleanable.dirty.ratio")?;
         Ok(Self {
             segment: SegmentConfig {
                 bytes: read.count("segment.bytes")?,
@@ -101,7 +100,7 @@ impl TopicConfig {
                 after_max_ms: read.long("message.timestamp.after.max.ms")?,
             },
             compaction: CompactionConfig {
-                min_cleanable_dirty_ratio: ratio.and_then(|t| t.parse().ok()).unwrap_or(0.5),
+                min_cleanable_dirty_ratio: read.double("min.cleanable.dirty.ratio")?,
                 min_lag_ms: read.long("min.compaction.lag.ms")?,
                 max_lag_ms: read.long("max.compaction.lag.ms")?,
                 delete_retention_ms: read.long("delete.retention.ms")?,
@@ -134,7 +133,7 @@ fn compression(read: &Reader<'_>) -> Result<Option<Codec>, ValueError> {
         "uncompressed" => (Compression::None, None),
         "gzip" => (Compression::Gzip, Some(read.int("compression.gzip.level")?)),
         "snappy" => (Compression::Snappy, None),
-        "lz4" => (Compression::Lz4, None),
+        "lz4" => (Compression::Lz4, Some(read.int("compression.lz4.level")?)),
         "zstd" => (Compression::Zstd, Some(read.int("compression.zstd.level")?)),
         _ => return Ok(None),
     };

@@ -11,24 +11,24 @@ pub(super) const KEYS: &[Key] = keys! {
         "Shortest session timeout that a member may ask for.";
     "group.max.size" Int "2147483647", Check::AtLeast(1), Medium ReadOnly Works;
         "Members that a group may have.";
-    "group.coordinator.append.linger.ms" Int "-1", Check::AtLeast(-1), Medium ReadOnly Kept;
+    "group.coordinator.append.linger.ms" Int "-1", Check::AtLeast(-1), Medium ReadOnly Hint;
         "How long the coordinator gathers records before a write; -1 adapts.";
-    "group.coordinator.background.threads" Int "2", Check::AtLeast(1), High ReadOnly Kept;
+    "group.coordinator.background.threads" Int "2", Check::AtLeast(1), High ReadOnly Hint;
         "Threads for the coordinator's work beside requests.";
     "group.coordinator.cached.buffer.max.bytes" Int "1048588", Check::AtLeast(524288),
-        Medium ClusterWide Kept;
+        Medium ClusterWide Hint;
         "Largest write buffer that the coordinator keeps for reuse.";
     "group.coordinator.rebalance.protocols" List "classic,consumer,streams",
         Check::EachOf(&["consumer", "classic", "share", "streams"]),
         Medium ReadOnly Missing;
         "Rebalance protocols that are served.";
-    "group.coordinator.threads" Int "4", Check::AtLeast(1), High ReadOnly Kept;
+    "group.coordinator.threads" Int "4", Check::AtLeast(1), High ReadOnly Hint;
         "Threads that run the group coordinator.";
     "offset.metadata.max.bytes" Int "4096", Check::Any, High ReadOnly Works;
         "Largest note that a committed offset may carry.";
     "offsets.commit.timeout.ms" Int "5000", Check::AtLeast(1), High ReadOnly Works;
         "Wait for a commit to be replicated before it fails.";
-    "offsets.load.buffer.size" Int "5242880", Check::AtLeast(1), High ReadOnly Kept;
+    "offsets.load.buffer.size" Int "5242880", Check::AtLeast(1), High ReadOnly Hint;
         "Bytes read at once while groups are loaded.";
     "offsets.retention.check.interval.ms" Long "600000", Check::AtLeast(1), High ReadOnly Works;
         "Pause between two looks for expired offsets.";

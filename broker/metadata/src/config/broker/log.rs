@@ -9,33 +9,33 @@ pub(super) const KEYS: &[Key] = keys! {
         "Codec of the stored batches; producer keeps what each producer chose.";
     "compression.gzip.level" Int "-1", Check::BetweenOr(1, 9, -1), Medium ClusterWide Works;
         "Level used when the broker compresses with gzip; -1 is the library's own choice.";
-    "compression.lz4.level" Int "9", Check::Between(1, 17), Medium ClusterWide Missing;
+    "compression.lz4.level" Int "9", Check::Between(1, 17), Medium ClusterWide Works;
         "Level used when the broker compresses with lz4.";
     "compression.zstd.level" Int "3", Check::Between(-131072, 22), Medium ClusterWide Works;
         "Level used when the broker compresses with zstd.";
-    "log.cleaner.backoff.ms" Long "15000", Check::AtLeast(0), Medium ClusterWide Kept;
+    "log.cleaner.backoff.ms" Long "15000", Check::AtLeast(0), Medium ClusterWide Works;
         "Pause of a cleaner that finds nothing to do.";
-    "log.cleaner.dedupe.buffer.size" Long "134217728", Check::Any, Medium ClusterWide Kept;
+    "log.cleaner.dedupe.buffer.size" Long "134217728", Check::Any, Medium ClusterWide Works;
         "Memory of all cleaners for the keys of a compaction.";
-    "log.cleaner.delete.retention.ms" Long "86400000", Check::AtLeast(0), Medium ClusterWide Kept;
+    "log.cleaner.delete.retention.ms" Long "86400000", Check::AtLeast(0), Medium ClusterWide Works;
         "How long a compacted topic keeps a tombstone, so that readers can see the deletion.";
-    "log.cleaner.enable" Boolean "true", Check::Any, Medium ReadOnly Kept;
+    "log.cleaner.enable" Boolean "true", Check::Any, Medium ReadOnly Works;
         "Runs the cleaner of compacted topics.";
-    "log.cleaner.io.buffer.load.factor" Double "0.9", Check::Any, Medium ClusterWide Kept;
+    "log.cleaner.io.buffer.load.factor" Double "0.9", Check::Any, Medium ClusterWide Works;
         "How full a cleaner's key table may get.";
-    "log.cleaner.io.buffer.size" Int "524288", Check::AtLeast(0), Medium ClusterWide Kept;
+    "log.cleaner.io.buffer.size" Int "524288", Check::AtLeast(0), Medium ClusterWide Hint;
         "Memory of all cleaners for reading and writing.";
     "log.cleaner.io.max.bytes.per.second" Double "1.7976931348623157E308", Check::Any,
-        Medium ClusterWide Kept;
+        Medium ClusterWide Works;
         "Bytes that all cleaners together read and write a second.";
     "log.cleaner.max.compaction.lag.ms" Long "9223372036854775807", Check::AtLeast(1),
-        Medium ClusterWide Missing;
+        Medium ClusterWide Works;
         "Longest time that a record may stay out of reach of compaction.";
-    "log.cleaner.min.cleanable.ratio" Double "0.5", Check::Between(0, 1), Medium ClusterWide Kept;
+    "log.cleaner.min.cleanable.ratio" Double "0.5", Check::Between(0, 1), Medium ClusterWide Works;
         "Share of uncompacted bytes from which a log is worth compacting.";
-    "log.cleaner.min.compaction.lag.ms" Long "0", Check::AtLeast(0), Medium ClusterWide Kept;
+    "log.cleaner.min.compaction.lag.ms" Long "0", Check::AtLeast(0), Medium ClusterWide Works;
         "Time for which a record is never compacted.";
-    "log.cleaner.threads" Int "1", Check::AtLeast(0), Medium ClusterWide Kept;
+    "log.cleaner.threads" Int "1", Check::AtLeast(0), Medium ClusterWide Works;
         "Threads that compact logs.";
     "log.cleanup.policy" List "delete", Check::EachOf(&["compact", "delete"]),
         Medium ClusterWide Works;
@@ -98,6 +98,6 @@ pub(super) const KEYS: &[Key] = keys! {
         "Largest record batch, after compression, that a topic takes.";
     "producer.id.expiration.ms" Int "86400000", Check::AtLeast(1), Low ClusterWide Works;
         "Silence after which an idempotent producer is forgotten.";
-    "log.dir.failure.timeout.ms" Long "30000", Check::AtLeast(1), Low ReadOnly Kept;
+    "log.dir.failure.timeout.ms" Long "30000", Check::AtLeast(1), Low ReadOnly Hint;
         "Wait for the controller to take note of a failed data folder.";
 };

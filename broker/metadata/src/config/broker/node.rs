@@ -11,7 +11,7 @@ pub(super) const KEYS: &[Key] = keys! {
         "Roles of this process: broker, controller or both.";
     "broker.rack" String null, Check::Any, Medium ReadOnly Works;
         "Rack or zone of this broker, as clients see it.";
-    "listeners" List "PLAINTEXT://:9092", Check::Any, High PerBroker Works;
+    "listeners" List "PLAINTEXT://:9092", Check::Any, High PerBroker AtStart;
         "Addresses to listen on, as NAME://HOST:PORT with commas between.";
     "advertised.listeners" List null, Check::Any, High ReadOnly Works;
         "Addresses that clients are told; those of listeners unless given.";
@@ -19,13 +19,13 @@ pub(super) const KEYS: &[Key] = keys! {
         "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,\
          SASL_PLAINTEXT:SASL_PLAINTEXT",
         Check::Any,
-        Low PerBroker Works;
+        Low PerBroker AtStart;
         "Security protocol of each listener name, as NAME:PROTOCOL.";
     "inter.broker.listener.name" String null, Check::Any, Medium ReadOnly Works;
         "Listener over which brokers speak with each other.";
     "security.inter.broker.protocol" String "PLAINTEXT",
         Check::OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]),
-        Medium ReadOnly Kept;
+        Medium ReadOnly Missing;
         "Security protocol between brokers when no listener is named for it.";
     "controller.listener.names" List null, Check::Any, High ReadOnly Works;
         "Listeners of the controller role; clients are not told of them.";
@@ -39,15 +39,15 @@ pub(super) const KEYS: &[Key] = keys! {
         "Folder of the metadata log; the first of the data folders unless given.";
     "cordoned.log.dirs" List "", Check::Any, Medium PerBroker Missing;
         "Data folders that get no new partition.";
-    "background.threads" Int "10", Check::AtLeast(1), High ClusterWide Kept;
+    "background.threads" Int "10", Check::AtLeast(1), High ClusterWide Hint;
         "Threads for work beside requests.";
-    "num.io.threads" Int "8", Check::AtLeast(1), High ClusterWide Kept;
+    "num.io.threads" Int "8", Check::AtLeast(1), High ClusterWide Hint;
         "Threads that process requests.";
-    "num.network.threads" Int "3", Check::AtLeast(1), High ClusterWide Kept;
+    "num.network.threads" Int "3", Check::AtLeast(1), High ClusterWide Hint;
         "Threads that read requests and write answers.";
-    "num.recovery.threads.per.data.dir" Int "2", Check::AtLeast(1), High ClusterWide Kept;
+    "num.recovery.threads.per.data.dir" Int "2", Check::AtLeast(1), High ClusterWide AtStart;
         "Threads that open and recover the logs of one data folder.";
-    "num.replica.alter.log.dirs.threads" Int null, Check::Any, High ReadOnly Kept;
+    "num.replica.alter.log.dirs.threads" Int null, Check::Any, High ReadOnly Hint;
         "Threads that move partitions between data folders.";
     "auto.create.topics.enable" Boolean "true", Check::Any, High ReadOnly Works;
         "Creates a topic when a client asks for its metadata.";
@@ -59,13 +59,13 @@ pub(super) const KEYS: &[Key] = keys! {
         "Replicas of a topic that is created without a count.";
     "min.insync.replicas" Int "1", Check::AtLeast(1), High ClusterWide Works;
         "In-sync replicas that a write with acks=all needs.";
-    "unclean.leader.election.enable" Boolean "false", Check::Any, High ClusterWide Kept;
+    "unclean.leader.election.enable" Boolean "false", Check::Any, High ClusterWide Works;
         "Allows a replica out of sync to lead when no other is left, at the price of records.";
-    "auto.leader.rebalance.enable" Boolean "true", Check::Any, High ReadOnly Kept;
+    "auto.leader.rebalance.enable" Boolean "true", Check::Any, High ReadOnly Hint;
         "Gives leadership back to preferred replicas now and then.";
-    "leader.imbalance.check.interval.seconds" Long "300", Check::AtLeast(1), High ReadOnly Kept;
+    "leader.imbalance.check.interval.seconds" Long "300", Check::AtLeast(1), High ReadOnly Hint;
         "Pause between two checks for leaders off their preferred replica.";
-    "controlled.shutdown.enable" Boolean "true", Check::Any, Medium ReadOnly Kept;
+    "controlled.shutdown.enable" Boolean "true", Check::Any, Medium ReadOnly Hint;
         "Moves leadership away before a node stops.";
     "max.request.partition.size.limit" Int "2000", Check::AtLeast(1), Medium ReadOnly Works;
         "Partitions that one page of a DescribeTopicPartitions answer may hold.";
@@ -78,11 +78,11 @@ pub(super) const KEYS: &[Key] = keys! {
     "metric.reporters" List "org.apache.kafka.common.metrics.JmxReporter", Check::Any,
         Low ClusterWide Missing;
         "Java classes that publish metrics.";
-    "metrics.num.samples" Int "2", Check::AtLeast(1), Low ReadOnly Kept;
+    "metrics.num.samples" Int "2", Check::AtLeast(1), Low ReadOnly Missing;
         "Windows kept of each metric.";
-    "metrics.recording.level" String "INFO", Check::Any, Low ReadOnly Kept;
+    "metrics.recording.level" String "INFO", Check::Any, Low ReadOnly Missing;
         "Least level at which metrics are recorded.";
-    "metrics.sample.window.ms" Long "30000", Check::AtLeast(1), Low ReadOnly Kept;
+    "metrics.sample.window.ms" Long "30000", Check::AtLeast(1), Low ReadOnly Missing;
         "Length of a metric's window.";
     "kafka.metrics.polling.interval.secs" Int "10", Check::AtLeast(1), Low ReadOnly Missing;
         "Pause of metrics reporters that poll.";

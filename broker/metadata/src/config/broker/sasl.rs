@@ -41,9 +41,9 @@ pub(super) const KEYS: &[Key] = keys! {
         "Longest pause between two logins.";
     "sasl.login.retry.backoff.ms" Long "100", Check::Any, Low ReadOnly Missing;
         "First pause between two logins.";
-    "sasl.mechanism.controller.protocol" String "GSSAPI", Check::Any, High ReadOnly Kept;
+    "sasl.mechanism.controller.protocol" String "GSSAPI", Check::Any, High ReadOnly Missing;
         "SASL mechanism towards controllers.";
-    "sasl.mechanism.inter.broker.protocol" String "GSSAPI", Check::Any, Medium PerBroker Kept;
+    "sasl.mechanism.inter.broker.protocol" String "GSSAPI", Check::Any, Medium PerBroker Missing;
         "SASL mechanism between brokers.";
     "sasl.oauthbearer.assertion.algorithm" String "RS256", Check::OneOfAnyCase(&["ES256", "RS256"]),
         Medium ReadOnly Missing;

@@ -64,15 +64,16 @@ pub(super) const KEYS: &[Key] = keys! {
         "Updates of share state between two snapshots.";
     "share.coordinator.state.topic.compression.codec" Int "0", Check::Any, High ReadOnly Missing;
         "Codec of the share state topic, by number.";
-    "share.coordinator.state.topic.min.isr" Short "2", Check::AtLeast(1), High ReadOnly Kept;
+    "share.coordinator.state.topic.min.isr" Short "2", Check::AtLeast(1), High ReadOnly OneNode;
         "In-sync replicas that a write to the share state topic needs.";
-    "share.coordinator.state.topic.num.partitions" Int "50", Check::AtLeast(1), High ReadOnly Kept;
+    "share.coordinator.state.topic.num.partitions" Int "50", Check::AtLeast(1),
+        High ReadOnly Missing;
         "Partitions of the share state topic.";
     "share.coordinator.state.topic.replication.factor" Short "3", Check::AtLeast(1),
-        High ReadOnly Kept;
+        High ReadOnly OneNode;
         "Replicas of the share state topic.";
     "share.coordinator.state.topic.segment.bytes" Int "104857600", Check::AtLeast(1),
-        High ReadOnly Kept;
+        High ReadOnly Missing;
         "Segment size of the share state topic.";
     "share.coordinator.threads" Int "1", Check::AtLeast(1), Medium ReadOnly Missing;
         "Threads that run the share coordinator.";

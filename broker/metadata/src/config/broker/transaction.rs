@@ -21,13 +21,13 @@ pub(super) const KEYS: &[Key] = keys! {
     "transaction.state.log.load.buffer.size" Int "5242880", Check::AtLeast(1),
         High ReadOnly Missing;
         "Bytes read at once while transactions are loaded.";
-    "transaction.state.log.min.isr" Int "2", Check::AtLeast(1), High ReadOnly Kept;
+    "transaction.state.log.min.isr" Int "2", Check::AtLeast(1), High ReadOnly OneNode;
         "In-sync replicas that a write to __transaction_state needs.";
-    "transaction.state.log.num.partitions" Int "50", Check::AtLeast(1), High ReadOnly Kept;
+    "transaction.state.log.num.partitions" Int "50", Check::AtLeast(1), High ReadOnly Missing;
         "Partitions of __transaction_state.";
-    "transaction.state.log.replication.factor" Short "3", Check::AtLeast(1), High ReadOnly Kept;
+    "transaction.state.log.replication.factor" Short "3", Check::AtLeast(1), High ReadOnly OneNode;
         "Replicas of __transaction_state.";
-    "transaction.state.log.segment.bytes" Int "104857600", Check::AtLeast(1), High ReadOnly Kept;
+    "transaction.state.log.segment.bytes" Int "104857600", Check::AtLeast(1), High ReadOnly Missing;
         "Segment size of __transaction_state.";
     "transaction.two.phase.commit.enable" Boolean "false", Check::Any, Low ReadOnly Missing;
         "Allows transactions that wait for an outer coordinator.";
