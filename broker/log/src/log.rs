@@ -262,9 +262,10 @@ impl Log {
 
     /// Begins a new segment when the active one has been filled for longer than `segment.ms`,
     /// or than `max.compaction.lag.ms` where the log is compacted, so that quiet topics lose
-    /// their old records too. Returns whether it did.
+    /// their old records too. Returns whether it did. Records that tell of times long past do
+    /// not make it old: it must have been there for so long.
     pub fn roll_if_due(&mut self, now_ms: i64) -> Result<bool, StorageError> {
-        let waited = self.active().waited_ms(now_ms, now_ms);
+        let waited = self.active().quiet_ms(now_ms);
         let due = self.active().size() > 0 && waited > self.roll_limits(now_ms).ms;
         if due {
             self.roll(self.next_offset, now_ms)?;

@@ -48,7 +48,7 @@ impl Log {
                 RetentionReason::LogStart
             } else if config.delete && config.ms >= 0 && self.is_old(segment, now_ms)? {
                 RetentionReason::Time
-            } else if segment.size() > 0 && segment.size() <= excess {
+            } else if excess > 0 && segment.size() <= excess {
                 RetentionReason::Size
             } else {
                 break;

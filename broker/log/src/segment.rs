@@ -24,6 +24,8 @@ pub(crate) struct Segment {
     size: u64,
     /// The file holds bytes behind `size` that have to go before anything else is written.
     torn: bool,
+    /// The file has disk space behind its end.
+    has_reserve: bool,
     offsets: OffsetIndex,
     times: TimeIndex,
     pub(crate) aborted: TxnIndex,
@@ -64,6 +66,7 @@ impl Segment {
         if config.preallocate {
             let reserved = segment.log.get()?.reserve(config.bytes.into());
             reserved.map_err(segment.log.id().failed("reserve space for"))?;
+            segment.has_reserve = true;
         }
         segment.clear_indexes()?;
         segment.offsets.seal()?;
@@ -91,6 +94,7 @@ impl Segment {
             log: SegmentFile::new(folder.clone(), FileKind::Log, base_offset),
             size,
             torn: false,
+            has_reserve: false,
             offsets: OffsetIndex::empty(folder.clone(), base_offset),
             times: TimeIndex::empty(folder.clone(), base_offset),
             aborted: TxnIndex::empty(folder.clone(), base_offset),
@@ -241,6 +245,16 @@ impl Segment {
         }
     }
 
+    /// How long the segment has been there by the clock, and, where its first record is not of
+    /// a time to come, been filled by that record's time too.
+    pub(crate) fn quiet_ms(&self, now_ms: i64) -> i64 {
+        let age = now_ms.saturating_sub(self.created_ms);
+        match self.first_timestamp {
+            Some(first) if (0..=now_ms).contains(&first) => age.min(now_ms - first),
+            _ => age,
+        }
+    }
+
     /// The largest timestamp, or when the file was written where no record has one.
     pub(crate) fn largest_time(&self) -> Result<i64, StorageError> {
         let largest = self.largest_entry()?.map_or(-1, |entry| entry.timestamp);
@@ -362,9 +376,14 @@ impl Segment {
             .map_err(StorageError::on("remove", path))
     }
 
-    /// Completes the indexes on disk. Batches may be appended afterwards.
+    /// Completes the indexes on disk and gives back disk space that was reserved for batches to
+    /// come. Batches may be appended afterwards.
     pub(crate) fn seal(&mut self) -> Result<(), StorageError> {
         self.mend()?;
+        if self.has_reserve {
+            self.log.set_size(self.size)?;
+            self.has_reserve = false;
+        }
         self.push_largest();
         self.offsets.seal()?;
         self.times.seal()?;

@@ -34,7 +34,7 @@ use crate::metrics::{Metrics, Snapshot};
 use crate::offsets_log::{CoordinatorClock, OffsetsLog};
 use crate::partition::{Partitions, RegistryError};
 use crate::services::Services;
-use crate::upkeep::{self, Flusher, Janitor};
+use crate::upkeep::{self, Cleaner, Flusher, Janitor};
 
 /// Why a broker does not start.
 #[derive(Debug, Error)]
@@ -180,8 +180,7 @@ fn open(config: &BrokerConfig) -> Result<Opened, StartError> {
     let (dirs, cluster_id) = open_dirs(config)?;
     let log_dirs = dirs.iter().filter_map(|dir| dir.properties().directory_id).collect();
     let (log, image) = MetadataLog::load(metadata_dir(&dirs)?, now_ms)?;
-    let expiration_ms = config.settings.upkeep.producer_id_expiration_ms;
-    let configs = LogConfigs::new(config.node_id, config.file.clone(), expiration_ms);
+    let configs = LogConfigs::new(config.node_id, config.file.clone());
     let partitions = Partitions::new(config.node_id, dirs, configs.clone());
     partitions
         .load(&image, config.recovery_threads, now_ms)
@@ -295,6 +294,7 @@ fn assemble(config: Arc<BrokerConfig>, opened: Opened) -> Arc<Services> {
         producer_ids: ProducerIds::default(),
         fetch_sessions: FetchSessions::new(slots),
         flusher: Flusher::default(),
+        cleaner: Cleaner::default(),
         stopping,
         tasks,
         config,

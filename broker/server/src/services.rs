@@ -13,7 +13,7 @@ use crate::config::{BrokerConfig, LogConfigs};
 use crate::controller::{Controller, ProducerIds};
 use crate::metrics::Metrics;
 use crate::partition::Partitions;
-use crate::upkeep::Flusher;
+use crate::upkeep::{Cleaner, Flusher};
 
 /// The parts of the broker, shared by all requests.
 pub(crate) struct Services {
@@ -29,6 +29,7 @@ pub(crate) struct Services {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) flusher: Flusher,
+    pub(crate) cleaner: Cleaner,
     /// Cancelled when the broker stops: whatever is parked answers with what it has.
     pub(crate) stopping: CancellationToken,
     /// Background work that the broker waits for when it stops.

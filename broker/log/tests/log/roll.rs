@@ -54,6 +54,21 @@ fn a_quiet_log_rolls_by_the_clock() {
 }
 
 #[test]
+fn a_quiet_log_of_old_or_coming_times_rolls_by_how_long_its_segment_is_there() {
+    on_each_store(|mut rig| {
+        rig.config.segment.ms = 1000;
+        let mut log = rig.open();
+        for timestamp in [NOW - 1_000_000, NOW + 1_000_000, -1] {
+            let now_ms = NOW + log.log_end_offset() * 10_000;
+            put(&mut log, timestamp, "a");
+            assert!(!log.roll_if_due(now_ms + 1000).unwrap(), "{timestamp}");
+            assert!(log.roll_if_due(now_ms + 10_000).unwrap(), "{timestamp}");
+        }
+        assert_eq!(bases(&log, &rig), [0, 1, 2, 3]);
+    });
+}
+
+#[test]
 fn jitter_brings_a_roll_forward_and_never_puts_it_off() {
     on_each_store(|mut rig| {
         rig.config.segment.ms = 1_000_000;

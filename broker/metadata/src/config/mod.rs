@@ -5,8 +5,8 @@
 //!   callers
 //! - `key`, `value`: what a key is, and its values as text · `table`: keys by name
 //! - `layer`: what somebody set, and changes to it · `resolve`: which layer a value comes from
-//! - `topic_config`, `broker_config`, `cleaner_config`: resolved settings in groups · `properties`,
-//!   `file`: a broker's file
+//! - `topic_config`, `broker_config`, `cleaner_config`: resolved settings in groups
+//! - `properties`, `file`: a broker's file
 //!
 //! Which keys are taken: each key says what its value does here ([`Effect`]). One that works is
 //! taken. One that would promise what this broker does not do is taken only at its default: a

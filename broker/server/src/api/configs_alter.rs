@@ -4,7 +4,10 @@
 //!   answered.
 //! - AlterConfigs replaces all settings of a resource; IncrementalAlterConfigs sets, deletes,
 //!   appends to and subtracts from single ones (KIP-339).
+//! - A setting that is a hint about Kafka's threads and buffers is taken, as Kafka takes it, and
+//!   named in a line of the log, because it changes nothing here.
 
+use broker_metadata::ConfigResource;
 use protocol::ErrorCode;
 use protocol::messages::alter_configs_response::AlterConfigsResourceResponse as Replaced;
 use protocol::messages::incremental_alter_configs_response as adjusted;
@@ -12,9 +15,10 @@ use protocol::messages::{
     AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 };
-use tracing::error;
+use tracing::{error, warn};
 
 use super::error::{code_of_commit_error, code_of_config_error};
+use crate::config::hint_note;
 use crate::controller::configs::{self as decide, Alteration, Operation, Resource};
 use crate::dispatch::RequestContext;
 use crate::services::Services;
@@ -80,8 +84,12 @@ async fn commit(
     let asked: Vec<Resource> = resources.iter().map(|(resource, _)| resource.clone()).collect();
     let node_id = services.config.node_id;
     let configs = services.configs.clone();
+    let hints = decide::hints(&resources);
     let decision = services.controller.commit(move |image| {
-        let fit = |layer: &_| configs.check_topic(image, layer);
+        let fit = |resource: ConfigResource, name: &str, layer: &_| match resource {
+            ConfigResource::Broker => configs.check_broker(image, name, layer),
+            _ => configs.check_topic(image, layer),
+        };
         let mut altered = decide::alter(image, node_id, &resources, &fit);
         if validate_only {
             altered.records.clear();
@@ -90,6 +98,12 @@ async fn commit(
     });
     match decision.await {
         Ok(results) => {
+            if !validate_only {
+                services.cleaner.wake();
+                if !hints.is_empty() && results.iter().any(Result::is_ok) {
+                    warn!("{}", hint_note(&hints));
+                }
+            }
             let results = asked.into_iter().zip(results).map(|(resource, result)| match result {
                 Ok(()) => {
                     ResourceResult { resource, error_code: ErrorCode::None, error_message: None }

@@ -288,6 +288,9 @@ impl Append<'_> {
         let topic = self.image.topic(&partition.id.topic);
         let image = topic.and_then(|topic| topic.partition(partition.id.partition));
         let isr = image.map_or(0, |image| image.isr.len());
+        // No more can be asked for than there are replicas.
+        let most = image.map_or(i32::MAX, |image| image.replicas.len().try_into().unwrap_or(min));
+        let min = min.min(most);
         if usize::try_from(min).is_ok_and(|min| isr < min) {
             return Err(ProduceRefusal::NotEnoughReplicas { isr, min });
         }

@@ -6,7 +6,7 @@ use broker_log::{
     CompactionConfig, FlushConfig, LogConfig, RetentionConfig, SegmentConfig, TimestampConfig,
     TimestampType,
 };
-use broker_metadata::config::{BrokerLayers, Layer, TopicConfig, ValueError};
+use broker_metadata::config::{BrokerLayers, CleanerConfig, Layer, TopicConfig, Value, ValueError};
 use broker_metadata::{ConfigResource, Image};
 use tracing::error;
 
@@ -17,7 +17,6 @@ use crate::partition::ProduceRules;
 pub(crate) struct LogConfigs {
     node: String,
     file: Arc<Layer>,
-    producer_id_expiration_ms: i64,
 }
 
 /// The layers of one moment, held so that they can be borrowed.
@@ -35,8 +34,8 @@ impl HeldLayers {
 }
 
 impl LogConfigs {
-    pub(crate) fn new(node_id: i32, file: Layer, producer_id_expiration_ms: i64) -> Self {
-        Self { node: node_id.to_string(), file: Arc::new(file), producer_id_expiration_ms }
+    pub(crate) fn new(node_id: i32, file: Layer) -> Self {
+        Self { node: node_id.to_string(), file: Arc::new(file) }
     }
 
     /// The layers below a topic's own.
@@ -56,7 +55,23 @@ impl LogConfigs {
 
     /// A topic's settings in the form of its logs.
     pub(crate) fn of_topic(&self, image: &Image, name: &str) -> LogConfig {
-        self.log_config(&self.topic(image, name))
+        let expiration = self.layers(image).layers().value("producer.id.expiration.ms");
+        let expiration_ms = match expiration {
+            Ok(Some(Value::Number(number))) => number,
+            _ => LogConfig::default().producer_id_expiration_ms,
+        };
+        log_config(&self.topic(image, name), expiration_ms)
+    }
+
+    /// How logs are compacted. What is in the image was checked before it came there.
+    pub(crate) fn cleaner(&self, image: &Image) -> CleanerConfig {
+        let resolved = CleanerConfig::resolve(self.layers(image).layers());
+        resolved.unwrap_or_else(|problem| {
+            error!("settings of the cleaner can't be read, those of the file hold: {problem}");
+            let empty = Layer::new();
+            let layers = BrokerLayers { broker: &empty, cluster: &empty, file: &self.file };
+            CleanerConfig::resolve(layers).expect("the file was checked when it was read")
+        })
     }
 
     /// Whether a topic's settings go together, on this broker; the error is a sentence.
@@ -64,6 +79,23 @@ impl LogConfigs {
         let held = self.layers(image);
         let resolved = TopicConfig::resolve(own, held.layers());
         resolved.map_err(|problem| problem.to_string())?.validate()
+    }
+
+    /// Whether the settings of this broker, or those of all where `name` is empty, go together with
+    /// the others that hold here; the error is a sentence.
+    pub(crate) fn check_broker(
+        &self,
+        image: &Image,
+        name: &str,
+        own: &Layer,
+    ) -> Result<(), String> {
+        let mut held = self.layers(image);
+        let changed = if name.is_empty() { &mut held.cluster } else { &mut held.broker };
+        *changed = Arc::new(own.clone());
+        let topics = TopicConfig::resolve(&Layer::new(), held.layers());
+        topics.map_err(|problem| problem.to_string())?.validate()?;
+        let cleaner = CleanerConfig::resolve(held.layers());
+        cleaner.map_err(|problem| problem.to_string())?.validate()
     }
 
     /// What a topic's settings ask of a produce request.
@@ -85,42 +117,42 @@ impl LogConfigs {
         let layers = BrokerLayers { broker: &empty, cluster: &empty, file: &self.file };
         TopicConfig::resolve(&empty, layers).expect("the file was checked when it was read")
     }
+}
 
-    fn log_config(&self, topic: &TopicConfig) -> LogConfig {
-        let stamp = match topic.timestamp.log_append_time {
-            true => TimestampType::LogAppendTime,
-            false => TimestampType::CreateTime,
-        };
-        LogConfig {
-            segment: SegmentConfig {
-                bytes: topic.segment.bytes,
-                ms: topic.segment.ms,
-                jitter_ms: topic.segment.jitter_ms,
-                index_bytes: topic.segment.index_bytes,
-                index_interval_bytes: topic.segment.index_interval_bytes,
-                preallocate: topic.segment.preallocate,
-            },
-            retention: RetentionConfig {
-                delete: topic.retention.delete,
-                compact: topic.retention.compact,
-                ms: topic.retention.ms,
-                bytes: topic.retention.bytes,
-                file_delete_delay_ms: topic.retention.file_delete_delay_ms,
-            },
-            compaction: CompactionConfig {
-                min_cleanable_dirty_ratio: topic.compaction.min_cleanable_dirty_ratio,
-                min_lag_ms: topic.compaction.min_lag_ms,
-                max_lag_ms: topic.compaction.max_lag_ms,
-                delete_retention_ms: topic.compaction.delete_retention_ms,
-            },
-            flush: FlushConfig { messages: topic.flush.messages, ms: topic.flush.ms },
-            timestamp: TimestampConfig {
-                r#type: stamp,
-                before_max_ms: topic.timestamp.before_max_ms,
-                after_max_ms: topic.timestamp.after_max_ms,
-            },
-            max_message_bytes: topic.max_message_bytes,
-            producer_id_expiration_ms: self.producer_id_expiration_ms,
-        }
+fn log_config(topic: &TopicConfig, producer_id_expiration_ms: i64) -> LogConfig {
+    let stamp = match topic.timestamp.log_append_time {
+        true => TimestampType::LogAppendTime,
+        false => TimestampType::CreateTime,
+    };
+    LogConfig {
+        segment: SegmentConfig {
+            bytes: topic.segment.bytes,
+            ms: topic.segment.ms,
+            jitter_ms: topic.segment.jitter_ms,
+            index_bytes: topic.segment.index_bytes,
+            index_interval_bytes: topic.segment.index_interval_bytes,
+            preallocate: topic.segment.preallocate,
+        },
+        retention: RetentionConfig {
+            delete: topic.retention.delete,
+            compact: topic.retention.compact,
+            ms: topic.retention.ms,
+            bytes: topic.retention.bytes,
+            file_delete_delay_ms: topic.retention.file_delete_delay_ms,
+        },
+        compaction: CompactionConfig {
+            min_cleanable_dirty_ratio: topic.compaction.min_cleanable_dirty_ratio,
+            min_lag_ms: topic.compaction.min_lag_ms,
+            max_lag_ms: topic.compaction.max_lag_ms,
+            delete_retention_ms: topic.compaction.delete_retention_ms,
+        },
+        flush: FlushConfig { messages: topic.flush.messages, ms: topic.flush.ms },
+        timestamp: TimestampConfig {
+            r#type: stamp,
+            before_max_ms: topic.timestamp.before_max_ms,
+            after_max_ms: topic.timestamp.after_max_ms,
+        },
+        max_message_bytes: topic.max_message_bytes,
+        producer_id_expiration_ms,
     }
 }

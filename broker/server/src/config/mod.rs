@@ -98,8 +98,10 @@ impl BrokerConfig {
         settings.validate().map_err(ConfigError::Unfit)?;
         let topics = keys::TopicConfig::resolve(&empty, layers)?;
         topics.validate().map_err(ConfigError::Unfit)?;
+        keys::CleanerConfig::resolve(layers)?.validate().map_err(ConfigError::Unfit)?;
         let node_id = settings.node.id.unwrap_or(DEFAULT_NODE_ID);
-        check_quorum(&file, node_id)?;
+        check_voters(&file, node_id)?;
+        check_bootstrap_servers(&file, &settings.node)?;
         let listeners = listeners::resolve(&settings.node, &mut notes)?;
         let recovery_threads = number(layers, "num.recovery.threads.per.data.dir")?.max(1);
         let transaction_max_timeout_ms = number(layers, "transaction.max.timeout.ms")?;
@@ -125,7 +127,7 @@ fn number(layers: BrokerLayers<'_>, key: &'static str) -> Result<i64, ConfigErro
 }
 
 /// One node is a quorum by itself; more of them are refused rather than run apart.
-fn check_quorum(file: &Layer, node_id: i32) -> Result<(), ConfigError> {
+fn check_voters(file: &Layer, node_id: i32) -> Result<(), ConfigError> {
     let voters = file.get("controller.quorum.voters").map_or("", String::as_str);
     let others: Vec<&str> = voters
         .split(',')
@@ -143,10 +145,29 @@ fn check_quorum(file: &Layer, node_id: i32) -> Result<(), ConfigError> {
     )))
 }
 
+/// Where a node finds its quorum: one that would have to be found elsewhere is refused rather than
+/// run apart from it.
+fn check_bootstrap_servers(file: &Layer, node: &keys::NodeConfig) -> Result<(), ConfigError> {
+    let key = "controller.quorum.bootstrap.servers";
+    let servers = keys::items(file.get(key).map_or("", String::as_str));
+    if servers.is_empty() {
+        return Ok(());
+    }
+    let is_controller = node.roles.is_empty() || node.roles.iter().any(|role| role == "controller");
+    if is_controller && servers.len() == 1 {
+        return Ok(());
+    }
+    Err(ConfigError::Unfit(format!(
+        "{key} names {}, but a broker works alone as yet: give this node \
+         process.roles=broker,controller and leave only its own address in {key}, or leave it out",
+        servers.join(", ")
+    )))
+}
+
 /// Sentences about what a file says without effect; a value that can't be is an error.
 fn notes(file: &Layer) -> Result<Vec<String>, ConfigError> {
     let mut notes = Vec::new();
-    let mut zookeeper = Vec::new();
+    let (mut hints, mut zookeeper) = (Vec::new(), Vec::new());
     for finding in examine(file) {
         match finding {
             Finding::Invalid(error) => return Err(error.into()),
@@ -158,16 +179,29 @@ fn notes(file: &Layer) -> Result<Vec<String>, ConfigError> {
             Finding::NoEffect { name, value } => {
                 notes.push(format!("{name}={value} has no effect yet; the default holds"));
             }
+            Finding::Hint { name } => hints.push(name),
             Finding::Zookeeper { name } => zookeeper.push(name),
             Finding::Outdated { name, instead } => {
                 notes.push(format!("{name} is of earlier versions and does nothing: {instead}"));
             }
         }
     }
+    if !hints.is_empty() {
+        notes.push(hint_note(&hints));
+    }
     if !zookeeper.is_empty() {
         notes.push(format!("{}: no ZooKeeper is needed, none is used", zookeeper.join(", ")));
     }
     Ok(notes)
+}
+
+/// A sentence about settings that are taken and change nothing.
+pub(crate) fn hint_note(names: &[&str]) -> String {
+    format!(
+        "these settings size Kafka's thread pools and buffers or are about other nodes; they \
+         change nothing here: {}",
+        names.join(", ")
+    )
 }
 
 /// The settings of a broker on a free port of the loopback, with its data below `dir`; for tests

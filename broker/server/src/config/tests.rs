@@ -64,6 +64,43 @@ fn a_file_of_a_combined_node_is_taken_without_its_controller_socket() {
     assert!(config.notes[0].starts_with("listener CONTROLLER is not opened"), "{:?}", config.notes);
 }
 
+/// The file that Kafka 4 ships, with more threads than it has.
+const SHIPPED: &str = "
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=localhost:9093
+listeners=PLAINTEXT://:9092,CONTROLLER://:9093
+inter.broker.listener.name=PLAINTEXT
+advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL
+num.network.threads=6
+num.io.threads=16
+log.dirs=/tmp/kraft-combined-logs
+offsets.topic.replication.factor=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+replica.lag.time.max.ms=10000
+transaction.state.log.num.partitions=3
+";
+
+#[test]
+fn settings_that_change_nothing_are_named_once_all_together() {
+    let config = BrokerConfig::from_properties(SHIPPED).unwrap();
+    assert_eq!(
+        config.notes,
+        [
+            "transaction.state.log.num.partitions=3 has no effect yet; the default holds",
+            "these settings size Kafka's thread pools and buffers or are about other nodes; they \
+             change nothing here: num.io.threads, num.network.threads, \
+             replica.lag.time.max.ms",
+            "listener CONTROLLER is not opened: on one node the controller needs no socket",
+        ]
+    );
+}
+
 #[test]
 fn what_can_not_be_is_refused_in_words() {
     let refused = |line: &str| BrokerConfig::from_properties(line).unwrap_err().to_string();
@@ -79,6 +116,12 @@ fn what_can_not_be_is_refused_in_words() {
         ("num.partitions=many", "num.partitions"),
         ("process.roles=controller", "process.roles"),
         ("controller.quorum.voters=1@a:1,2@b:1", "2@b:1"),
+        ("controller.quorum.bootstrap.servers=a:1,b:1", "a:1, b:1"),
+        (
+            "process.roles=broker\ncontroller.quorum.bootstrap.servers=a:1",
+            "process.roles=broker,controller",
+        ),
+        ("log.cleaner.dedupe.buffer.size=1000", "at least 1 MiB per cleaner thread"),
     ] {
         let text = refused(line);
         assert!(text.contains(words), "{line}: {text}");

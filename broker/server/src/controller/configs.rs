@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use broker_metadata::config::{
-    Change, ChangeError, Effect, Layer, broker_table, change, check_dynamic, group_table,
+    self, Change, ChangeError, Effect, Layer, broker_table, change, check_dynamic, group_table,
     topic_table,
 };
 use broker_metadata::names::{self, InvalidTopicName};
@@ -111,14 +111,30 @@ pub(crate) enum Alteration {
     Adjust(Vec<Operation>),
 }
 
-/// Whether the settings of a topic go together; the error is a sentence.
-pub(crate) type FitCheck<'a> = &'a dyn Fn(&Layer) -> Result<(), String>;
+/// Whether the settings of a topic, or of the named broker, go together; the error is a sentence.
+pub(crate) type FitCheck<'a> = &'a dyn Fn(ConfigResource, &str, &Layer) -> Result<(), String>;
 
 /// Records to commit, and a result per resource in the order of the request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Altered {
     pub(crate) records: Vec<MetadataRecord>,
     pub(crate) results: Vec<Result<(), ConfigError>>,
+}
+
+/// Keys that a request sets for brokers and that change nothing, to be told of.
+pub(crate) fn hints(resources: &[(Resource, Alteration)]) -> Vec<&'static str> {
+    let of_brokers =
+        resources.iter().filter(|(resource, _)| resource.type_code == ResourceType::Broker.code());
+    let set = of_brokers.flat_map(|(_, alteration)| match alteration {
+        Alteration::Replace(pairs) => {
+            pairs.iter().map(|(name, value)| (name, value)).collect::<Vec<_>>()
+        }
+        Alteration::Adjust(operations) => {
+            operations.iter().map(|one| (&one.name, &one.value)).collect()
+        }
+    });
+    let set = set.filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)));
+    config::hints(broker_table(), set)
 }
 
 pub(crate) fn alter(
@@ -167,13 +183,15 @@ fn alter_one(
             names::validate(name)?;
             image.topic(name).ok_or_else(|| ConfigError::UnknownTopic { name: name.to_owned() })?;
             let after = change(topic_table(), "topic", &before, &changes)?;
-            fit(&after).map_err(ConfigError::Unfit)?;
+            fit(stored, name, &after).map_err(ConfigError::Unfit)?;
             after
         }
         ConfigResource::Group => change(group_table(), "group", &before, &changes)?,
         ConfigResource::Broker | ConfigResource::ClientMetrics => {
             check_broker(node_id, name, &changes)?;
-            change(broker_table(), "broker", &before, &changes)?
+            let after = change(broker_table(), "broker", &before, &changes)?;
+            fit(stored, name, &after).map_err(ConfigError::Unfit)?;
+            after
         }
     };
     Ok(difference(stored, name, &before, &after))
@@ -231,19 +249,15 @@ fn check_broker(node_id: i32, name: &str, changes: &[(String, Change)]) -> Resul
     let keys = changes.iter().map(|(key, _)| key.as_str());
     check_dynamic(broker_table(), keys, of_one).map_err(ConfigError::Dynamic)?;
     for (key, change) in changes {
-        if *change != Change::Delete && !follows_changes(key) {
+        if *change != Change::Delete && only_at_start(key) {
             return Err(ConfigError::OnlyAtStart(key.clone()));
         }
     }
     Ok(())
 }
 
-/// Whether a running broker acts on a change of its key: topics do on those that they fall back to,
-/// and where nothing has to be done, nothing is left undone.
-fn follows_changes(name: &str) -> bool {
-    let Some(key) = broker_table().get(name) else { return true };
-    let of_topics = || topic_table().keys().any(|topic| topic.broker_key == Some(name));
-    key.effect != Effect::Works || of_topics()
+fn only_at_start(name: &str) -> bool {
+    broker_table().get(name).is_some_and(|key| key.effect == Effect::AtStart)
 }
 
 pub(crate) fn parse_node(name: &str) -> Result<i32, ConfigError> {

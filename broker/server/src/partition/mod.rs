@@ -1,5 +1,6 @@
 //! One partition that this broker leads: its log, how far it may be read, and who waits for it.
 
+mod cleaned;
 mod parallel;
 mod registry;
 mod waiters;

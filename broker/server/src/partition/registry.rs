@@ -12,6 +12,7 @@ use thiserror::Error;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use super::cleaned::CleanedOffsets;
 use super::parallel::in_parallel;
 use super::{Partition, ProduceRules};
 use crate::config::LogConfigs;
@@ -42,11 +43,19 @@ pub(crate) struct Partitions {
     /// What the checkpoints of each dir hold. A std mutex: held while they are written, by the one
     /// thread that does.
     written: Mutex<HashMap<usize, Vec<(TopicPartition, Closed)>>>,
+    cleaned: CleanedOffsets,
 }
 
 impl Partitions {
     pub(crate) fn new(node_id: i32, dirs: Vec<LogDir>, configs: LogConfigs) -> Self {
-        Self { node_id, dirs, configs, topics: RwLock::default(), written: Mutex::default() }
+        let cleaned = CleanedOffsets::load(&dirs);
+        let (topics, written) = (RwLock::default(), Mutex::default());
+        Self { node_id, dirs, configs, topics, written, cleaned }
+    }
+
+    /// How far compacted logs are clean.
+    pub(crate) fn cleaned(&self) -> &CleanedOffsets {
+        &self.cleaned
     }
 
     pub(crate) fn dirs(&self) -> &[LogDir] {
@@ -104,7 +113,8 @@ impl Partitions {
         for topic in image.topics() {
             self.open_missing(image, topic, now_ms)?;
         }
-        Ok(())
+        let is_there = |id: &TopicPartition| self.get(&id.topic, id.partition).is_some();
+        Ok(self.cleaned.keep(&self.dirs, is_there)?)
     }
 
     /// Follows a change of the image: opens new partitions, moves leader epochs, hands new settings
@@ -298,6 +308,9 @@ impl Partitions {
                 Ok(files) => removed.push((files, delay_ms)),
                 Err(problem) => error!("the folder of {} stays: {problem}", partition.id),
             }
+        }
+        if let Err(problem) = self.cleaned.keep(&self.dirs, |id| id.topic != topic.name) {
+            error!("the cleaner's checkpoint still names {}: {problem}", topic.name);
         }
         info!("topic {} ({}) was deleted", topic.name, topic.id);
         removed

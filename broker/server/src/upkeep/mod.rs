@@ -1,12 +1,15 @@
-//! Work beside requests: retention, rolling quiet segments, syncing, checkpoints, removing files.
+//! Work beside requests: retention, rolling quiet segments, compaction, syncing, checkpoints,
+//! removing files.
 //!
 //! Each kind is one task that ticks or is told; what blocks runs on threads that may. The broker
 //! waits for all of them when it stops.
 
+mod cleaner;
 mod flusher;
 mod janitor;
 mod rounds;
 
+pub(crate) use self::cleaner::Cleaner;
 pub(crate) use self::flusher::Flusher;
 pub(crate) use self::janitor::Janitor;
 pub(crate) use self::rounds::start;

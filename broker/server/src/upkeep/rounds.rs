@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
+use super::cleaner;
 use super::flusher::{Extent, flush};
 use super::janitor::Janitor;
 use crate::partition::Partition;
@@ -20,10 +21,11 @@ const PRODUCER_CHECK: Duration = Duration::from_secs(600);
 /// Starts all of them; they end when the broker stops.
 pub(crate) fn start(services: &Arc<Services>, janitor: &Janitor) {
     let upkeep = &services.config.settings.upkeep;
-    let cleaner = janitor.clone();
+    cleaner::start(services, janitor);
+    let janitor = janitor.clone();
     every(services, millis(upkeep.retention_check_interval_ms), move |services| {
         for partition in services.partitions.all() {
-            retain(services, &partition, &cleaner);
+            retain(services, &partition, &janitor);
         }
     });
     let configured = millis(upkeep.flush_check_interval_ms);
@@ -115,6 +117,10 @@ pub(crate) fn retain(services: &Services, partition: &Partition, janitor: &Janit
     let now_ms = services.now_ms();
     let done = partition.with_log(|log| {
         log.roll_if_due(now_ms)?;
+        // What is being compacted is not pulled away from under it: the next round comes.
+        if services.cleaner.is_compacting(&partition.id) {
+            return Ok(None);
+        }
         let Some(plan) = log
             .retention(now_ms)
             .map_err(|problem| {

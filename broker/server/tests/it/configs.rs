@@ -18,18 +18,18 @@ use protocol::messages::{
 
 use crate::support::{TestBroker, Wire, batch};
 
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
+pub(crate) const TOPIC: i8 = 2;
+pub(crate) const BROKER: i8 = 4;
 const LOGGER: i8 = 8;
 const METRICS: i8 = 16;
 const GROUP: i8 = 32;
 
-const SET: i8 = 0;
-const DELETE: i8 = 1;
+pub(crate) const SET: i8 = 0;
+pub(crate) const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 
 /// Code and text of the one resource of an IncrementalAlterConfigs.
-async fn adjust(
+pub(crate) async fn adjust(
     wire: &mut Wire,
     resource: (i8, &str),
     operations: &[(i8, &str, &str)],
@@ -52,7 +52,11 @@ async fn adjust(
     (response.error_code, response.error_message.unwrap_or_default())
 }
 
-async fn describe(wire: &mut Wire, resource: (i8, &str), keys: &[&str]) -> DescribeConfigsResult {
+pub(crate) async fn describe(
+    wire: &mut Wire,
+    resource: (i8, &str),
+    keys: &[&str],
+) -> DescribeConfigsResult {
     let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
     let request = DescribeConfigsRequest {
         resources: vec![DescribeConfigsResource {
@@ -76,7 +80,7 @@ fn text(config: &DescribeConfigsResourceResult) -> String {
     format!("{}={value}@{} [{synonyms}]", config.name, config.config_source)
 }
 
-async fn shown(wire: &mut Wire, resource: (i8, &str), key: &str) -> String {
+pub(crate) async fn shown(wire: &mut Wire, resource: (i8, &str), key: &str) -> String {
     let described = describe(wire, resource, &[key]).await;
     assert_eq!(described.error_code, ErrorCode::None, "{described:?}");
     described.configs.first().map_or_else(|| "nothing".to_owned(), text)

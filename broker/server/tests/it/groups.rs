@@ -27,7 +27,7 @@ use crate::support::{TestBroker, Wire};
 /// How often a member asks whether it must join again.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(50);
 
-async fn find_coordinator(wire: &mut Wire, group: &str) {
+pub(crate) async fn find_coordinator(wire: &mut Wire, group: &str) {
     let request = FindCoordinatorRequest {
         coordinator_keys: vec![group.to_owned()],
         ..FindCoordinatorRequest::default()
@@ -92,7 +92,7 @@ async fn state(wire: &mut Wire, group: &str) -> (String, usize) {
     (described.group_state, described.members.len())
 }
 
-fn committing(group: &str, topic: (&str, Uuid), offset: i64) -> OffsetCommitRequest {
+pub(crate) fn committing(group: &str, topic: (&str, Uuid), offset: i64) -> OffsetCommitRequest {
     OffsetCommitRequest {
         group_id: group.to_owned(),
         topics: vec![OffsetCommitRequestTopic {
@@ -108,7 +108,10 @@ fn committing(group: &str, topic: (&str, Uuid), offset: i64) -> OffsetCommitRequ
     }
 }
 
-fn fetching(group: &str, topics: Option<Vec<OffsetFetchRequestTopics>>) -> OffsetFetchRequest {
+pub(crate) fn fetching(
+    group: &str,
+    topics: Option<Vec<OffsetFetchRequestTopics>>,
+) -> OffsetFetchRequest {
     OffsetFetchRequest {
         groups: vec![OffsetFetchRequestGroup {
             group_id: group.to_owned(),
@@ -119,7 +122,7 @@ fn fetching(group: &str, topics: Option<Vec<OffsetFetchRequestTopics>>) -> Offse
     }
 }
 
-fn offsets(response: &OffsetFetchResponse) -> Vec<(String, i64, ErrorCode)> {
+pub(crate) fn offsets(response: &OffsetFetchResponse) -> Vec<(String, i64, ErrorCode)> {
     let group = &response.groups[0];
     let partitions = group.topics.iter().flat_map(|topic| {
         let named = |offset| (topic.name.clone(), offset);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod clocked;
+mod compaction;
 mod configs;
 mod connections;
 mod crash;
@@ -13,6 +15,7 @@ mod log_dirs;
 mod produce;
 mod protocol_page;
 mod support;
+mod topic_configs;
 mod topics;
 mod upkeep;
 mod versions;

@@ -99,18 +99,6 @@ async fn acks_0_is_not_answered_and_a_failure_of_it_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn too_few_replicas_in_sync_refuse_acks_all_only() {
-    let test = TestBroker::start().await;
-    let mut wire = test.connect().await;
-    wire.create_topic("t", 1, &[("min.insync.replicas", "2")]).await;
-    let refused = wire.produce("t", 0, batch(&["a"])).await;
-    assert_eq!(refused.error_code, ErrorCode::NotEnoughReplicas);
-    let taken = wire.call(9, &produce("t", 0, 1, batch(&["a"]))).await;
-    assert_eq!(taken.responses[0].partition_responses[0].error_code, ErrorCode::None);
-    test.stop().await;
-}
-
-#[tokio::test]
 async fn a_topics_own_compression_replaces_the_producers() {
     let test = TestBroker::start().await;
     let mut wire = test.connect().await;
