@@ -1,8 +1,9 @@
 # The verbs of the project. `make demo` and `make test` install or name what they need themselves.
 
 CARGO ?= cargo
+PEERS ?= ../shared/peers
 
-.PHONY: build demo test check bench release conformance clients fuzz setup
+.PHONY: build demo test check bench bench-micro peers release conformance clients fuzz setup
 
 # What `make test` builds, the binary among it. The other verbs build the same selection of packages, for another one would
 # have other features of shared dependencies and build these again.
@@ -27,8 +28,13 @@ check: setup
 release: setup
 	$(CARGO) build --release -p cli
 
-## bench: benchmarks, with the release profile
-bench: setup
+## bench: Yeoul beside Apache Kafka on this machine, in less than half an hour (BENCH=--full: longer); writes docs/performance.md
+##        and its picture; needs ../shared/peers (or PEERS=DIR) for Kafka and Java for running it
+bench: peers release
+	$$(tools/target-dir)/release/yeoul bench compare --peers $(PEERS) $(BENCH)
+
+## bench-micro: benchmarks of the structures by themselves, with the release profile
+bench-micro: setup
 	$(CARGO) bench --workspace
 
 ## conformance: the case runners of ../shared/cases, held against the lists in conformance/
@@ -45,3 +51,8 @@ fuzz:
 
 setup:
 	@tools/setup
+
+# Said before anything is built, for the build takes long.
+peers:
+	@test -x $(PEERS)/kafka/kafka || { echo "bench: $(PEERS)/kafka/kafka is not there: it starts the Apache Kafka that is measured \
+beside Yeoul. Name its folder with PEERS=DIR; Yeoul alone is measured by: yeoul bench compare --without-kafka" >&2; exit 1; }

@@ -1,8 +1,10 @@
 //! `yeoul`: one binary. It runs the platform (`yeoul server`), opens the SQL shell, runs the demo,
 //! and answers to the names of Kafka's tools, as sub-commands and when it is called by such a name.
 
+mod bench;
 #[cfg(feature = "platform")]
 mod demo;
+mod latencies;
 mod logging;
 #[cfg(feature = "platform")]
 mod platform;
@@ -39,6 +41,11 @@ enum Command {
     /// Real flights through a continuous query, shown live
     #[cfg(feature = "platform")]
     Demo(demo::DemoOptions),
+    /// Measures a broker: Yeoul, Kafka, or both beside each other
+    Bench {
+        #[command(subcommand)]
+        action: bench::Action,
+    },
     /// Kafka's command-line tools: list them, or make links by their names
     Tools {
         #[command(subcommand)]
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
         return exit(tools::run(tool, &arguments[2..]));
     }
     match Cli::parse_from(arguments).command {
+        Command::Bench { action } => exit(bench::run(&action)),
         Command::Tools { action } => exit(tools::install::run(&action)),
         #[cfg(feature = "platform")]
         Command::Server(options) => {

@@ -2,7 +2,6 @@
 
 pub(super) mod consumer;
 mod date_format;
-mod latency;
 pub(super) mod producer;
 
 use crate::tools::options::{Parsed, UsageError};

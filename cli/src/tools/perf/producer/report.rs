@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use client::{DeliveryObserver, ProduceError, RecordMetadata};
 
-use crate::tools::perf::latency::Latencies;
+use crate::latencies::Latencies;
 
 /// Takes the outcome of each record. A record's tag says when it was sent, in microseconds from
 /// the start, and its size; see [`tag`].

@@ -2,7 +2,7 @@
 
 /// A histogram of whole microseconds: 128 classes for each power of two.
 #[derive(Clone, Debug)]
-pub(super) struct Latencies {
+pub(crate) struct Latencies {
     counts: Vec<u64>,
     count: u64,
     total_us: u128,
@@ -12,32 +12,42 @@ pub(super) struct Latencies {
 const PRECISION_BITS: u32 = 7;
 
 impl Latencies {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let classes = usize::try_from(64 - PRECISION_BITS).expect("a small number") + 1;
         Self { counts: vec![0; classes << PRECISION_BITS], count: 0, total_us: 0, most_us: 0 }
     }
 
-    pub(super) fn add(&mut self, us: u64) {
+    pub(crate) fn add(&mut self, us: u64) {
         self.counts[class(us)] += 1;
         self.count += 1;
         self.total_us += u128::from(us);
         self.most_us = self.most_us.max(us);
     }
 
-    pub(super) fn count(&self) -> u64 {
+    /// Adds what another histogram has counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.count += other.count;
+        self.total_us += other.total_us;
+        self.most_us = self.most_us.max(other.most_us);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    pub(super) fn mean_ms(&self) -> f64 {
+    pub(crate) fn mean_ms(&self) -> f64 {
         if self.count == 0 { 0.0 } else { self.total_us as f64 / self.count as f64 / 1000.0 }
     }
 
-    pub(super) fn most_ms(&self) -> f64 {
+    pub(crate) fn most_ms(&self) -> f64 {
         self.most_us as f64 / 1000.0
     }
 
     /// The latency in milliseconds that a share of the records, 0 to 1, did not exceed.
-    pub(super) fn quantile_ms(&self, share: f64) -> f64 {
+    pub(crate) fn quantile_ms(&self, share: f64) -> f64 {
         let rank = (share * self.count as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
         for (class, count) in self.counts.iter().enumerate() {

@@ -1,0 +1,115 @@
+use super::*;
+use crate::bench::cells;
+use crate::bench::figures::{Failure, Figure, Line};
+
+struct Lines(Vec<Line>);
+
+impl Lines {
+    fn runs(
+        &mut self,
+        section: Section,
+        cell: &str,
+        metric: Metric,
+        runs: [(System, [f64; 3]); 2],
+    ) {
+        for (system, values) in runs {
+            for (run, value) in values.into_iter().enumerate() {
+                self.0.push(Line::Figure(Figure {
+                    session: "2026-01-02 03:04:05".to_owned(),
+                    section,
+                    cell: cell.to_owned(),
+                    metric,
+                    system,
+                    run: run + 1,
+                    value,
+                }));
+            }
+        }
+    }
+}
+
+const PRODUCE: &str = "1 KiB · none · acks all · 8 producers · 1 partition";
+
+fn figures() -> Figures {
+    let mut lines = Lines(vec![Line::Session(Session {
+        began: "2026-01-02 03:04:05".to_owned(),
+        commit: "0123abc".to_owned(),
+        command: "yeoul bench compare".to_owned(),
+        cpu: "Some CPU".to_owned(),
+        cores: 2,
+        memory_bytes: 24_000_000_000,
+        kernel: "6.1.0".to_owned(),
+    })]);
+    let pair = |yeoul, kafka| [(System::Yeoul, yeoul), (System::Kafka, kafka)];
+    let throughput = pair([900.0, 1000.0, 1100.0], [300.0, 400.0, 500.0]);
+    lines.runs(Section::Produce, PRODUCE, Metric::Throughput, throughput);
+    let cpu = pair([0.9, 0.9, 0.9], [1.8, 1.8, 1.8]);
+    lines.runs(Section::Produce, PRODUCE, Metric::CpuPerGigabyte, cpu);
+    lines.runs(Section::Produce, PRODUCE, Metric::P99, pair([1.0; 3], [4.0; 3]));
+    lines.runs(Section::Memory, cells::IDLE, Metric::Resident, pair([20.0; 3], [400.0; 3]));
+    lines.runs(Section::Memory, cells::IDLE, Metric::Peak, pair([21.0; 3], [420.0; 3]));
+    lines.0.push(Line::Failure(Failure {
+        session: "2026-01-02 03:04:05".to_owned(),
+        section: Section::Partitions,
+        cell: cells::TEN_THOUSAND.to_owned(),
+        system: System::Kafka,
+        run: 1,
+        reason: "a | b\nc".to_owned(),
+    }));
+    Figures::from_lines(lines.0)
+}
+
+#[test]
+fn the_page_says_what_was_measured() {
+    let page = page(&figures());
+    let expected = "\
+- Machine: Some CPU, 2 cores, 24 GB of memory, Linux 6.1.0
+- 2026-01-02 03:04:05, commit 0123abc: `yeoul bench compare`
+
+![Yeoul beside Kafka](performance.svg)
+
+## The aims
+
+2 met, 1 not met, 0 where the load client was the limit.
+
+| not met | Yeoul | Kafka | aim |
+|---|--:|--:|--:|
+| Producing: 1 KiB · none · acks all · 8 producers · 1 partition, broker CPU s/GB | 0.90 | 1.80 | 0.60 s/GB |
+
+## Producing
+
+Aims: throughput at least double Kafka's wherever the client is not the limit; broker CPU a gigabyte at most a third of Kafka's or 1.5 times the floor, whichever is more.
+
+| | MB/s: Yeoul | Kafka | × | aim | broker CPU s/GB: Yeoul | Kafka | × | aim | p99 ms: Yeoul | Kafka | × | records/s | client cores |
+|---|--:|--:|--:|---|--:|--:|--:|---|--:|--:|--:|--:|--:|
+| 1 KiB · none · acks all · 8 producers · 1 partition | 1,000 ±20% | 400 ±50% | 2.50 | met | 0.90 ±0% | 1.80 ±0% | 0.50 | **not met**: 0.60 s/GB | 1.00 ±0% | 4.00 ±0% | 0.25 |  |  |
+
+## Memory
+
+Aim: idle at most a fifteenth of Kafka's, and below 25 MB.
+
+| | Yeoul | Kafka | × | aim |
+|---|--:|--:|--:|---|
+| idle after the start: resident MB | 20.0 ±0% | 400 ±0% | 0.05 | met |
+| idle after the start: peak MB | 21.0 ±0% | 420 ±0% | 0.05 | |
+
+## Runs that came to nothing
+
+| | system | run | why |
+|---|---|--:|---|
+| Ten thousand partitions: 10,000 partitions | Kafka | 1 | a / b c |
+";
+    let body = page.strip_prefix(HEAD).and_then(|rest| rest.strip_suffix(TAIL));
+    assert_eq!(body, Some(expected), "{page}");
+}
+
+#[test]
+fn each_row_has_the_columns_of_its_head() {
+    let page = page(&figures());
+    let mut columns = None;
+    for line in page.lines() {
+        let count = line.starts_with('|').then(|| line.matches('|').count());
+        assert!(columns.is_none() || count.is_none() || columns == count, "{line}");
+        columns = count;
+    }
+}
