@@ -28,33 +28,40 @@ pub(super) fn page(figures: &Figures) -> String {
 const HEAD: &str = "\
 # How fast it is, beside Apache Kafka
 
-Written by `yeoul bench` from what it measured; `make bench` measures it all again. Each figure is the median of its runs, in which \
-the two systems took turns on the same machine, with the same load client, the same settings and one broker each; ± is the distance \
-between the least and the greatest run as a share of the median, and × is Yeoul by Kafka.
+Written by `yeoul bench` from what it measured; `make bench` measures it all again. Each \
+figure is the median of its runs, in which the two systems took turns on the same machine, \
+with the same load client, the same settings and one broker each; ± is the distance between \
+the least and the greatest run as a share of the median, and × is Yeoul by Kafka.
 
 ";
 
 const TAIL: &str = "
 ## How it was measured
 
-- The load client is Yeoul's own (`cli/src/bench/load`): it speaks Kafka's protocol on bare sockets, has one thread and sends batches \
-that were built beforehand, so that it costs little on a machine that it shares with the broker. `client cores` tells what it took; \
-where it was busy all the time, the broker might have done more.
-- Producing: `batch.size` of 16 KiB as Kafka's producer has it, 5 requests in flight, a request of at most 1 MiB with one batch for \
-each partition, idempotent with acks=all. MB/s and GB count batches as they are on the wire; with lz4 the records in them are \
-larger. Values are text like JSON events.
-- Consuming: a fetch session a consumer with the limits of Kafka's consumer (50 MiB, 1 MiB a partition, 500 ms). Cold: the log files \
-were synced and their pages given up with `posix_fadvise(DONTNEED)` before each run.
-- Latency: records are due at fixed times, whatever became of those before them, and are timed from then until they are read; a \
-record that could not be sent in time has waited all the while. 6 partitions, 2 producers, 2 consumers, acks=all, idempotent.
-- fsync: topics with `flush.messages=1`, 12 partitions, records of 1 KiB, one batch a request; the latency is that from request to \
-answer.
-- Ready: from starting the process until it answers ApiVersions and Metadata with a leader for each partition.
-- Kafka runs as its own scripts start it (G1, 1 GiB of heap unless `KAFKA_HEAP` says otherwise) and is under load for a while before \
-anything counts. Beyond the defaults both have `log.segment.delete.delay.ms=0`, so that what is removed is not written to disk later.
+- The load client is Yeoul's own (`cli/src/bench/load`): it speaks Kafka's protocol on bare \
+sockets, has one thread and sends batches that were built beforehand, so that it costs little \
+on a machine that it shares with the broker. `client cores` tells what it took; where it was \
+busy all the time, the broker might have done more.
+- Producing: `batch.size` of 16 KiB as Kafka's producer has it, 5 requests in flight, a \
+request of at most 1 MiB with one batch for each partition, idempotent with acks=all. MB/s and \
+GB count batches as they are on the wire; with lz4 the records in them are larger. Values are \
+text like JSON events.
+- Consuming: a fetch session a consumer with the limits of Kafka's consumer (50 MiB, 1 MiB a \
+partition, 500 ms). Cold: the log files were synced and their pages given up with \
+`posix_fadvise(DONTNEED)` before each run.
+- Latency: records are due at fixed times, whatever became of those before them, and are timed \
+from then until they are read; a record that could not be sent in time has waited all the \
+while. 6 partitions, 2 producers, 2 consumers, acks=all, idempotent.
+- fsync: topics with `flush.messages=1`, 12 partitions, records of 1 KiB, one batch a request; \
+the latency is that from request to answer.
+- Ready: from starting the process until it answers ApiVersions and Metadata with a leader for \
+each partition.
+- Kafka runs as its own scripts start it (G1, 1 GiB of heap unless `KAFKA_HEAP` says \
+otherwise) and is under load for a while before anything counts. Beyond the defaults both have \
+`log.segment.delete.delay.ms=0`, so that what is removed is not written to disk later.
 - Broker CPU is user and system time of the broker's process, from `/proc`.
-- The floor is a C program without any protocol, run in the same session: bytes from a loopback socket, their CRC-32C, into a file; \
-and a file to a socket by sendfile.
+- The floor is a C program without any protocol, run in the same session: bytes from a \
+loopback socket, their CRC-32C, into a file; and a file to a socket by sendfile.
 ";
 
 fn sessions(page: &mut String, sessions: &[Session]) {
