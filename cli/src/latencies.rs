@@ -75,7 +75,31 @@ fn upper_bound(class: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_quantile_is_that_of_the_sorted_values_to_a_percent(
+            mut values in proptest::collection::vec(0_u64..100_000_000, 1..300),
+            share in 0.0..=1.0_f64,
+            cut in 0_usize..300,
+        ) {
+            // Counted in two histograms that are merged, as by two threads.
+            let (mut latencies, mut other) = (Latencies::new(), Latencies::new());
+            for (index, us) in values.iter().enumerate() {
+                if index < cut { latencies.add(*us) } else { other.add(*us) }
+            }
+            latencies.merge(&other);
+            prop_assert_eq!(latencies.count(), values.len() as u64);
+            values.sort_unstable();
+            let rank = ((share * values.len() as f64).ceil() as usize).max(1);
+            let exact = values[rank - 1] as f64 / 1000.0;
+            let found = latencies.quantile_ms(share);
+            prop_assert!(found >= exact && found <= exact * 1.02 + 0.001, "{} {}", found, exact);
+        }
+    }
 
     #[test]
     fn quantiles_are_exact_to_a_percent() {

@@ -214,9 +214,20 @@ impl Asking {
             producer_epoch: -1,
             ..Default::default()
         };
-        let response = self.ask(4, &request)?;
-        check("InitProducerId", response.error_code)?;
-        Ok(Identity { id: response.producer_id, epoch: response.producer_epoch })
+        let until = Instant::now() + LED_WITHIN;
+        loop {
+            let response = self.ask(4, &request)?;
+            // A broker that has just started may not have its block of ids yet.
+            let comes = response.error_code == ErrorCode::CoordinatorLoadInProgress;
+            if comes && Instant::now() < until {
+                interrupt::check()?;
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            check("InitProducerId", response.error_code)?;
+            let (id, epoch) = (response.producer_id, response.producer_epoch);
+            return Ok(Identity { id, epoch });
+        }
     }
 }
 
