@@ -1,11 +1,11 @@
 //! Writes a log with a bit of everything into a folder, for other tools to read:
-//! `cargo run -p broker-log --example sample_log -- DIR`.
+//! `cargo run -p broker-log --example sample_log -- DIR [compacted]`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use broker_log::{FsStore, LeaderAppend, Location, Log, LogConfig, OpenOptions, Origin};
-use broker_log::{StorageError, TopicPartition};
+use broker_log::{OffsetMap, StorageError, TopicPartition, Unhurried};
 use protocol::record::control::{self, Marker};
 use protocol::record::{BatchBuilder, BatchOptions, Codec, Compression, Header};
 use uuid::Uuid;
@@ -13,10 +13,13 @@ use uuid::Uuid;
 const START_MS: i64 = 1_700_000_000_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let log_dir = PathBuf::from(std::env::args().nth(1).ok_or("usage: sample_log DIR")?);
+    let usage = "usage: sample_log DIR [compacted]";
+    let log_dir = PathBuf::from(std::env::args().nth(1).ok_or(usage)?);
+    let compacted = std::env::args().nth(2).is_some_and(|word| word == "compacted");
     let mut config = LogConfig::default();
     config.segment.bytes = 16 * 1024;
     config.segment.index_interval_bytes = 1024;
+    config.retention.compact = compacted;
     let location = Location {
         log_dir,
         topic_partition: TopicPartition::new("sample", 0),
@@ -28,6 +31,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         fill(&mut log, round)?;
     }
     log.set_high_watermark(log.log_end_offset());
+    if compacted {
+        compact(&mut log)?;
+    }
     let closed = log.close()?;
     println!("{} records", closed.recovery_point);
     Ok(())
@@ -69,6 +75,25 @@ fn fill(log: &mut Log, round: i64) -> Result<(), Box<dyn std::error::Error>> {
         log.append_as_leader(&marker, LeaderAppend { origin, ..append })?;
     }
     flush(log, now_ms)?;
+    Ok(())
+}
+
+/// Passes with a map that is too small for one: the first half of the log is without tombstones
+/// in the end, and the rest has them with their delete horizons.
+fn compact(log: &mut Log) -> Result<(), Box<dyn std::error::Error>> {
+    let mut map = OffsetMap::new(24 * 8, 1.0);
+    let (mut checkpoint, mut now_ms) = (None, START_MS);
+    for pass in 0.. {
+        let cleanable = log.cleanable(checkpoint, now_ms)?.ok_or("the log is not compacted")?;
+        if cleanable.first_dirty_offset == cleanable.first_uncleanable_offset {
+            break;
+        }
+        let written = log.prepare_compaction(&cleanable, now_ms)?.run(&mut map, &mut Unhurried)?;
+        checkpoint = Some(written.stats.end_offset);
+        println!("{:?}", written.stats);
+        log.finish_compaction(written)?.remove()?;
+        now_ms += if pass % 50 == 49 { log.config().compaction.delete_retention_ms } else { 1 };
+    }
     Ok(())
 }
 
