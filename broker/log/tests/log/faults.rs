@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use broker_log::{
     Entry, File, Log, LogConfig, MemoryStore, OpenOptions, Space, Store, TopicPartition,
@@ -27,16 +27,24 @@ pub(crate) enum Failing {
 pub(crate) struct Faults {
     left: Arc<AtomicI64>,
     failing: Failing,
+    /// How much room the disk says that it has; `u64::MAX`: what it has.
+    usable_bytes: Arc<AtomicU64>,
 }
 
 impl Faults {
     pub(crate) fn after(operations: i64, failing: Failing) -> Self {
-        Self { left: Arc::new(AtomicI64::new(operations)), failing }
+        let usable_bytes = Arc::new(AtomicU64::new(u64::MAX));
+        Self { left: Arc::new(AtomicI64::new(operations)), failing, usable_bytes }
     }
 
     /// Begins anew: the next operation but so many fails.
     pub(crate) fn set(&self, operations: i64) {
         self.left.store(operations, Ordering::SeqCst);
+    }
+
+    /// Lets the disk say that it has so much room.
+    pub(crate) fn set_usable(&self, bytes: u64) {
+        self.usable_bytes.store(bytes, Ordering::SeqCst);
     }
 
     /// Does something to which nothing happens.
@@ -123,7 +131,9 @@ impl Store for FaultyStore {
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {
-        self.inner.space(path)
+        let space = self.inner.space(path)?;
+        let usable_bytes = self.faults.usable_bytes.load(Ordering::SeqCst).min(space.usable_bytes);
+        Ok(Space { usable_bytes, ..space })
     }
 }
 

@@ -1,6 +1,12 @@
 //! What a start makes of the files that a pass was at work on.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use broker_log::{LogConfig, MemoryStore, OpenOptions};
+
 use super::*;
+use crate::faults::{Failing, Faults, FaultyStore};
 
 /// A log of two small segments and the active one, and what a pass makes of it.
 fn rigged(mut rig: Rig) -> (Rig, Vec<Seen>) {
@@ -39,35 +45,48 @@ fn open(rig: &Rig) -> Vec<Seen> {
     committed(&log)
 }
 
+/// The files before and after a pass, and what readers see of them.
+struct Swap {
+    old: Vec<(String, Vec<u8>)>,
+    /// The new segment's, that of its batches last.
+    new: Vec<(String, Vec<u8>)>,
+    before: Vec<Seen>,
+    after: Vec<Seen>,
+}
+
+impl Swap {
+    fn of(rig: &Rig, before: Vec<Seen>) -> Self {
+        let old = all_files(rig);
+        let mut log = rig.open();
+        log.set_high_watermark(5);
+        Cleaner::new().pass(&mut log, NOW);
+        let after = committed(&log);
+        log.close().unwrap();
+        assert_ne!(before, after);
+        let mut new = all_files(rig);
+        new.retain(|(name, _)| name.starts_with(&"0".repeat(20)) && !name.ends_with("snapshot"));
+        new.sort_by_key(|(name, _)| name.contains(".log"));
+        assert_eq!(new.len(), 3, "batches and two indexes");
+        Self { old, new, before, after }
+    }
+
+    fn named(&self, suffix: &str) -> Vec<(String, Vec<u8>)> {
+        let named = |(name, bytes): &(String, Vec<u8>)| (format!("{name}{suffix}"), bytes.clone());
+        self.new.iter().map(named).collect()
+    }
+}
+
 #[test]
 fn a_pass_is_taken_up_where_a_crash_left_it() {
     on_each_store(|rig| {
         let (rig, before) = rigged(rig);
-        let old = all_files(&rig);
-        let mut log = rig.open();
-        log.set_high_watermark(5);
-        let (_, removed) = Cleaner::new().pass_keeping(&mut log, NOW);
-        removed.remove().unwrap();
-        let after = committed(&log);
-        log.close().unwrap();
-        assert_ne!(before, after);
-        let new: Vec<_> = all_files(&rig)
-            .into_iter()
-            .filter(|(name, _)| name.starts_with(&"0".repeat(20)) && !name.ends_with("snapshot"))
-            .collect();
-        assert_eq!(new.len(), 3, "batches and two indexes");
-        let named = |suffix: &str| -> Vec<_> {
-            new.iter().map(|(name, bytes)| (format!("{name}{suffix}"), bytes.clone())).collect()
-        };
-        // One index, all but the batches, all.
+        let swap = Swap::of(&rig, before);
+        let Swap { old, new, before, after } = &swap;
+        let (cleaned, swaps) = (swap.named(".cleaned"), swap.named(".swap"));
+        // No index, one, all but the batches, all.
         for count in 0..=3 {
-            let mut order = named(".cleaned");
-            order.sort_by_key(|(name, _)| name.contains(".log"));
-            let mut swaps = named(".swap");
-            swaps.sort_by_key(|(name, _)| name.contains(".log"));
-            let files = [&old[..], &swaps[..count], &order[count..]].concat();
-            restore(&rig, &files);
-            assert_eq!(open(&rig), if count == 3 { after.clone() } else { before.clone() });
+            restore(&rig, &[&old[..], &swaps[..count], &cleaned[count..]].concat());
+            assert_eq!(&open(&rig), if count == 3 { after } else { before });
         }
         // Some of the old files are gone already.
         let is_old = |(name, _): &&(String, Vec<u8>)| {
@@ -75,24 +94,52 @@ fn a_pass_is_taken_up_where_a_crash_left_it() {
         };
         let replaced: Vec<_> = old.iter().filter(is_old).cloned().collect();
         for gone in 0..=replaced.len() {
-            let mut files = [&old[..], &named(".swap")[..]].concat();
+            let mut files = [&old[..], &swaps[..]].concat();
             files.retain(|(name, _)| !replaced[..gone].iter().any(|(old, _)| old == name));
             restore(&rig, &files);
-            assert_eq!(open(&rig), after, "{gone} of the old files are gone");
+            assert_eq!(&open(&rig), after, "{gone} of the old files are gone");
         }
         // Some of the new ones have their names.
+        let others: Vec<_> = old.iter().filter(|file| !replaced.contains(file)).cloned().collect();
         for done in 0..=3 {
-            let mut files: Vec<_> =
-                old.iter().filter(|file| !replaced.contains(file)).cloned().collect();
-            let (mut named, mut swaps) = (new.clone(), named(".swap"));
-            named.sort_by_key(|(name, _)| name.contains(".log"));
-            swaps.sort_by_key(|(name, _)| name.contains(".log"));
-            files.extend_from_slice(&named[..done]);
-            files.extend_from_slice(&swaps[done..]);
-            restore(&rig, &files);
-            assert_eq!(open(&rig), after, "{done} of the new files have their names");
+            restore(&rig, &[&others[..], &new[..done], &swaps[done..]].concat());
+            assert_eq!(&open(&rig), after, "{done} of the new files have their names");
         }
     });
+}
+
+#[test]
+fn a_start_that_fails_at_any_operation_is_made_good_by_the_next() {
+    let inner = MemoryStore::default();
+    let rig = Rig {
+        store: Arc::new(inner.clone()),
+        dir: PathBuf::from("data"),
+        config: LogConfig::default(),
+    };
+    let (rig, before) = rigged(rig);
+    let swap = Swap::of(&rig, before);
+    let states = [
+        ([&swap.old[..], &swap.named(".swap")[..]].concat(), &swap.after),
+        (
+            [&swap.old[..], &swap.named(".swap")[..1], &swap.named(".cleaned")[1..]].concat(),
+            &swap.before,
+        ),
+    ];
+    for (files, expected) in states {
+        for operations in 0.. {
+            restore(&rig, &files);
+            let faults = Faults::after(operations, Failing::ForGood);
+            let store = Arc::new(FaultyStore { inner: inner.clone(), faults: faults.clone() });
+            let config = Arc::new(rig.config.clone());
+            let options = OpenOptions { now_ms: NOW, ..Default::default() };
+            drop(Log::open(store, rig.location(), config, options));
+            assert_eq!(&open(&rig), expected, "operation {operations}");
+            if !faults.happened() {
+                assert!(operations > 10);
+                break;
+            }
+        }
+    }
 }
 
 #[test]

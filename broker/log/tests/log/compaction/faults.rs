@@ -153,6 +153,27 @@ fn a_log_is_compacted_on_after_a_crash_at_any_operation() {
     }
 }
 
+#[test]
+fn a_disk_without_room_for_a_second_log_is_compacted_part_by_part() {
+    let faults = Faults::after(i64::MAX, Failing::Once);
+    let mut life = Life::new(&faults);
+    let mut log = life.write();
+    faults.set_usable(100);
+    let mut cleaner = Cleaner::new();
+    let mut stats = cleaner.pass(&mut log, NOW);
+    assert!(stats.short_of_space);
+    assert_eq!((stats.end_offset, stats.segments_written), (0, 1), "what is done is in its place");
+    for _ in 0..20 {
+        stats = cleaner.pass(&mut log, NOW);
+        life.check(&log);
+        if !stats.short_of_space {
+            break;
+        }
+    }
+    assert_eq!(stats.end_offset, log.log_end_offset());
+    assert_eq!(cleaner.cleanable(&log, NOW).dirty_bytes, 0);
+}
+
 fn is_of_a_log(name: &str) -> bool {
     let ends = [".log", ".index", ".timeindex", ".txnindex", ".snapshot"];
     ends.iter().any(|end| name.ends_with(end))
