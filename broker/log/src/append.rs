@@ -36,6 +36,9 @@ pub struct Appended {
     /// A new segment was begun: flush the earlier ones with [`Log::prepare_flush`] up to
     /// [`Log::active_base_offset`], so that a recovery need not scan them.
     pub rolled: bool,
+    /// `flush.messages` demands that all below this offset is synced before the append is
+    /// acknowledged: see [`Log::sync_demanded`]. `None`: it is acknowledged as it is.
+    pub sync_to: Option<i64>,
 }
 
 /// Offsets, times and sizes of the batches of an append, summed up.
@@ -52,13 +55,14 @@ impl Log {
     /// `protocol::record::validate`: sizes, CRC and counts are good. Base offsets, the leader
     /// epoch and, where the topic asks for it, the append time are the log's.
     ///
-    /// A roll, and `flush.messages`, may make it block longer than one write to the page
-    /// cache. When `flush.messages` demands a sync and that fails, the records are written.
+    /// A roll may make it block longer than one write to the page cache. Nothing is synced here:
+    /// where `flush.messages` demands it, [`Appended::sync_to`] says so.
     pub fn append_as_leader(
         &mut self,
         records: &Bytes,
         append: LeaderAppend,
     ) -> Result<Appended, AppendError> {
+        self.check_syncs()?;
         self.producers.begin();
         let append_time = match self.config.timestamp.r#type {
             TimestampType::CreateTime => None,
@@ -84,7 +88,7 @@ impl Log {
         let rolled = self.make_room(records.len(), &extent, append.now_ms)?;
         self.write_placed(records, &extent, append.leader_epoch, append_time)?;
         let placed = self.placed(append.leader_epoch, append_time);
-        self.commit(records, placed, &extent, append.now_ms)?;
+        self.commit(records, placed, &extent, append.now_ms);
         Ok(Appended {
             base_offset: extent.first_offset,
             last_offset: extent.last_offset,
@@ -92,6 +96,7 @@ impl Log {
             log_start_offset: self.log_start_offset,
             duplicate: false,
             rolled,
+            sync_to: self.sync_demanded(),
         })
     }
 
@@ -102,6 +107,7 @@ impl Log {
         records: &Bytes,
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
+        self.check_syncs()?;
         self.producers.begin();
         let mut extent = None;
         for found in batch::headers(records) {
@@ -119,7 +125,7 @@ impl Log {
         let extent = extent.ok_or(AppendError::Empty)?;
         let rolled = self.make_room(records.len(), &extent, now_ms)?;
         self.active_mut().write(&mut [IoSlice::new(records)])?;
-        self.commit(records, Placed::as_they_are(), &extent, now_ms)?;
+        self.commit(records, Placed::as_they_are(), &extent, now_ms);
         Ok(Appended {
             base_offset: extent.first_offset,
             last_offset: extent.last_offset,
@@ -127,6 +133,7 @@ impl Log {
             log_start_offset: self.log_start_offset,
             duplicate: false,
             rolled,
+            sync_to: self.sync_demanded(),
         })
     }
 
@@ -138,6 +145,7 @@ impl Log {
             log_start_offset: self.log_start_offset,
             duplicate: true,
             rolled: false,
+            sync_to: self.sync_demanded().map(|all| all.min(last_offset + 1)),
         }
     }
 
@@ -262,7 +270,7 @@ impl Log {
         mut placed: Placed,
         extent: &Extent,
         now_ms: i64,
-    ) -> Result<(), AppendError> {
+    ) {
         let config = self.config.clone();
         for (_, header) in batch::headers(records).flatten() {
             let Some(header) = placed.next(header) else { break };
@@ -274,10 +282,7 @@ impl Log {
         self.next_offset = extent.last_offset + 1;
         let active = self.segments.last_mut().expect("a log has a segment");
         self.producers.commit(self.next_offset, |entry| active.aborted.push(entry));
-        if self.next_offset.saturating_sub(self.recovery_point) >= config.flush.messages {
-            self.flush(now_ms)?;
-        }
-        Ok(())
+        self.demand_sync();
     }
 
     fn placed(&self, leader_epoch: i32, append_time: Option<i64>) -> Placed {

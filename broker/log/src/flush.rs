@@ -89,6 +89,31 @@ impl Log {
         self.recovery_point < self.next_offset && waited >= self.config.flush.ms
     }
 
+    /// How far the log must be synced before what was appended is acknowledged, as far as that is
+    /// not done; `None`: all that was appended is as safe as `flush.messages` wants it.
+    pub fn sync_demanded(&self) -> Option<i64> {
+        let demanded = self.flush_state.demanded;
+        (demanded > self.recovery_point).then_some(demanded)
+    }
+
+    /// The end of what is as safe as `flush.messages` wants it: nothing from here on may be read
+    /// or acknowledged. It is the log's end, or what is synced while a sync is demanded.
+    pub fn safe_end_offset(&self) -> i64 {
+        match self.sync_demanded() {
+            None => self.next_offset,
+            Some(_) => self.recovery_point,
+        }
+    }
+
+    /// Demands a sync of everything when as many records as `flush.messages` came since the last
+    /// one that was demanded or done.
+    pub(crate) fn demand_sync(&mut self) {
+        let counted_from = self.recovery_point.max(self.flush_state.demanded);
+        if self.next_offset.saturating_sub(counted_from) >= self.config.flush.messages {
+            self.flush_state.demanded = self.next_offset;
+        }
+    }
+
     /// What has to be synced so that all below an offset is; `None`: all of it is. Call
     /// [`Flush::run`] without the lock, then [`Self::finish_flush`].
     pub fn prepare_flush(&mut self, up_to: i64) -> Result<Option<Flush>, StorageError> {
@@ -96,32 +121,54 @@ impl Log {
         if up_to <= self.recovery_point {
             return Ok(None);
         }
+        self.check_syncs()?;
         // Behind the recovery point, this file is all that tells of the epochs.
         self.epochs.save()?;
         Flush::of(self, up_to).map(Some)
     }
 
-    /// Moves the recovery point to where a flush came.
-    pub fn finish_flush(&mut self, flushed: Flushed, now_ms: i64) {
+    /// Moves the recovery point to where a flush came; hand over what [`Flush::run`] returned.
+    ///
+    /// After a sync that failed the system may have dropped what it could not write, and the next
+    /// sync would succeed without it. So from then on the log takes no appends and is not synced
+    /// or closed in order, until it is opened anew and its files are read.
+    pub fn finish_flush(
+        &mut self,
+        outcome: Result<Flushed, StorageError>,
+        now_ms: i64,
+    ) -> Result<(), StorageError> {
+        let flushed = outcome.inspect_err(|_| self.flush_state.failed = true)?;
         if flushed.truncations != self.flush_state.truncations {
-            return;
+            return Ok(());
         }
         let last = self.segments.len() - 1;
         let first = self.segment_of(self.recovery_point).min(last);
         self.segments[first..last].iter_mut().for_each(Segment::release_indexes);
         self.recovery_point = self.recovery_point.max(flushed.up_to);
         self.flush_state.last_flush_ms = now_ms;
-        self.flush_state.names_synced = flushed.names_given;
+        // Flushes may end in another order than they began.
+        let names_synced = self.flush_state.names_synced.max(flushed.names_given);
+        self.flush_state.names_synced = names_synced;
         // One at the flush's end may have been written since.
         self.flush_state.snapshots.retain(|file| file.id.base_offset >= flushed.up_to);
+        Ok(())
     }
 
     /// Syncs the whole log; blocks as long as the disk takes.
     pub fn flush(&mut self, now_ms: i64) -> Result<(), StorageError> {
         if let Some(flush) = self.prepare_flush(self.next_offset)? {
-            let flushed = flush.run()?;
-            self.finish_flush(flushed, now_ms);
+            self.finish_flush(flush.run(), now_ms)?;
         }
         Ok(())
+    }
+
+    /// An error where a sync has failed since the log was opened.
+    pub(crate) fn check_syncs(&self) -> Result<(), StorageError> {
+        if !self.flush_state.failed {
+            return Ok(());
+        }
+        let problem = "an earlier sync failed, and what it was to write may be lost: see to the \
+                       disk and start the broker anew";
+        Err(StorageError::on("sync", self.dir())(std::io::Error::other(problem)))
     }
 }

@@ -60,6 +60,10 @@ pub(crate) struct FlushState {
     /// Grows with each truncation: a flush that was prepared before one says nothing.
     pub(crate) truncations: u64,
     pub(crate) last_flush_ms: i64,
+    /// All below must be synced before it is acknowledged.
+    pub(crate) demanded: i64,
+    /// A sync failed: see [`Log::finish_flush`].
+    pub(crate) failed: bool,
 }
 
 /// Which partition, and in which log dir.
@@ -122,7 +126,7 @@ impl Log {
         let Recovered { segments, next_offset, log_start_offset, .. } = recovered;
         let synced = if options.clean_shutdown { next_offset } else { options.recovery_point };
         let compaction = CompactionState::new(&config, options.now_ms);
-        let log = Self {
+        let mut log = Self {
             folder,
             topic_partition,
             topic_id,
@@ -142,8 +146,15 @@ impl Log {
                 names_synced: 0,
                 truncations: 0,
                 last_flush_ms: options.now_ms,
+                demanded: 0,
+                failed: false,
             },
         };
+        // What a killed process left in the page cache may have been read before it was synced.
+        log.demand_sync();
+        if log.sync_demanded().is_some() {
+            log.flush(options.now_ms)?;
+        }
         Ok((log, recovered.report))
     }
 
@@ -277,6 +288,7 @@ impl Log {
     /// nothing, provided that the log dir's checkpoints get what is returned and its clean
     /// shutdown is marked.
     pub fn close(mut self) -> Result<Closed, StorageError> {
+        self.check_syncs()?;
         self.settle_compaction()?.remove()?;
         // Of a log without records, a loss of power takes nothing that matters.
         if self.segments.iter().any(|segment| segment.size() > 0) {

@@ -37,6 +37,7 @@ impl Log {
         self.next_offset = offset;
         self.recovery_point = self.recovery_point.min(offset);
         self.compaction.clean_limit = self.compaction.clean_limit.min(offset);
+        self.flush_state.demanded = self.flush_state.demanded.min(offset);
         self.log_start_offset = self.log_start_offset.min(offset);
         self.high_watermark = self.high_watermark.min(offset);
         self.epochs.truncate_from_end(offset);
@@ -63,6 +64,7 @@ impl Log {
         self.high_watermark = offset;
         self.recovery_point = self.recovery_point.min(offset);
         self.compaction.clean_limit = self.compaction.clean_limit.min(offset);
+        self.flush_state.demanded = self.flush_state.demanded.min(offset);
         self.epochs.clear();
         self.epochs.save()?;
         Ok(self.reload_producers(now_ms)?)

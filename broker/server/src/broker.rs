@@ -282,7 +282,8 @@ fn assemble(config: Arc<BrokerConfig>, opened: Opened) -> Arc<Services> {
         clock.clone(),
     );
     let slots = config.settings.fetch.session_slots as usize;
-    let groups = start_groups(&config, &controller, &opened.partitions);
+    let flusher = Flusher::new(opened.partitions.clone(), clock.clone(), tasks.clone());
+    let groups = start_groups(&config, &controller, &opened.partitions, &flusher);
     Arc::new(Services {
         groups,
         cluster_id: opened.cluster_id,
@@ -293,7 +294,7 @@ fn assemble(config: Arc<BrokerConfig>, opened: Opened) -> Arc<Services> {
         configs: opened.configs,
         producer_ids: ProducerIds::default(),
         fetch_sessions: FetchSessions::new(slots),
-        flusher: Flusher::default(),
+        flusher,
         cleaner: Cleaner::default(),
         stopping,
         tasks,
@@ -305,6 +306,7 @@ fn start_groups(
     config: &BrokerConfig,
     controller: &Controller,
     partitions: &Arc<Partitions>,
+    flusher: &Flusher,
 ) -> Groups {
     let clock = config.environment.clock.clone();
     let settings = config.settings.groups.clone();
@@ -313,6 +315,7 @@ fn start_groups(
         controller.clone(),
         partitions.clone(),
         clock.clone(),
+        flusher.clone(),
         Duration::from_millis(patience),
     );
     let compression = i16::try_from(config.settings.offsets_topic.compression_codec).ok();

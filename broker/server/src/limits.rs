@@ -49,3 +49,9 @@ pub(crate) const DISK_THREADS: usize = 8;
 
 /// Open files that the broker asks the system for at its start.
 pub(crate) const OPEN_FILES: u64 = 1_048_576;
+
+/// Flushes that run at once. Syncs that wait together share a commit of the file system's journal.
+pub(crate) const FLUSH_THREADS: usize = 16;
+
+/// Of those, the ones that may sync what nobody waits for.
+pub(crate) const LATER_FLUSH_THREADS: usize = 2;

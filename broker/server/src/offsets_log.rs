@@ -12,12 +12,14 @@ use protocol::record::{self, BatchError};
 use crate::clock::Clock;
 use crate::controller::Controller;
 use crate::limits::OFFSETS_READ_BYTES;
-use crate::partition::{Partition, Partitions, ProduceError};
+use crate::partition::{Partition, Partitions, ProduceError, SyncError};
+use crate::upkeep::Flusher;
 
 pub(crate) struct OffsetsLog {
     controller: Controller,
     partitions: Arc<Partitions>,
     clock: Arc<dyn Clock>,
+    flusher: Flusher,
     commit_timeout: Duration,
 }
 
@@ -26,9 +28,10 @@ impl OffsetsLog {
         controller: Controller,
         partitions: Arc<Partitions>,
         clock: Arc<dyn Clock>,
+        flusher: Flusher,
         commit_timeout: Duration,
     ) -> Self {
-        Self { controller, partitions, clock, commit_timeout }
+        Self { controller, partitions, clock, flusher, commit_timeout }
     }
 
     fn partition(&self, index: i32) -> Option<Arc<Partition>> {
@@ -50,11 +53,14 @@ impl LogWriter for OffsetsLog {
     fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError> {
         let held = self.partition(partition).ok_or(AppendError::NotLeader)?;
         let appended = held
-            .append(&batch, Origin::Coordinator, self.clock.now_ms())
+            .append(&batch, Origin::Coordinator, self.clock.now_ms(), &self.flusher)
             .map_err(|problem| refused(problem, batch.len()))?;
         let end = appended.last_offset + 1;
         let timeout = self.commit_timeout;
         Ok(Box::pin(async move {
+            if let Some(offset) = appended.sync_to {
+                held.wait_until_synced(offset).await.map_err(not_synced)?;
+            }
             match held.wait_for_high_watermark(end, timeout).await {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(AppendError::Timeout),
@@ -107,6 +113,13 @@ fn whole_batches(bytes: &Bytes) -> Bytes {
     bytes.clone()
 }
 
+fn not_synced(problem: SyncError) -> AppendError {
+    match problem {
+        SyncError::Gone => AppendError::NotLeader,
+        SyncError::Storage(reason) => AppendError::Storage { reason: reason.to_string() },
+    }
+}
+
 fn refused(problem: ProduceError, bytes: usize) -> AppendError {
     match problem {
         ProduceError::Leadership(_) => AppendError::NotLeader,
@@ -114,6 +127,7 @@ fn refused(problem: ProduceError, bytes: usize) -> AppendError {
             LogAppendError::MessageTooLarge { .. } | LogAppendError::BatchesTooLarge { .. },
         ) => AppendError::TooLarge { bytes },
         ProduceError::Append(problem) => AppendError::Storage { reason: problem.to_string() },
+        ProduceError::Offline { reason } => AppendError::Storage { reason: reason.to_string() },
     }
 }
 

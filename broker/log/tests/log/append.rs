@@ -1,4 +1,4 @@
-use broker_log::{AppendError, LeaderAppend, TimestampType};
+use broker_log::{AppendError, LeaderAppend, Log, TimestampType};
 use bytes::Bytes;
 use protocol::record::{self, BatchOptions, Codec, Compression, RecordBatch};
 
@@ -182,5 +182,50 @@ fn a_batch_may_be_parsed_from_what_was_appended() {
         let stored = Bytes::from(rig.content("00000000000000000000.log"));
         let batch = RecordBatch::parse(&stored).unwrap();
         assert_eq!((batch.size(), batch.count), (stored.len(), 1));
+    });
+}
+
+#[test]
+fn flush_messages_demands_a_sync_now_and_then_and_meanwhile_nothing_passes_it() {
+    on_each_store(|mut rig| {
+        rig.config.flush.messages = 3;
+        let mut log = rig.open();
+        let next = |log: &mut Log| put(log, NOW, "x").sync_to;
+        assert_eq!([next(&mut log), next(&mut log)], [None, None]);
+        assert_eq!(log.safe_end_offset(), 2);
+        assert_eq!(next(&mut log), Some(3));
+        assert_eq!(log.safe_end_offset(), 0);
+        let flush = log.prepare_flush(3).unwrap().unwrap();
+        assert_eq!(next(&mut log), Some(3), "it is not acknowledged before the third is");
+        log.finish_flush(flush.run(), NOW).unwrap();
+        assert_eq!((log.recovery_point(), log.safe_end_offset()), (3, 4));
+        assert_eq!([next(&mut log), next(&mut log)], [None, Some(6)]);
+    });
+}
+
+#[test]
+fn a_repeated_batch_waits_for_the_sync_of_its_first_time() {
+    on_each_store(|mut rig| {
+        rig.config.flush.messages = 1;
+        let mut log = rig.open();
+        let sent = produced(5, 0, 0, 2);
+        assert_eq!(log.append_as_leader(&sent, by_client()).unwrap().sync_to, Some(2));
+        put(&mut log, NOW, "x");
+        let again = log.append_as_leader(&sent, by_client()).unwrap();
+        assert_eq!((again.duplicate, again.sync_to), (true, Some(2)));
+        log.flush(NOW).unwrap();
+        assert_eq!(log.append_as_leader(&sent, by_client()).unwrap().sync_to, None);
+    });
+}
+
+#[test]
+fn a_log_that_is_to_be_synced_is_synced_when_it_is_opened_after_a_crash() {
+    on_each_store(|mut rig| {
+        rig.config.flush.messages = 1;
+        let mut log = rig.open();
+        fill(&mut log, 2);
+        drop(log);
+        let (log, _) = rig.open_after_crash(0);
+        assert_eq!((log.recovery_point(), log.safe_end_offset()), (2, 2));
     });
 }

@@ -129,7 +129,7 @@ fn only_segments_above_the_recovery_point_are_scanned() {
         assert_eq!(log.segment_count(), 4);
         let base = log.active_base_offset();
         let flush = log.prepare_flush(base).unwrap().unwrap();
-        log.finish_flush(flush.run().unwrap(), NOW);
+        log.finish_flush(flush.run(), NOW).unwrap();
         assert_eq!(log.recovery_point(), base);
         drop(log);
         // Damage below the recovery point goes unseen: that is what the point is for.

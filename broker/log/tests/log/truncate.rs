@@ -113,8 +113,8 @@ fn a_flush_that_was_prepared_before_a_cut_says_nothing() {
         let flush = log.prepare_flush(5).unwrap().unwrap();
         log.truncate_to(2, NOW).unwrap();
         fill(&mut log, 3);
-        let flushed = flush.run().unwrap();
-        log.finish_flush(flushed, NOW);
+        let flushed = flush.run();
+        log.finish_flush(flushed, NOW).unwrap();
         assert_eq!(log.recovery_point(), 0);
         log.flush(NOW).unwrap();
         assert_eq!(log.recovery_point(), 5);

@@ -9,7 +9,7 @@ use super::produce::ProduceRefusal;
 use super::records::DeleteRecordsError;
 use crate::controller::configs::ConfigError;
 use crate::controller::{CommitError, TopicError};
-use crate::partition::{FetchError, LeadershipError, ProduceError};
+use crate::partition::{FetchError, LeadershipError, ProduceError, SyncError};
 
 pub(crate) fn code_of_topic_error(error: &TopicError) -> ErrorCode {
     match error {
@@ -57,6 +57,14 @@ pub(crate) fn code_of_produce_error(error: &ProduceError) -> ErrorCode {
     match error {
         ProduceError::Leadership(error) => code_of_leadership_error(error),
         ProduceError::Append(error) => code_of_append_error(error),
+        ProduceError::Offline { .. } => ErrorCode::KafkaStorageError,
+    }
+}
+
+pub(crate) fn code_of_sync_error(error: &SyncError) -> ErrorCode {
+    match error {
+        SyncError::Gone => ErrorCode::UnknownTopicOrPartition,
+        SyncError::Storage(_) => ErrorCode::KafkaStorageError,
     }
 }
 

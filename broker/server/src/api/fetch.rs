@@ -20,7 +20,6 @@ use protocol::messages::fetch_response::{
 };
 use protocol::messages::{FetchRequest, FetchResponse};
 use protocol::record::Records;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -29,7 +28,7 @@ use super::fetch_session::{
     Asked, FINAL_EPOCH, FetchKey, INITIAL_EPOCH, Session, SessionChanges, Told, TopicKey,
 };
 use crate::dispatch::{self, Outcome, RequestContext};
-use crate::partition::{FetchSpec, Fetched, Isolation, Partition};
+use crate::partition::{FetchSpec, Fetched, Isolation, Partition, Wake};
 use crate::services::Services;
 
 /// A response, and the files that fill the gaps in it.
@@ -204,38 +203,56 @@ enum Found {
     Missing(ErrorCode),
 }
 
-/// Reads until there is enough, something is wrong, or the time is up.
+impl Found {
+    /// Bytes of records.
+    fn length(&self) -> usize {
+        match self {
+            Found::Read(fetched) => fetched.records.as_ref().map_or(0, |slice| slice.length),
+            Found::Failed(_) | Found::Missing(_) => 0,
+        }
+    }
+}
+
+/// Reads until there is enough, something is wrong, or the time is up. While it waits, only the
+/// partitions that move are looked at again.
 async fn wait_and_read(services: &Services, scope: &Scope, limits: Limits) -> Vec<Found> {
     let deadline = Instant::now() + limits.max_wait;
     let image = services.image();
     let targets: Vec<_> =
         scope.partitions.iter().map(|(key, _)| find(services, &image, key)).collect();
-    let (found, enough) = read(scope, &targets, limits);
-    if enough || limits.max_wait.is_zero() {
-        return found;
+    let mut reading = Reading::begin(scope, &targets, limits);
+    if reading.is_enough() || limits.max_wait.is_zero() {
+        return reading.found;
     }
-    let notify = Arc::new(Notify::new());
-    let parked: Vec<_> =
-        targets.iter().flatten().map(|partition| partition.park(&notify)).collect();
+    let wake = Arc::new(Wake::default());
+    let park = |(number, (target, moves)): (usize, (&Target, &u64))| {
+        let partition = target.as_ref().ok()?;
+        Some(partition.waiters().park(&wake, number, *moves))
+    };
+    let _parked: Vec<_> =
+        targets.iter().zip(&reading.moves).enumerate().filter_map(park).collect();
+    let time_is_up = tokio::time::sleep_until(deadline);
+    tokio::pin!(time_is_up);
     loop {
-        let (found, enough) = read(scope, &targets, limits);
-        if enough {
-            return found;
-        }
-        let over = tokio::select! {
+        let (moved, over) = tokio::select! {
             biased;
-            () = notify.notified() => false,
-            () = tokio::time::sleep_until(deadline) => true,
-            () = services.stopping.cancelled() => true,
+            moved = wake.moved() => (moved, false),
+            () = &mut time_is_up => (wake.take(), true),
+            () = services.stopping.cancelled() => (wake.take(), true),
         };
-        if over {
-            drop(parked);
-            return read(scope, &targets, limits).0;
+        for number in moved {
+            reading.look(number);
+        }
+        if over || reading.is_enough() {
+            return reading.found;
         }
     }
 }
 
-fn find(services: &Services, image: &Image, key: &FetchKey) -> Result<Arc<Partition>, ErrorCode> {
+/// A partition, or why there is none.
+type Target = Result<Arc<Partition>, ErrorCode>;
+
+fn find(services: &Services, image: &Image, key: &FetchKey) -> Target {
     let topic = match &key.topic {
         TopicKey::Name(name) => image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition),
         TopicKey::Id(id) => image.topic_by_id(*id).ok_or(ErrorCode::UnknownTopicId),
@@ -245,48 +262,78 @@ fn find(services: &Services, image: &Image, key: &FetchKey) -> Result<Arc<Partit
     partition.ok_or(ErrorCode::UnknownTopicOrPartition)
 }
 
-/// One look at all partitions, and whether it is good enough to be answered.
-fn read(
-    scope: &Scope,
-    targets: &[Result<Arc<Partition>, ErrorCode>],
+/// What was found so far.
+struct Reading<'a> {
+    scope: &'a Scope,
+    targets: &'a [Target],
     limits: Limits,
-) -> (Vec<Found>, bool) {
-    let mut left = limits.max_bytes;
-    let mut total = 0;
-    let mut at_once = targets.is_empty();
-    let mut all = Vec::with_capacity(targets.len());
-    for ((_, asked), target) in scope.partitions.iter().zip(targets) {
-        let partition = match target {
+    found: Vec<Found>,
+    /// How often each partition had moved when it was looked at first.
+    moves: Vec<u64>,
+    /// Bytes of records.
+    total: usize,
+    /// Something is to be told that does not wait for records.
+    at_once: bool,
+}
+
+impl<'a> Reading<'a> {
+    /// Looks at all partitions, in the order of their turn.
+    fn begin(scope: &'a Scope, targets: &'a [Target], limits: Limits) -> Self {
+        let count = targets.len();
+        let (found, moves) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let at_once = targets.is_empty();
+        let mut reading = Self { scope, targets, limits, found, moves, total: 0, at_once };
+        for (number, target) in targets.iter().enumerate() {
+            let moves = target.as_ref().map_or(0, |partition| partition.waiters().moves());
+            reading.moves.push(moves);
+            let found = reading.read(number);
+            reading.found.push(found);
+        }
+        reading
+    }
+
+    /// Looks at one partition again.
+    fn look(&mut self, number: usize) {
+        self.total -= self.found[number].length();
+        self.found[number] = self.read(number);
+    }
+
+    /// Reads as much of a partition as the others leave of the response.
+    fn read(&mut self, number: usize) -> Found {
+        let partition = match &self.targets[number] {
             Ok(partition) => partition,
             Err(code) => {
-                at_once = true;
-                all.push(Found::Missing(*code));
-                continue;
+                self.at_once = true;
+                return Found::Missing(*code);
             }
         };
+        let asked = &self.scope.partitions[number].1;
+        let left = self.limits.max_bytes.saturating_sub(self.total);
         let fetched = partition.fetch(FetchSpec {
             offset: asked.fetch_offset,
             max_bytes: usize::try_from(asked.max_bytes).unwrap_or(0).min(left),
-            min_one_batch: total == 0,
-            isolation: limits.isolation,
+            min_one_batch: self.total == 0,
+            isolation: self.limits.isolation,
             current_leader_epoch: asked.current_leader_epoch,
             last_fetched_epoch: asked.last_fetched_epoch,
         });
-        all.push(match fetched {
+        match fetched {
             Ok(fetched) => {
-                let length = fetched.records.as_ref().map_or(0, |slice| slice.length);
-                total += length;
-                left = left.saturating_sub(length);
-                at_once |= fetched.diverging.is_some();
-                Found::Read(fetched)
+                self.at_once |= fetched.diverging.is_some();
+                let found = Found::Read(fetched);
+                self.total += found.length();
+                found
             }
             Err(error) => {
-                at_once = true;
+                self.at_once = true;
                 Found::Failed(code_of_fetch_error(&error))
             }
-        });
+        }
     }
-    (all, at_once || total >= limits.min_bytes)
+
+    fn is_enough(&self) -> bool {
+        self.at_once || self.total >= self.limits.min_bytes
+    }
 }
 
 fn partition_data(partition_index: i32, found: Found) -> (PartitionData, Option<FileSlice>) {

@@ -1,8 +1,8 @@
 //! Produce 3-13.
 //!
 //! - Each partition's records are one batch of format 2. It is checked (sizes, CRC, counts; keys
-//!   where the topic is compacted) and appended on the task that read it; then acks=-1 waits for
-//!   the replicas.
+//!   where the topic is compacted) and appended on the task that read it. Where the topic demands
+//!   a sync (`flush.messages`), the answer waits for it; then acks=-1 waits for the replicas.
 //! - A topic of the brokers' own is INVALID_TOPIC_EXCEPTION.
 //! - acks=0 is answered by nothing, and where something failed by the end of the connection.
 //! - Null records are not answered at all, as Kafka leaves them: the connection ends when it has
@@ -26,9 +26,10 @@ use protocol::messages::produce_response::{
 use protocol::messages::{ProduceRequest, ProduceResponse};
 use protocol::record::{self, BatchBuilder, BatchError, BatchOptions, Codec, RecordBatch, Records};
 use thiserror::Error;
+use tokio::time::Instant;
 use tracing::warn;
 
-use super::error::{code_of_leadership_error, code_of_refusal};
+use super::error::{code_of_leadership_error, code_of_refusal, code_of_sync_error};
 use crate::dispatch::{self, Outcome, RequestContext};
 use crate::partition::{Partition, ProduceError};
 use crate::services::Services;
@@ -112,7 +113,7 @@ pub(super) async fn handle(
         for (partition, data) in data.partition_data.into_iter().enumerate() {
             let (response, appended) = append.partition(found, data);
             partition_responses.push(response);
-            waiting.extend(appended.map(|(of, offset)| Waiting { topic, partition, of, offset }));
+            waiting.extend(appended.map(|(of, appended)| Waiting { topic, partition, of, appended }));
         }
         responses.push(TopicProduceResponse {
             name: data.name,
@@ -120,9 +121,10 @@ pub(super) async fn handle(
             partition_responses,
         });
     }
-    if request.acks == -1 {
+    if request.acks != 0 {
+        let all = request.acks == -1;
         let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-        wait_for_replicas(&mut responses, waiting, timeout).await;
+        wait_until_safe(&mut responses, waiting, all.then_some(timeout)).await;
     }
     let failed = || {
         let all = responses.iter().flat_map(|topic| &topic.partition_responses);
@@ -151,30 +153,44 @@ async fn unanswered(services: &Services) -> ProduceReply {
     ProduceReply::Close("a produce without records is not answered".to_owned())
 }
 
-/// Where an appended partition's response stands, and up to where replicas must have it.
+/// Where an appended partition's response stands.
 struct Waiting {
     topic: usize,
     partition: usize,
     of: Arc<Partition>,
-    offset: i64,
+    appended: Appended,
 }
 
-async fn wait_for_replicas(
+impl Waiting {
+    /// Waits for the sync that the topic demands, then until `deadline` for the replicas.
+    async fn until_safe(&self, deadline: Option<Instant>) -> Result<(), ErrorCode> {
+        if let Some(offset) = self.appended.sync_to {
+            let synced = self.of.wait_until_synced(offset).await;
+            synced.map_err(|problem| code_of_sync_error(&problem))?;
+        }
+        let Some(deadline) = deadline else { return Ok(()) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.of.wait_for_high_watermark(self.appended.last_offset + 1, left).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(ErrorCode::RequestTimedOut),
+            Err(problem) => Err(code_of_leadership_error(&problem)),
+        }
+    }
+}
+
+/// Waits until each append may be acknowledged: synced, and with a timeout replicated.
+async fn wait_until_safe(
     responses: &mut [TopicProduceResponse],
     waiting: Vec<Waiting>,
-    timeout: Duration,
+    timeout: Option<Duration>,
 ) {
-    let deadline = tokio::time::Instant::now() + timeout;
-    for Waiting { topic, partition, of, offset } in waiting {
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        let code = match of.wait_for_high_watermark(offset, left).await {
-            Ok(true) => continue,
-            Ok(false) => ErrorCode::RequestTimedOut,
-            Err(problem) => code_of_leadership_error(&problem),
-        };
-        let response = &mut responses[topic].partition_responses[partition];
-        response.error_code = code;
-        response.base_offset = -1;
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    for one in waiting {
+        if let Err(code) = one.until_safe(deadline).await {
+            let response = &mut responses[one.topic].partition_responses[one.partition];
+            response.error_code = code;
+            response.base_offset = -1;
+        }
     }
 }
 
@@ -201,15 +217,12 @@ struct Append<'a> {
 /// Why a partition was refused, with the partition if there is one.
 type Refused = (Option<Arc<Partition>>, ProduceRefusal);
 
-/// An appended partition and the offset that its high watermark must reach.
-type Reached = (Arc<Partition>, i64);
-
 impl Append<'_> {
     fn partition(
         &self,
         topic: Result<&Arc<TopicImage>, ErrorCode>,
         data: PartitionProduceData,
-    ) -> (PartitionProduceResponse, Option<Reached>) {
+    ) -> (PartitionProduceResponse, Option<(Arc<Partition>, Appended)>) {
         let index = data.index;
         let result = self.try_partition(topic, data);
         match result {
@@ -221,7 +234,7 @@ impl Append<'_> {
                     log_start_offset: appended.log_start_offset,
                     ..PartitionProduceResponse::default()
                 };
-                (response, Some((partition, appended.last_offset + 1)))
+                (response, Some((partition, appended)))
             }
             Err((partition, refusal)) => (refused(index, partition.as_deref(), &refusal), None),
         }
@@ -256,7 +269,7 @@ impl Append<'_> {
 
     fn append(
         &self,
-        partition: &Partition,
+        partition: &Arc<Partition>,
         records: Option<Records>,
     ) -> Result<Appended, ProduceRefusal> {
         let rules = partition.rules();
@@ -274,12 +287,10 @@ impl Append<'_> {
             }
             _ => batch,
         };
-        let appended = partition.append(batch.bytes(), Origin::Client, self.now_ms)?;
+        let flusher = &self.services.flusher;
+        let appended = partition.append(batch.bytes(), Origin::Client, self.now_ms, flusher)?;
         if !appended.duplicate {
             self.services.metrics.records_appended(u64::try_from(batch.count).unwrap_or(0));
-        }
-        if appended.rolled {
-            self.services.flusher.request(partition.id.clone());
         }
         Ok(appended)
     }
@@ -417,6 +428,8 @@ fn reached_the_log(refusal: &ProduceRefusal) -> bool {
         | ProduceRefusal::Control
         | ProduceRefusal::TooLarge { .. }
         | ProduceRefusal::NotEnoughReplicas { .. }
-        | ProduceRefusal::Partition(ProduceError::Leadership(_)) => false,
+        | ProduceRefusal::Partition(ProduceError::Leadership(_) | ProduceError::Offline { .. }) => {
+            false
+        }
     }
 }

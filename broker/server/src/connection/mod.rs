@@ -109,6 +109,9 @@ impl Connection {
     ) -> Reason {
         let idle_timer = tokio::time::sleep(idle);
         tokio::pin!(idle_timer);
+        // Made once: each new one takes its place among those of all connections.
+        let stopped = stopping.cancelled();
+        tokio::pin!(stopped);
         loop {
             let started = self.start_what_is_there(stream).await;
             let written = tokio::time::timeout(idle, self.write_done(stream)).await;
@@ -127,7 +130,7 @@ impl Connection {
             let waiting = !self.queue.is_empty();
             let event = tokio::select! {
                 biased;
-                () = stopping.cancelled() => Event::Stop,
+                () = &mut stopped => Event::Stop,
                 () = poll_fn(|context| poll_queue(&mut self.queue, context)), if waiting => {
                     Event::Progress
                 }

@@ -3,25 +3,28 @@
 mod cleaned;
 mod parallel;
 mod registry;
+mod sync;
 mod waiters;
 
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use broker_log::{
     AbortedTransaction, AppendError, Appended, EpochEnd, FileSlice, LeaderAppend, Located, Log,
-    LogConfig, Origin, PreparedRead, ReadError, ReadRequest, TopicPartition,
+    LogConfig, Origin, PreparedRead, ReadError, ReadRequest, StorageError, TopicPartition,
 };
 use bytes::Bytes;
 use protocol::record::Codec;
 use thiserror::Error;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 pub(crate) use self::registry::{Partitions, RegistryError};
-pub(crate) use self::waiters::{ParkGuard, Waiters};
+pub(crate) use self::sync::SyncError;
+use self::sync::{FlushTurn, SyncWaits};
+pub(crate) use self::waiters::{Waiters, Wake};
+use crate::upkeep::Flusher;
 
 /// What a reader may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub(crate) enum ProduceError {
     Leadership(#[from] LeadershipError),
     #[error(transparent)]
     Append(#[from] AppendError),
+    #[error("the partition takes no records: {reason}")]
+    Offline { reason: Arc<str> },
 }
 
 /// Why nothing was read.
@@ -146,6 +151,12 @@ pub(crate) struct Partition {
     /// `None` once the partition was taken off this broker.
     log: Mutex<Option<Log>>,
     waiters: Arc<Waiters>,
+    sync_waits: SyncWaits,
+    /// Turns in the flusher's two lists.
+    pub(crate) flush_turn: FlushTurn,
+    pub(crate) later_turn: FlushTurn,
+    /// Why no more is appended: its storage failed.
+    failure: OnceLock<Arc<str>>,
 }
 
 impl Partition {
@@ -158,6 +169,10 @@ impl Partition {
             rules: RwLock::new(rules),
             log: Mutex::new(Some(log)),
             waiters: Arc::new(Waiters::default()),
+            sync_waits: SyncWaits::default(),
+            flush_turn: FlushTurn::default(),
+            later_turn: FlushTurn::default(),
+            failure: OnceLock::new(),
         }
     }
 
@@ -196,14 +211,20 @@ impl Partition {
         })
     }
 
-    /// Appends validated batches and wakes whoever waits for them. The caller waits with
-    /// [`Self::wait_for_high_watermark`] if the client wants all replicas to have them.
+    /// Appends validated batches, wakes whoever waits for them, and has them synced where the topic
+    /// demands that. Before the append is acknowledged the caller waits with
+    /// [`Self::wait_until_synced`] for [`Appended::sync_to`], and with
+    /// [`Self::wait_for_high_watermark`] if the client wants all replicas to have it.
     pub(crate) fn append(
-        &self,
+        self: &Arc<Self>,
         records: &Bytes,
         origin: Origin,
         now_ms: i64,
+        flusher: &Flusher,
     ) -> Result<Appended, ProduceError> {
+        if let Some(reason) = self.failure.get() {
+            return Err(ProduceError::Offline { reason: reason.clone() });
+        }
         let append = LeaderAppend { leader_epoch: self.leader_epoch(), origin, now_ms };
         let appended = {
             let mut log = self.lock();
@@ -212,8 +233,57 @@ impl Partition {
             advance_high_watermark(log);
             appended
         };
-        self.waiters.wake();
+        match appended.sync_to {
+            Some(_) => flusher.urge(self),
+            None => self.waiters.wake(),
+        }
+        if appended.rolled {
+            flusher.request(self);
+        }
         Ok(appended)
+    }
+
+    /// Waits until all below an offset is synced. The disk alone decides how long that takes.
+    pub(crate) async fn wait_until_synced(&self, offset: i64) -> Result<(), SyncError> {
+        self.sync_waits.wait_for(offset).await
+    }
+
+    /// Syncs what is not synced yet: `all` of it, or only segments that are full unless `flush.ms`
+    /// are over. Tells who waits for it. Blocks, but not under the partition's lock.
+    pub(crate) fn flush(&self, all: bool, now_ms: i64) -> Result<(), StorageError> {
+        let prepared = self.with_log(|log| {
+            let all = all || log.flush_is_due(now_ms);
+            log.prepare_flush(if all { log.log_end_offset() } else { log.active_base_offset() })
+        });
+        let flush = match prepared {
+            // Gone, or nothing to do.
+            Err(_) | Ok(Ok(None)) => return Ok(()),
+            Ok(flush) => flush?,
+        };
+        let Some(flush) = flush else { return Ok(()) };
+        let outcome = flush.run();
+        let finished = self.with_log(|log| {
+            log.finish_flush(outcome, now_ms)?;
+            advance_high_watermark(log);
+            Ok::<_, StorageError>(log.recovery_point())
+        });
+        // Gone meanwhile: there is nothing left to note.
+        let Ok(finished) = finished else { return Ok(()) };
+        self.sync_waits.reached(finished?);
+        self.waiters.wake();
+        Ok(())
+    }
+
+    /// Whether an append still waits for a sync.
+    pub(crate) fn wants_sync(&self) -> bool {
+        let demanded = self.with_log(|log| log.sync_demanded().is_some());
+        self.failure.get().is_none() && demanded.unwrap_or(false)
+    }
+
+    /// Takes no more records, and tells all who wait for a sync that none will come.
+    pub(crate) fn fail(&self, reason: &Arc<str>) {
+        let reason = self.failure.get_or_init(|| reason.clone());
+        self.sync_waits.end(&SyncError::Storage(reason.clone()));
     }
 
     /// Waits until all replicas in sync have everything below `offset`; `false` if that did not
@@ -223,18 +293,21 @@ impl Partition {
         offset: i64,
         timeout: Duration,
     ) -> Result<bool, LeadershipError> {
+        let moves = self.waiters.moves();
         if self.marks()?.high_watermark >= offset {
             return Ok(true);
         }
         let deadline = Instant::now() + timeout;
-        let notify = Arc::new(Notify::new());
-        let _parked = self.park(&notify);
-        while self.marks()?.high_watermark < offset {
-            if tokio::time::timeout_at(deadline, notify.notified()).await.is_err() {
+        let wake = Arc::new(Wake::default());
+        let _parked = self.waiters.park(&wake, 0, moves);
+        loop {
+            if tokio::time::timeout_at(deadline, wake.moved()).await.is_err() {
                 return Ok(false);
             }
+            if self.marks()?.high_watermark >= offset {
+                return Ok(true);
+            }
         }
-        Ok(true)
     }
 
     pub(crate) fn marks(&self) -> Result<Marks, LeadershipError> {
@@ -306,12 +379,13 @@ impl Partition {
     pub(crate) fn take_log(&self) -> Option<Log> {
         let log = self.lock().take();
         self.waiters.wake();
+        self.sync_waits.end(&SyncError::Gone);
         log
     }
 
-    /// Has `notify` woken at each move of the partition, until the guard is dropped.
-    pub(crate) fn park(&self, notify: &Arc<Notify>) -> ParkGuard {
-        self.waiters.park(notify)
+    /// Who waits for the partition to move.
+    pub(crate) fn waiters(&self) -> &Arc<Waiters> {
+        &self.waiters
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Log>> {
@@ -319,9 +393,10 @@ impl Partition {
     }
 }
 
-/// Moves the high watermark as far as all replicas in sync are: with one replica, to the end.
+/// Moves the high watermark as far as all replicas in sync are: with one replica, to the end of
+/// what is as safe as the topic wants it.
 fn advance_high_watermark(log: &mut Log) {
-    let end = log.log_end_offset();
+    let end = log.safe_end_offset().max(log.high_watermark());
     log.set_high_watermark(end);
 }
 

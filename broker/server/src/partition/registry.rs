@@ -140,6 +140,21 @@ impl Partitions {
         removed
     }
 
+    /// A partition's storage failed in a way that nothing written to its log dir can be trusted to
+    /// stay: a sync that failed may have lost what it was to write. No partition of the dir takes
+    /// records from now on; what it has can be read.
+    pub(crate) fn storage_failed(&self, partition: &Partition, problem: &StorageError) {
+        let dir = self.dirs[partition.log_dir].path();
+        error!("log dir {} takes no more records: {problem}", dir.display());
+        let reason: Arc<str> = problem.to_string().into();
+        partition.fail(&reason);
+        for other in self.all() {
+            if other.log_dir == partition.log_dir {
+                other.fail(&reason);
+            }
+        }
+    }
+
     /// Closes all logs, then writes what the next start needs to scan nothing, if the metadata was
     /// closed well too. Blocks.
     pub(crate) fn close(&self, metadata_is_closed: bool) -> Result<(), StorageError> {

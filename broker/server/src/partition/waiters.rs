@@ -1,7 +1,7 @@
 //! Requests parked until a partition moves.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 /// the partition calls [`Waiters::wake`]; the woken look again and decide themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
+    /// Grows with each move, so that who looked before it parked knows whether to look again.
+    moves: AtomicU64,
     /// Lets `wake` pass without the lock while nobody waits: it is called for every append.
     count: AtomicUsize,
     /// A std mutex: held for a map operation, never across an await.
@@ -19,29 +21,73 @@ pub(crate) struct Waiters {
 #[derive(Debug, Default)]
 struct Parked {
     next: u64,
-    by_ticket: BTreeMap<u64, Arc<Notify>>,
+    by_ticket: BTreeMap<u64, (Arc<Wake>, usize)>,
+}
+
+/// What a request waits on: any of the partitions that it parks at. It is told which of them
+/// moved, so that one of many partitions need not look at the others again.
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    notify: Notify,
+    /// A std mutex: held to note or take numbers.
+    moved: Mutex<BTreeSet<usize>>,
+}
+
+impl Wake {
+    /// Waits until a partition moves; the numbers under which those that did are parked.
+    pub(crate) async fn moved(&self) -> BTreeSet<usize> {
+        loop {
+            let moved = self.take();
+            if !moved.is_empty() {
+                return moved;
+            }
+            self.notify.notified().await;
+        }
+    }
+
+    /// Those that moved and were not taken yet.
+    pub(crate) fn take(&self) -> BTreeSet<usize> {
+        std::mem::take(&mut self.moved.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, number: usize) {
+        let is_new = self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+        if is_new {
+            self.notify.notify_one();
+        }
+    }
 }
 
 impl Waiters {
-    /// Parks `notify` until the guard is dropped. Look at the partition again after this returns
-    /// and before waiting: what moved earlier woke nobody.
-    pub(crate) fn park(self: &Arc<Self>, notify: &Arc<Notify>) -> ParkGuard {
+    /// To be asked before a look at the partition, and told when parking after it.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves.load(Ordering::SeqCst)
+    }
+
+    /// Parks under a number until the guard is dropped. Whoever parks has looked at the partition
+    /// when it had made so many moves; what moved since is noted at once.
+    pub(crate) fn park(self: &Arc<Self>, wake: &Arc<Wake>, number: usize, moves: u64) -> ParkGuard {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = parked.next;
         parked.next += 1;
-        parked.by_ticket.insert(ticket, notify.clone());
+        parked.by_ticket.insert(ticket, (wake.clone(), number));
         self.count.store(parked.by_ticket.len(), Ordering::SeqCst);
+        drop(parked);
+        if self.moves() != moves {
+            wake.note(number);
+        }
         ParkGuard { waiters: self.clone(), ticket }
     }
 
     /// Wakes all that wait.
     pub(crate) fn wake(&self) {
+        self.moves.fetch_add(1, Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
         let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        for notify in parked.by_ticket.values() {
-            notify.notify_one();
+        for (wake, number) in parked.by_ticket.values() {
+            wake.note(*number);
         }
     }
 }
@@ -66,14 +112,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_wake_before_the_wait_is_not_lost_and_a_dropped_guard_leaves() {
-        let waiters = Arc::new(Waiters::default());
-        let notify = Arc::new(Notify::new());
-        let guard = waiters.park(&notify);
-        waiters.wake();
-        notify.notified().await;
-        drop(guard);
-        assert_eq!(waiters.count.load(Ordering::SeqCst), 0);
-        assert!(waiters.parked.lock().unwrap().by_ticket.is_empty());
+    async fn the_woken_learn_what_moved_also_between_their_look_and_their_parking() {
+        let partitions = [(); 3].map(|()| Arc::new(Waiters::default()));
+        let wake = Arc::new(Wake::default());
+        let looked: Vec<u64> = partitions.iter().map(|partition| partition.moves()).collect();
+        partitions[1].wake();
+        let mut guards = Vec::new();
+        for (number, partition) in partitions.iter().enumerate() {
+            guards.push(partition.park(&wake, number, looked[number]));
+        }
+        assert_eq!(wake.moved().await, BTreeSet::from([1]));
+        partitions[2].wake();
+        partitions[0].wake();
+        partitions[2].wake();
+        assert_eq!(wake.moved().await, BTreeSet::from([0, 2]));
+        drop(guards);
+        partitions[0].wake();
+        assert!(wake.take().is_empty());
+        assert_eq!(partitions[0].count.load(Ordering::SeqCst), 0);
+        assert!(partitions[0].parked.lock().unwrap().by_ticket.is_empty());
     }
 }

@@ -1,71 +1,149 @@
-//! Syncs partitions that ask for it, outside of their locks.
+//! Syncs partitions that ask for it, outside of their locks and of the threads that serve requests.
+//!
+//! - A partition that must be synced before its appends are acknowledged is urgent. It stands in
+//!   the queue once; whatever is appended until its flush begins shares it, and what is appended
+//!   while it runs shares the next. So one sync answers many producers.
+//! - Up to [`FLUSH_THREADS`] flushes run at once. A file system with a journal commits it once for
+//!   all syncs that wait, so that many partitions cost little more than one.
+//! - What nobody waits for (segments that are full, `flush.ms`) comes after that, and takes few
+//!   of the threads: such a flush may be of a whole segment.
+//!
+//! Threads are those of the runtime that may block; none is held while there is nothing to do.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use broker_log::TopicPartition;
-use tokio::sync::Notify;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 use tracing::error;
 
-use crate::partition::Partition;
+use crate::clock::Clock;
+use crate::limits::{FLUSH_THREADS, LATER_FLUSH_THREADS};
+use crate::partition::{Partition, Partitions};
 
-/// The partitions that wait to be synced. Each stands here once, so there are never more than the
-/// broker has partitions.
-#[derive(Debug, Default)]
+/// A handle; cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Flusher {
-    /// A std mutex: held for a change of the set.
-    waiting: Mutex<BTreeSet<TopicPartition>>,
-    some: Notify,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// A std mutex: held to take a partition in or out.
+    queue: Mutex<Queue>,
+    partitions: Arc<Partitions>,
+    clock: Arc<dyn Clock>,
+    /// Where flushes run; the broker waits for them when it stops.
+    tasks: TaskTracker,
+    runtime: Handle,
+}
+
+/// Each partition stands in each list at most once, so that they never grow beyond the number of
+/// partitions.
+#[derive(Default)]
+struct Queue {
+    urgent: VecDeque<Arc<Partition>>,
+    later: VecDeque<Arc<Partition>>,
+    threads: usize,
+    later_threads: usize,
+}
+
+enum Job {
+    Urgent(Arc<Partition>),
+    Later(Arc<Partition>),
 }
 
 impl Flusher {
-    /// Has a partition synced soon, up to the segment that it writes to.
-    pub(crate) fn request(&self, id: TopicPartition) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        self.some.notify_one();
+    /// Must be called in the runtime whose threads are to be used.
+    pub(crate) fn new(
+        partitions: Arc<Partitions>,
+        clock: Arc<dyn Clock>,
+        tasks: TaskTracker,
+    ) -> Self {
+        let (queue, runtime) = (Mutex::default(), Handle::current());
+        Self { shared: Arc::new(Shared { queue, partitions, clock, tasks, runtime }) }
     }
 
-    /// Waits for the next requests.
-    pub(super) async fn next(&self) -> BTreeSet<TopicPartition> {
-        loop {
-            {
-                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                if !waiting.is_empty() {
-                    return std::mem::take(&mut waiting);
+    /// Has a partition synced as soon as can be: somebody waits for it.
+    pub(crate) fn urge(&self, partition: &Arc<Partition>) {
+        if partition.flush_turn.ask() {
+            let mut queue = self.lock();
+            queue.urgent.push_back(partition.clone());
+            self.man(queue);
+        }
+    }
+
+    /// Has the full segments of a partition synced soon, and where `flush.ms` are over all of it.
+    pub(crate) fn request(&self, partition: &Arc<Partition>) {
+        if partition.later_turn.ask() {
+            let mut queue = self.lock();
+            queue.later.push_back(partition.clone());
+            self.man(queue);
+        }
+    }
+
+    /// Gives the queue a thread more, where one has something to do.
+    fn man(&self, mut queue: MutexGuard<'_, Queue>) {
+        let waits = !queue.urgent.is_empty() || queue.later_threads < LATER_FLUSH_THREADS;
+        if queue.threads >= FLUSH_THREADS || !waits {
+            return;
+        }
+        queue.threads += 1;
+        drop(queue);
+        let flusher = self.clone();
+        let _ = self.shared.tasks.spawn_blocking_on(move || flusher.work(), &self.shared.runtime);
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            match job {
+                Job::Urgent(partition) => {
+                    partition.flush_turn.begin();
+                    self.flush(&partition, true);
+                    if partition.flush_turn.end() {
+                        self.lock().urgent.push_back(partition);
+                    } else if partition.wants_sync() {
+                        // A truncation came between, and the flush gained nothing.
+                        self.urge(&partition);
+                    }
+                }
+                Job::Later(partition) => {
+                    partition.later_turn.begin();
+                    self.flush(&partition, false);
+                    let again = partition.later_turn.end();
+                    let mut queue = self.lock();
+                    queue.later_threads -= 1;
+                    if again {
+                        queue.later.push_back(partition);
+                    }
                 }
             }
-            self.some.notified().await;
         }
     }
-}
 
-/// How much of a partition is synced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
-    All,
-    /// All but the segment that is written to.
-    Closed,
-}
-
-/// Syncs one partition. Blocks, but not under its lock.
-pub(super) fn flush(partition: &Partition, extent: Extent, now_ms: i64) {
-    let prepared = partition.with_log(|log| {
-        log.prepare_flush(match extent {
-            Extent::All => log.log_end_offset(),
-            Extent::Closed => log.active_base_offset(),
-        })
-    });
-    let flushed = match prepared {
-        // Gone, or nothing to do.
-        Err(_) | Ok(Ok(None)) => return,
-        Ok(Ok(Some(flush))) => flush.run(),
-        Ok(Err(problem)) => Err(problem),
-    };
-    match flushed {
-        Ok(flushed) => {
-            // Gone meanwhile: there is nothing left to note.
-            let _ = partition.with_log(|log| log.finish_flush(flushed, now_ms));
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.lock();
+        if let Some(partition) = queue.urgent.pop_front() {
+            return Some(Job::Urgent(partition));
         }
-        Err(problem) => error!("{} could not be synced: {problem}", partition.id),
+        if queue.later_threads < LATER_FLUSH_THREADS
+            && let Some(partition) = queue.later.pop_front()
+        {
+            queue.later_threads += 1;
+            return Some(Job::Later(partition));
+        }
+        queue.threads -= 1;
+        None
+    }
+
+    /// Syncs one partition and tells who waits for it. Blocks, but not under its lock.
+    fn flush(&self, partition: &Partition, all: bool) {
+        if let Err(problem) = partition.flush(all, self.shared.clock.now_ms()) {
+            error!("{} could not be synced: {problem}", partition.id);
+            self.shared.partitions.storage_failed(partition, &problem);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,7 +7,6 @@ use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
 use super::cleaner;
-use super::flusher::{Extent, flush};
 use super::janitor::Janitor;
 use crate::partition::Partition;
 use crate::services::Services;
@@ -37,7 +36,7 @@ pub(crate) fn start(services: &Arc<Services>, janitor: &Janitor) {
             for partition in services.partitions.all() {
                 let due = partition.with_log(|log| log.flush_is_due(now_ms));
                 if due.is_ok_and(|due| due) {
-                    flush(&partition, Extent::All, now_ms);
+                    services.flusher.request(&partition);
                 }
             }
         },
@@ -59,7 +58,6 @@ pub(crate) fn start(services: &Arc<Services>, janitor: &Janitor) {
             let _ = partition.with_log(|log| log.expire_producers(now_ms));
         }
     });
-    flush_on_request(services);
 }
 
 /// Runs `round` on a thread that may block, again and again with a pause.
@@ -88,35 +86,12 @@ fn every(
     });
 }
 
-fn flush_on_request(services: &Arc<Services>) {
-    let services = services.clone();
-    services.tasks.clone().spawn(async move {
-        loop {
-            let ids = tokio::select! {
-                biased;
-                () = services.stopping.cancelled() => return,
-                ids = services.flusher.next() => ids,
-            };
-            let services = services.clone();
-            let done = tokio::task::spawn_blocking(move || {
-                for id in ids {
-                    if let Some(partition) = services.partitions.get(&id.topic, id.partition) {
-                        flush(&partition, Extent::Closed, services.now_ms());
-                    }
-                }
-            });
-            if let Err(problem) = done.await {
-                error!("a sync in the background failed: {problem}");
-            }
-        }
-    });
-}
-
 /// Rolls a quiet segment that is old enough, and drops what retention wants gone.
-pub(crate) fn retain(services: &Services, partition: &Partition, janitor: &Janitor) {
+pub(crate) fn retain(services: &Services, partition: &Arc<Partition>, janitor: &Janitor) {
     let now_ms = services.now_ms();
+    let mut rolled = false;
     let done = partition.with_log(|log| {
-        log.roll_if_due(now_ms)?;
+        rolled = log.roll_if_due(now_ms)?;
         // What is being compacted is not pulled away from under it: the next round comes.
         if services.cleaner.is_compacting(&partition.id) {
             return Ok(None);
@@ -135,6 +110,9 @@ pub(crate) fn retain(services: &Services, partition: &Partition, janitor: &Janit
         let delay_ms = log.config().retention.file_delete_delay_ms;
         Ok::<_, broker_log::StorageError>(Some((plan, files, delay_ms)))
     });
+    if rolled {
+        services.flusher.request(partition);
+    }
     match done {
         Ok(Ok(Some((plan, files, delay_ms)))) => {
             info!("{}: records below {} were dropped", partition.id, plan.new_log_start_offset);

@@ -7,6 +7,8 @@ mod compaction;
 mod configs;
 mod connections;
 mod crash;
+mod disk;
+mod durability;
 mod fetch;
 mod groups;
 mod hostile;
