@@ -99,8 +99,7 @@ fn compact(log: &mut Log) -> Result<(), Box<dyn std::error::Error>> {
 
 fn flush(log: &mut Log, now_ms: i64) -> Result<(), StorageError> {
     if let Some(flush) = log.prepare_flush(log.active_base_offset())? {
-        let flushed = flush.run()?;
-        log.finish_flush(flushed, now_ms);
+        log.finish_flush(flush.run(), now_ms)?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::io;
 use std::str::SplitWhitespace;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::checkpoint::{self, CheckpointError, Line};
 use crate::error::{OpenError, StorageError};
@@ -49,10 +50,44 @@ impl Line for Start {
 /// a crash is in the batches that recovery reads.
 #[derive(Debug)]
 pub(crate) struct LeaderEpochs {
-    folder: Arc<Folder>,
+    file: Arc<EpochFile>,
     starts: Vec<Start>,
-    /// The file does not say what `starts` says.
-    changed: bool,
+    /// Grows with each change of `starts`.
+    version: u64,
+}
+
+/// The file, which is written without the log's lock.
+#[derive(Debug)]
+struct EpochFile {
+    folder: Arc<Folder>,
+    /// The version that the file holds.
+    saved: AtomicU64,
+    /// One writes at a time, so that an older state does not replace a newer one.
+    writing: Mutex<()>,
+}
+
+/// Epochs that the file may lack.
+#[derive(Debug)]
+pub(crate) struct UnsavedEpochs {
+    file: Arc<EpochFile>,
+    starts: Vec<Start>,
+    version: u64,
+}
+
+impl UnsavedEpochs {
+    /// Writes the file and syncs it.
+    pub(crate) fn save(&self) -> Result<(), StorageError> {
+        let EpochFile { folder, saved, writing } = &*self.file;
+        let _one = writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if saved.load(Ordering::SeqCst) >= self.version {
+            return Ok(());
+        }
+        let path = folder.path.join(EPOCH_CHECKPOINT);
+        let written: io::Result<()> = checkpoint::write(&*folder.store, &path, &self.starts);
+        written.map_err(StorageError::on("write", path))?;
+        saved.store(self.version, Ordering::SeqCst);
+        Ok(())
+    }
 }
 
 impl LeaderEpochs {
@@ -68,11 +103,12 @@ impl LeaderEpochs {
                 return Err(OpenError::Malformed { path, line: at.line, problem: at.problem });
             }
         };
-        let mut epochs = Self { folder, starts: Vec::new(), changed: false };
+        let file = EpochFile { folder, saved: AtomicU64::new(0), writing: Mutex::default() };
+        let mut epochs = Self { file: Arc::new(file), starts: Vec::new(), version: 0 };
         for start in starts {
             epochs.assign(start.epoch, start.offset);
         }
-        epochs.changed = false;
+        epochs.version = 0;
         Ok(epochs)
     }
 
@@ -87,7 +123,7 @@ impl LeaderEpochs {
             self.starts.pop();
         }
         self.starts.push(Start { epoch, offset });
-        self.changed = true;
+        self.version += 1;
     }
 
     pub(crate) fn latest(&self) -> Option<i32> {
@@ -121,7 +157,7 @@ impl LeaderEpochs {
     /// Forgets epochs that begin at or after the log's new end.
     pub(crate) fn truncate_from_end(&mut self, end_offset: i64) {
         let keep = self.starts.partition_point(|start| start.offset < end_offset);
-        self.changed |= keep < self.starts.len();
+        self.version += u64::from(keep < self.starts.len());
         self.starts.truncate(keep);
     }
 
@@ -130,26 +166,30 @@ impl LeaderEpochs {
     pub(crate) fn truncate_from_start(&mut self, start_offset: i64) {
         let ended = self.starts.partition_point(|start| start.offset <= start_offset);
         let Some(floor) = ended.checked_sub(1) else { return };
-        self.changed |= floor > 0 || self.starts[floor].offset != start_offset;
+        let changes = floor > 0 || self.starts[floor].offset != start_offset;
+        self.version += u64::from(changes);
         self.starts.drain(..floor);
         self.starts[0].offset = start_offset;
     }
 
     pub(crate) fn clear(&mut self) {
-        self.changed |= !self.starts.is_empty();
+        self.version += u64::from(!self.starts.is_empty());
         self.starts.clear();
     }
 
+    /// What the file lacks, to be saved without the log's lock; `None`: nothing.
+    pub(crate) fn unsaved(&self) -> Option<UnsavedEpochs> {
+        let lacks = self.file.saved.load(Ordering::SeqCst) < self.version;
+        lacks.then(|| UnsavedEpochs {
+            file: self.file.clone(),
+            starts: self.starts.clone(),
+            version: self.version,
+        })
+    }
+
     /// Writes the file when it lacks something.
-    pub(crate) fn save(&mut self) -> Result<(), StorageError> {
-        if !self.changed {
-            return Ok(());
-        }
-        let path = self.folder.path.join(EPOCH_CHECKPOINT);
-        let written: io::Result<()> = checkpoint::write(&*self.folder.store, &path, &self.starts);
-        written.map_err(StorageError::on("write", path))?;
-        self.changed = false;
-        Ok(())
+    pub(crate) fn save(&self) -> Result<(), StorageError> {
+        self.unsaved().map_or(Ok(()), |unsaved| unsaved.save())
     }
 }
 
@@ -219,14 +259,26 @@ mod tests {
     }
 
     #[test]
+    fn an_older_state_does_not_replace_a_newer_one() {
+        let mut found = epochs(&[(1, 0)]);
+        let older = found.unsaved().unwrap();
+        found.assign(2, 10);
+        found.save().unwrap();
+        older.save().unwrap();
+        assert!(found.unsaved().is_none());
+        let again = LeaderEpochs::load(found.file.folder.clone()).unwrap();
+        assert_eq!(starts(&again), [(1, 0), (2, 10)]);
+    }
+
+    #[test]
     fn the_file_holds_what_was_saved() {
         let mut found = epochs(&[(1, 0), (2, 10)]);
         found.save().unwrap();
         found.assign(3, 30);
-        let again = LeaderEpochs::load(found.folder.clone()).unwrap();
+        let again = LeaderEpochs::load(found.file.folder.clone()).unwrap();
         assert_eq!(starts(&again), [(1, 0), (2, 10)]);
         found.save().unwrap();
-        let again = LeaderEpochs::load(found.folder.clone()).unwrap();
+        let again = LeaderEpochs::load(found.file.folder.clone()).unwrap();
         assert_eq!(starts(&again), [(1, 0), (2, 10), (3, 30)]);
     }
 }

@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
+use crate::epoch::UnsavedEpochs;
 use crate::error::StorageError;
 use crate::folder::{Folder, OpenFile};
 use crate::log::Log;
 use crate::name::PARTITION_METADATA;
 use crate::segment::Segment;
 
+/// The operation after whose failure what was written can't be trusted to be there.
+const SYNC: &str = "sync";
+
 /// Files to be synced, which needs no lock of the log.
 #[derive(Debug)]
 #[must_use = "call `run`, then `Log::finish_flush`"]
 pub struct Flush {
     folder: Arc<Folder>,
+    /// Behind the recovery point, their file is all that tells of the epochs.
+    epochs: Option<UnsavedEpochs>,
     files: Vec<OpenFile>,
     sync_names: bool,
     flushed: Flushed,
@@ -30,7 +36,10 @@ impl Flush {
     /// Syncs; blocks as long as the disk takes.
     pub fn run(self) -> Result<Flushed, StorageError> {
         for file in &self.files {
-            file.handle.sync().map_err(file.id.failed("sync"))?;
+            file.handle.sync().map_err(file.id.failed(SYNC))?;
+        }
+        if let Some(epochs) = &self.epochs {
+            epochs.save()?;
         }
         if self.sync_names {
             self.sync_names()?;
@@ -43,9 +52,9 @@ impl Flush {
         let Folder { store, path, .. } = &*self.folder;
         let metadata = path.join(PARTITION_METADATA);
         let synced = store.open(&metadata).and_then(|file| file.sync());
-        synced.map_err(StorageError::on("sync", metadata))?;
+        synced.map_err(StorageError::on(SYNC, metadata))?;
         for dir in [Some(path.as_path()), path.parent()].into_iter().flatten() {
-            store.sync_dir(dir).map_err(StorageError::on("sync", dir))?;
+            store.sync_dir(dir).map_err(StorageError::on(SYNC, dir))?;
         }
         Ok(())
     }
@@ -71,6 +80,7 @@ impl Flush {
         }
         Ok(Self {
             folder: log.folder.clone(),
+            epochs: log.epochs.unsaved(),
             files,
             sync_names: state.names_given > state.names_synced,
             flushed: Flushed {
@@ -122,8 +132,6 @@ impl Log {
             return Ok(None);
         }
         self.check_syncs()?;
-        // Behind the recovery point, this file is all that tells of the epochs.
-        self.epochs.save()?;
         Flush::of(self, up_to).map(Some)
     }
 
@@ -137,7 +145,8 @@ impl Log {
         outcome: Result<Flushed, StorageError>,
         now_ms: i64,
     ) -> Result<(), StorageError> {
-        let flushed = outcome.inspect_err(|_| self.flush_state.failed = true)?;
+        let flushed = outcome
+            .inspect_err(|problem| self.flush_state.failed |= problem.operation == SYNC)?;
         if flushed.truncations != self.flush_state.truncations {
             return Ok(());
         }
@@ -162,6 +171,11 @@ impl Log {
         Ok(())
     }
 
+    /// Whether a sync has failed since the log was opened; see [`Self::finish_flush`].
+    pub fn has_failed_sync(&self) -> bool {
+        self.flush_state.failed
+    }
+
     /// An error where a sync has failed since the log was opened.
     pub(crate) fn check_syncs(&self) -> Result<(), StorageError> {
         if !self.flush_state.failed {
@@ -169,6 +183,6 @@ impl Log {
         }
         let problem = "an earlier sync failed, and what it was to write may be lost: see to the \
                        disk and start the broker anew";
-        Err(StorageError::on("sync", self.dir())(std::io::Error::other(problem)))
+        Err(StorageError::on(SYNC, self.dir())(std::io::Error::other(problem)))
     }
 }

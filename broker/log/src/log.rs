@@ -294,7 +294,6 @@ impl Log {
         if self.segments.iter().any(|segment| segment.size() > 0) {
             self.active_mut().seal()?;
             self.write_snapshot()?;
-            self.epochs.save()?;
             Flush::of_everything(&self)?.run()?;
         }
         Ok(Closed {

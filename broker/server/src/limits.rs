@@ -25,6 +25,9 @@ pub(crate) const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 /// Pieces handed to the socket in one vectored write.
 pub(crate) const WRITE_PIECES: usize = 64;
 
+/// The most of a file that one call sends before other connections of the thread have their turn.
+pub(crate) const SEND_STEP: usize = 1024 * 1024;
+
 /// Producer ids that are taken from the metadata log at once.
 pub(crate) const PRODUCER_ID_BLOCK: i64 = 1000;
 

@@ -2,14 +2,16 @@
 
 use std::fmt::Debug;
 use std::fs::{self, OpenOptions};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::fs::{Advice, FallocateFlags, FlockOperation};
+use rustix::io::ReadWriteFlags;
 
 use super::{Entry, File, Space, Store};
 
@@ -19,6 +21,12 @@ pub struct FsStore;
 
 /// What Linux takes in one call (IOV_MAX).
 const MOST_PARTS: usize = 1024;
+
+/// What Linux reads ahead of a reader unless it is told otherwise.
+const PROBE_STEP: usize = 128 * 1024;
+
+/// Bytes that are asked for behind those that are needed, since readers go on.
+const READ_AHEAD: u64 = 2 * 1024 * 1024;
 
 #[derive(Debug)]
 struct FsFile(fs::File);
@@ -156,4 +164,32 @@ impl File for FsFile {
     fn as_raw_fd(&self) -> Option<RawFd> {
         Some(self.0.as_raw_fd())
     }
+
+    fn is_cached(&self, position: u64, length: usize) -> bool {
+        probes(position, length).all(|at| {
+            let mut byte = [0];
+            let buffer = &mut [IoSliceMut::new(&mut byte)];
+            match rustix::io::preadv2(&self.0, buffer, at, ReadWriteFlags::NOWAIT) {
+                Err(rustix::io::Errno::AGAIN) => false,
+                // The end of the file, or a file system that can't tell.
+                Ok(_) | Err(_) => true,
+            }
+        })
+    }
+
+    fn load(&self, position: u64, length: usize) -> io::Result<()> {
+        let ahead = NonZeroU64::new(length as u64 + READ_AHEAD);
+        rustix::fs::fadvise(&self.0, position, ahead, Advice::WillNeed)?;
+        for at in probes(position, length) {
+            self.read_at(&mut [0], at)?;
+        }
+        Ok(())
+    }
+}
+
+/// Places in a range that tell whether it is in memory: the system reads files in stretches, of
+/// which each is looked at once.
+fn probes(position: u64, length: usize) -> impl Iterator<Item = u64> {
+    let end = position + length as u64;
+    (position..end).step_by(PROBE_STEP).chain(end.checked_sub(1).filter(|last| *last > position))
 }

@@ -73,6 +73,16 @@ pub trait File: Debug + Send + Sync {
 
     /// For `sendfile`; `None` when there is no file behind it.
     fn as_raw_fd(&self) -> Option<RawFd>;
+
+    /// Whether reading these bytes would not wait for a disk, as far as can be told quickly.
+    fn is_cached(&self, _position: u64, _length: usize) -> bool {
+        true
+    }
+
+    /// Has these bytes read into memory, and some that follow them begun. Blocks.
+    fn load(&self, _position: u64, _length: usize) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One name in a folder.

@@ -7,7 +7,7 @@ use broker_log::FileSlice;
 use bytes::Bytes;
 
 use super::stream::Stream;
-use crate::limits::WRITE_PIECES;
+use crate::limits::{SEND_STEP, WRITE_PIECES};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Chunk {
@@ -59,12 +59,38 @@ pub(crate) async fn write_answers(stream: &mut Stream, answers: Vec<Answer>) -> 
     Ok(())
 }
 
+/// Sends a range of a file: without copying it, where there are a socket and a file.
 async fn write_range(stream: &mut Stream, range: &FileSlice) -> io::Result<()> {
-    if let (Stream::Tcp(socket), Some(file)) = (&*stream, range.as_raw_fd()) {
-        return Stream::send_file(socket, file, range.position, range.length).await;
+    let end = range.position + range.length as u64;
+    let mut position = range.position;
+    while position < end {
+        let length = usize::try_from(end - position).unwrap_or(SEND_STEP).min(SEND_STEP);
+        let part = FileSlice { file: range.file.clone(), position, length };
+        load(&part).await;
+        match (&*stream, part.as_raw_fd()) {
+            (Stream::Tcp(socket), Some(file)) => {
+                Stream::send_file(socket, file, position, length).await?;
+            }
+            _ => write_copy(stream, &part).await?,
+        }
+        position += length as u64;
     }
-    let buffer = range.read()?;
-    if buffer.len() < range.length {
+    Ok(())
+}
+
+/// Has bytes that are not in memory read on a thread that may wait for the disk, so that no other
+/// connection does. Whatever goes wrong shows when they are sent.
+async fn load(part: &FileSlice) {
+    if part.file.is_cached(part.position, part.length) {
+        return;
+    }
+    let FileSlice { file, position, length } = part.clone();
+    let _ = tokio::task::spawn_blocking(move || file.load(position, length)).await;
+}
+
+async fn write_copy(stream: &mut Stream, part: &FileSlice) -> io::Result<()> {
+    let buffer = part.read()?;
+    if buffer.len() < part.length {
         let problem = "a segment ended before the bytes that a fetch answered from it";
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem));
     }

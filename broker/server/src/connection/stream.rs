@@ -8,9 +8,6 @@ use rustix::net::SendFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, Interest};
 use tokio::net::TcpStream;
 
-/// The most that one `sendfile` call moves before other connections of the thread have their turn.
-const SENDFILE_STEP: usize = 1024 * 1024;
-
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
@@ -62,10 +59,9 @@ impl Stream {
         let file = unsafe { BorrowedFd::borrow_raw(file) };
         let (mut at, mut left) = (position, length);
         while left > 0 {
-            let step = left.min(SENDFILE_STEP);
             let sent = socket
                 .async_io(Interest::WRITABLE, || {
-                    Ok(rustix::fs::sendfile(socket.as_fd(), file, Some(&mut at), step)?)
+                    Ok(rustix::fs::sendfile(socket.as_fd(), file, Some(&mut at), left)?)
                 })
                 .await?;
             if sent == 0 {

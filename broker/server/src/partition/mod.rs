@@ -234,7 +234,10 @@ impl Partition {
             appended
         };
         match appended.sync_to {
-            Some(_) => flusher.urge(self),
+            Some(_) => {
+                self.sync_waits.expect();
+                flusher.urge(self);
+            }
             None => self.waiters.wake(),
         }
         if appended.rolled {
@@ -278,6 +281,13 @@ impl Partition {
     pub(crate) fn wants_sync(&self) -> bool {
         let demanded = self.with_log(|log| log.sync_demanded().is_some());
         self.failure.get().is_none() && demanded.unwrap_or(false)
+    }
+
+    /// A flush failed; returns whether nothing can be synced here any more. Whoever waits for one is
+    /// told.
+    pub(crate) fn flush_failed(&self, problem: &StorageError) -> bool {
+        self.sync_waits.refuse(&SyncError::Storage(problem.to_string().into()));
+        self.with_log(|log| log.has_failed_sync()).unwrap_or(false)
     }
 
     /// Takes no more records, and tells all who wait for a sync that none will come.

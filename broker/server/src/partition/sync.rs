@@ -34,6 +34,8 @@ pub(crate) struct SyncWaits {
 struct State {
     synced_to: i64,
     ended: Option<SyncError>,
+    /// The last flush failed, and none was asked for since.
+    refused: Option<SyncError>,
     next_ticket: u64,
     waiting: BTreeMap<(i64, u64), oneshot::Sender<Result<(), SyncError>>>,
 }
@@ -47,7 +49,7 @@ impl SyncWaits {
             if state.synced_to >= offset {
                 return Ok(());
             }
-            if let Some(problem) = &state.ended {
+            if let Some(problem) = state.ended.as_ref().or(state.refused.as_ref()) {
                 return Err(problem.clone());
             }
             let (sender, receiver) = oneshot::channel();
@@ -64,6 +66,7 @@ impl SyncWaits {
         let covered = {
             let mut state = self.lock();
             state.synced_to = state.synced_to.max(synced_to);
+            state.refused = None;
             let later = state.waiting.split_off(&(synced_to + 1, 0));
             std::mem::replace(&mut state.waiting, later)
         };
@@ -75,9 +78,21 @@ impl SyncWaits {
 
     /// Tells all that wait, and all that will, that nothing more is synced here.
     pub(crate) fn end(&self, problem: &SyncError) {
+        self.lock().ended.get_or_insert_with(|| problem.clone());
+        self.refuse(problem);
+    }
+
+    /// Says that a flush will be asked for after an earlier one failed.
+    pub(crate) fn expect(&self) {
+        self.lock().refused = None;
+    }
+
+    /// Tells all that wait that they were not synced, and who waits from now on until
+    /// [`Self::expect`].
+    pub(crate) fn refuse(&self, problem: &SyncError) {
         let told = {
             let mut state = self.lock();
-            state.ended.get_or_insert_with(|| problem.clone());
+            state.refused = Some(problem.clone());
             std::mem::take(&mut state.waiting)
         };
         for waiting in told.into_values() {
@@ -157,6 +172,19 @@ mod tests {
         assert_eq!(waiting.now_or_never(), Some(Err(problem.clone())));
         assert_eq!(waits.wait_for(9).now_or_never(), Some(Err(problem)));
         assert_eq!(waits.wait_for(2).now_or_never(), Some(Ok(())));
+    }
+
+    #[test]
+    fn who_comes_late_learns_of_a_flush_that_failed_unless_another_is_asked_for() {
+        let waits = SyncWaits::default();
+        let problem = SyncError::Storage("no space".into());
+        waits.refuse(&problem);
+        assert_eq!(waits.wait_for(3).now_or_never(), Some(Err(problem)));
+        waits.expect();
+        let mut waiting = Box::pin(waits.wait_for(3));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        waits.reached(3);
+        assert_eq!(waiting.now_or_never(), Some(Ok(())));
     }
 
     #[test]

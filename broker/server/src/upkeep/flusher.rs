@@ -98,10 +98,10 @@ impl Flusher {
             match job {
                 Job::Urgent(partition) => {
                     partition.flush_turn.begin();
-                    self.flush(&partition, true);
+                    let flushed = self.flush(&partition, true);
                     if partition.flush_turn.end() {
                         self.lock().urgent.push_back(partition);
-                    } else if partition.wants_sync() {
+                    } else if flushed && partition.wants_sync() {
                         // A truncation came between, and the flush gained nothing.
                         self.urge(&partition);
                     }
@@ -135,12 +135,17 @@ impl Flusher {
         None
     }
 
-    /// Syncs one partition and tells who waits for it. Blocks, but not under its lock.
-    fn flush(&self, partition: &Partition, all: bool) {
-        if let Err(problem) = partition.flush(all, self.shared.clock.now_ms()) {
+    /// Syncs one partition and tells who waits for it; returns whether it could. Blocks, but not
+    /// under the partition's lock.
+    fn flush(&self, partition: &Partition, all: bool) -> bool {
+        let flushed = partition.flush(all, self.shared.clock.now_ms());
+        if let Err(problem) = &flushed {
             error!("{} could not be synced: {problem}", partition.id);
-            self.shared.partitions.storage_failed(partition, &problem);
+            if partition.flush_failed(problem) {
+                self.shared.partitions.storage_failed(partition, problem);
+            }
         }
+        flushed.is_ok()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -137,11 +137,12 @@ impl File for DiskFile {
         self.inner.reserve(size)
     }
 
-    /// Makes safe what is written when it begins, as a real disk promises no more. Metadata is
-    /// synced without the gate, so that topics can be made.
+    /// Makes safe what is written when it begins, as a real disk promises no more. The gate is for
+    /// clients' segments: topics can be made while it is closed.
     fn sync(&self) -> io::Result<()> {
         let bytes = self.inner.size()?;
-        let gated = !self.path.to_string_lossy().contains("__cluster_metadata");
+        let is_segment = self.path.extension().is_some_and(|extension| extension == "log");
+        let gated = is_segment && !self.path.to_string_lossy().contains("__cluster_metadata");
         let mut state = self.syncs.state.lock().unwrap();
         state.by_file.entry(self.path.clone()).or_default().begun += 1;
         while gated && state.gate == Gate::Closed {

@@ -5,7 +5,7 @@ use super::super::key::{Check, Key, keys};
 pub(super) const KEYS: &[Key] = keys! {
     "socket.send.buffer.bytes" Int "102400", Check::Any, High ReadOnly Works;
         "Send buffer of a connection; -1 leaves it to the system.";
-    "socket.receive.buffer.bytes" Int "102400", Check::Any, High ReadOnly Works;
+    "socket.receive.buffer.bytes" Int "-1", Check::Any, High ReadOnly Works;
         "Receive buffer of a connection; -1 leaves it to the system.";
     "socket.request.max.bytes" Int "104857600", Check::AtLeast(1), High ReadOnly Works;
         "Largest request that is read.";
