@@ -160,3 +160,17 @@ fn only_real_files_can_be_sent_by_the_system() {
         assert_eq!(file.as_raw_fd().is_some(), is_real);
     });
 }
+
+#[test]
+fn what_is_loaded_is_in_memory_and_unchanged() {
+    on_each_store(|store, dir| {
+        let file = store.create(&dir.join("f")).unwrap();
+        let bytes: Vec<u8> = (0..300_000_u32).map(|number| number as u8).collect();
+        file.write_at(&bytes, 0).unwrap();
+        file.load(10, 280_000).unwrap();
+        assert!(file.is_cached(10, 280_000));
+        file.load(299_999, 5_000).unwrap();
+        assert!(file.is_cached(299_999, 5_000), "what is behind the end need not be waited for");
+        assert_eq!(content(&file), bytes);
+    });
+}

@@ -3,11 +3,10 @@
 use std::fmt::Debug;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::num::NonZeroU64;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
@@ -24,9 +23,6 @@ const MOST_PARTS: usize = 1024;
 
 /// What Linux reads ahead of a reader unless it is told otherwise.
 const PROBE_STEP: usize = 128 * 1024;
-
-/// Bytes that are asked for behind those that are needed, since readers go on.
-const READ_AHEAD: u64 = 2 * 1024 * 1024;
 
 #[derive(Debug)]
 struct FsFile(fs::File);
@@ -177,11 +173,24 @@ impl File for FsFile {
         })
     }
 
+    /// Sends them to where nothing is kept: the pages are read as for any reader that goes on, and
+    /// not copied.
     fn load(&self, position: u64, length: usize) -> io::Result<()> {
-        let ahead = NonZeroU64::new(length as u64 + READ_AHEAD);
-        rustix::fs::fadvise(&self.0, position, ahead, Advice::WillNeed)?;
-        for at in probes(position, length) {
-            self.read_at(&mut [0], at)?;
+        static NOWHERE: OnceLock<fs::File> = OnceLock::new();
+        let nowhere = match NOWHERE.get() {
+            Some(nowhere) => nowhere,
+            None => {
+                let opened = OpenOptions::new().write(true).open("/dev/null")?;
+                NOWHERE.get_or_init(|| opened)
+            }
+        };
+        rustix::fs::fadvise(&self.0, 0, None, Advice::Sequential)?;
+        let (mut at, end) = (position, position + length as u64);
+        while at < end {
+            let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+            if rustix::fs::sendfile(nowhere, &self.0, Some(&mut at), left)? == 0 {
+                break;
+            }
         }
         Ok(())
     }

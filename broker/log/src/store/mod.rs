@@ -79,7 +79,7 @@ pub trait File: Debug + Send + Sync {
         true
     }
 
-    /// Has these bytes read into memory, and some that follow them begun. Blocks.
+    /// Has these bytes read into memory. Blocks.
     fn load(&self, _position: u64, _length: usize) -> io::Result<()> {
         Ok(())
     }
