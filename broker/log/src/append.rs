@@ -264,13 +264,7 @@ impl Log {
     }
 
     /// Makes batches that were written part of the log.
-    fn commit(
-        &mut self,
-        records: &Bytes,
-        mut placed: Placed,
-        extent: &Extent,
-        now_ms: i64,
-    ) {
+    fn commit(&mut self, records: &Bytes, mut placed: Placed, extent: &Extent, now_ms: i64) {
         let config = self.config.clone();
         for (_, header) in batch::headers(records).flatten() {
             let Some(header) = placed.next(header) else { break };

@@ -145,8 +145,8 @@ impl Log {
         outcome: Result<Flushed, StorageError>,
         now_ms: i64,
     ) -> Result<(), StorageError> {
-        let flushed = outcome
-            .inspect_err(|problem| self.flush_state.failed |= problem.operation == SYNC)?;
+        let flushed =
+            outcome.inspect_err(|problem| self.flush_state.failed |= problem.operation == SYNC)?;
         if flushed.truncations != self.flush_state.truncations {
             return Ok(());
         }

@@ -229,8 +229,7 @@ async fn wait_and_read(services: &Services, scope: &Scope, limits: Limits) -> Ve
         let partition = target.as_ref().ok()?;
         Some(partition.waiters().park(&wake, number, *moves))
     };
-    let _parked: Vec<_> =
-        targets.iter().zip(&reading.moves).enumerate().filter_map(park).collect();
+    let _parked: Vec<_> = targets.iter().zip(&reading.moves).enumerate().filter_map(park).collect();
     let time_is_up = tokio::time::sleep_until(deadline);
     tokio::pin!(time_is_up);
     loop {

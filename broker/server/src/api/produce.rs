@@ -113,7 +113,12 @@ pub(super) async fn handle(
         for (partition, data) in data.partition_data.into_iter().enumerate() {
             let (response, appended) = append.partition(found, data);
             partition_responses.push(response);
-            waiting.extend(appended.map(|(of, appended)| Waiting { topic, partition, of, appended }));
+            waiting.extend(appended.map(|(of, appended)| Waiting {
+                topic,
+                partition,
+                of,
+                appended,
+            }));
         }
         responses.push(TopicProduceResponse {
             name: data.name,

@@ -12,6 +12,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -90,15 +91,20 @@ impl Flusher {
         queue.threads += 1;
         drop(queue);
         let flusher = self.clone();
-        let _ = self.shared.tasks.spawn_blocking_on(move || flusher.work(), &self.shared.runtime);
+        self.shared.tasks.spawn_blocking_on(move || flusher.work(), &self.shared.runtime);
     }
 
     fn work(&self) {
         while let Some(job) = self.next() {
             match job {
                 Job::Urgent(partition) => {
+                    if let Some(pause) = partition.flush_turn.pause() {
+                        std::thread::sleep(pause);
+                    }
                     partition.flush_turn.begin();
+                    let begun = Instant::now();
                     let flushed = self.flush(&partition, true);
+                    partition.flush_turn.took(begun.elapsed());
                     if partition.flush_turn.end() {
                         self.lock().urgent.push_back(partition);
                     } else if flushed && partition.wants_sync() {
