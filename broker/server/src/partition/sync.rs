@@ -1,9 +1,9 @@
 //! Appends that wait until they are synced, and whose turn it is to be synced.
 //!
 //! ```text
-//!   append -> (demands a sync) -> FlushTurn::ask -> flusher's queue -> fdatasync -> SyncWaits::reached
-//!      |                                                                                |
-//!      +-> SyncWaits::wait_for . . . . . . . . . . . . . . . . . . . . . . . . . . . . . woken
+//!   append -> FlushTurn::ask -> flusher's queue -> fdatasync -> SyncWaits::reached
+//!      |                                                              |
+//!      +-> SyncWaits::wait_for . . . . . . . . . . . . . . . . . . . woken
 //! ```
 
 use std::collections::BTreeMap;
