@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use broker_log::{
-    AppendError, Entry, File, Log, LogConfig, MemoryStore, OpenOptions, Space, Store, TopicPartition,
+    AppendError, Entry, File, Log, LogConfig, MemoryStore, OpenOptions, Space, Store,
+    TopicPartition,
 };
 
 use crate::support::*;

@@ -283,8 +283,8 @@ impl Partition {
         self.failure.get().is_none() && demanded.unwrap_or(false)
     }
 
-    /// A flush failed; returns whether nothing can be synced here any more. Whoever waits for one is
-    /// told.
+    /// A flush failed; returns whether nothing can be synced here any more. Whoever waits for one
+    /// is told.
     pub(crate) fn flush_failed(&self, problem: &StorageError) -> bool {
         self.sync_waits.refuse(&SyncError::Storage(problem.to_string().into()));
         self.with_log(|log| log.has_failed_sync()).unwrap_or(false)

@@ -140,8 +140,8 @@ impl FlushTurn {
     }
 
     /// How long a flush is held back for others to join it: next to nothing where syncs are quick,
-    /// and little beside them where they are slow. Who was answered by the last flush sends the next
-    /// records in that time, and need not wait for the flush after this one.
+    /// and little beside them where they are slow. Who was answered by the last flush sends the
+    /// next records in that time, and need not wait for the flush after this one.
     pub(crate) fn pause(&self) -> Option<Duration> {
         let last = Duration::from_micros(self.last_us.load(Ordering::Relaxed).into());
         let pause = (last / GATHER_SHARE).min(GATHER_MOST);
