@@ -58,9 +58,3 @@ pub(crate) const FLUSH_THREADS: usize = 16;
 
 /// Of those, the ones that may sync what nobody waits for.
 pub(crate) const LATER_FLUSH_THREADS: usize = 2;
-
-/// A flush that somebody waits for is held back by one part in so many of what the last one took,
-/// within these bounds, so that more share it.
-pub(crate) const GATHER_SHARE: u32 = 8;
-pub(crate) const GATHER_LEAST: Duration = Duration::from_micros(50);
-pub(crate) const GATHER_MOST: Duration = Duration::from_micros(500);

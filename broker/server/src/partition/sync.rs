@@ -7,14 +7,11 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::oneshot;
-
-use crate::limits::{GATHER_LEAST, GATHER_MOST, GATHER_SHARE};
 
 /// Why an append will never be known to be synced.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -116,50 +113,30 @@ const RUNNING_AND_ASKED: u8 = 3;
 /// Keeps a partition in the flusher's queue at most once, and one flush of it under way: what is
 /// appended meanwhile shares the next.
 #[derive(Debug, Default)]
-pub(crate) struct FlushTurn {
-    state: AtomicU8,
-    /// How long the last flush took.
-    last_us: AtomicU32,
-}
+pub(crate) struct FlushTurn(AtomicU8);
 
 impl FlushTurn {
     /// Asks for a flush; `true`: the caller has to put the partition into the queue.
     pub(crate) fn ask(&self) -> bool {
-        let asked =
-            self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| match state {
-                IDLE => Some(QUEUED),
-                RUNNING => Some(RUNNING_AND_ASKED),
-                _ => None,
-            });
+        let asked = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| match state {
+            IDLE => Some(QUEUED),
+            RUNNING => Some(RUNNING_AND_ASKED),
+            _ => None,
+        });
         asked == Ok(IDLE)
     }
 
     /// The flush begins: whoever asks from now on asks for the next.
     pub(crate) fn begin(&self) {
-        self.state.store(RUNNING, Ordering::SeqCst);
-    }
-
-    /// How long a flush is held back for others to join it: next to nothing where syncs are quick,
-    /// and little beside them where they are slow. Who was answered by the last flush sends the
-    /// next records in that time, and need not wait for the flush after this one.
-    pub(crate) fn pause(&self) -> Option<Duration> {
-        let last = Duration::from_micros(self.last_us.load(Ordering::Relaxed).into());
-        let pause = (last / GATHER_SHARE).min(GATHER_MOST);
-        (pause >= GATHER_LEAST).then_some(pause)
-    }
-
-    pub(crate) fn took(&self, time: Duration) {
-        let us = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
-        self.last_us.store(us, Ordering::Relaxed);
+        self.0.store(RUNNING, Ordering::SeqCst);
     }
 
     /// The flush is over; `true`: the partition has to be put into the queue again.
     pub(crate) fn end(&self) -> bool {
-        let ended =
-            self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| match state {
-                RUNNING_AND_ASKED => Some(QUEUED),
-                _ => Some(IDLE),
-            });
+        let ended = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| match state {
+            RUNNING_AND_ASKED => Some(QUEUED),
+            _ => Some(IDLE),
+        });
         ended == Ok(RUNNING_AND_ASKED)
     }
 }

@@ -12,7 +12,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -98,13 +97,8 @@ impl Flusher {
         while let Some(job) = self.next() {
             match job {
                 Job::Urgent(partition) => {
-                    if let Some(pause) = partition.flush_turn.pause() {
-                        std::thread::sleep(pause);
-                    }
                     partition.flush_turn.begin();
-                    let begun = Instant::now();
                     let flushed = self.flush(&partition, true);
-                    partition.flush_turn.took(begun.elapsed());
                     if partition.flush_turn.end() {
                         self.lock().urgent.push_back(partition);
                     } else if flushed && partition.wants_sync() {
