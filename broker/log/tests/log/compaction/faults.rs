@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use broker_log::{MemoryStore, Store};
+use broker_log::{MemoryStore, OpenOptions, RecoveryReport, Store};
 
 use super::*;
 use crate::faults::{Failing, Faults, FaultyStore};
@@ -50,8 +50,7 @@ impl Life {
     }
 
     fn open(&self, store: Arc<dyn Store>) -> Option<Log> {
-        let options =
-            broker_log::OpenOptions { recovery_point: 0, now_ms: NOW, ..Default::default() };
+        let options = OpenOptions { recovery_point: 0, now_ms: NOW, ..Default::default() };
         let config = Arc::new(self.rig.config.clone());
         let (mut log, report) = Log::open(store, self.rig.location(), config, options).ok()?;
         assert_eq!(report.bytes_cut, 0);
@@ -147,6 +146,32 @@ fn a_log_is_compacted_on_after_a_crash_at_any_operation() {
         let left = committed(&log);
         let values = left.iter().filter(|record| record.value.is_some()).count();
         assert_eq!((values, left.len()), (life.expected.len(), life.expected.len()));
+        if !happened {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_log_is_cut_and_closed_after_a_pass_that_failed_at_any_operation() {
+    for operations in 0.. {
+        let faults = Faults::after(i64::MAX, Failing::Once);
+        let mut life = Life::new(&faults);
+        let mut log = life.write();
+        faults.set(operations);
+        let _ = try_pass(&mut log, &mut Cleaner::new(), NOW);
+        let happened = faults.happened();
+        faults.set(i64::MAX);
+        life.check(&log);
+        append(&mut log, &[("same", Some("cut"))]);
+        log.truncate_to(life.end, NOW).unwrap();
+        life.check(&log);
+        log.close().unwrap();
+        let options = OpenOptions { clean_shutdown: true, now_ms: NOW, ..Default::default() };
+        let (mut log, report) = life.rig.open_with(options);
+        assert_eq!(report, RecoveryReport::default(), "operation {operations}");
+        log.set_high_watermark(life.end);
+        life.check(&log);
         if !happened {
             break;
         }

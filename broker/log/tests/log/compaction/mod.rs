@@ -102,8 +102,14 @@ pub(crate) fn append_marker(log: &mut Log, producer_id: i64, epoch: i16, commit:
 
 /// Begins a new segment.
 pub(crate) fn roll(log: &mut Log) {
-    let far = i64::MAX / 2;
-    assert!(log.roll_if_due(far).unwrap());
+    let when = late(log);
+    assert!(log.roll_if_due(when).unwrap());
+}
+
+/// A time at which the active segment is too old, whenever it was begun.
+pub(crate) fn late(log: &Log) -> i64 {
+    let month = 30 * 24 * 60 * 60 * 1000;
+    i64::MAX / 2 + month * log.log_end_offset()
 }
 
 /// All batches from the log's start to its end, or to an offset.
