@@ -44,7 +44,8 @@ pub(super) enum Choice {
 pub(super) struct Moment {
     pub(super) now: Instant,
     pub(super) now_ms: i64,
-    pub(super) random: u32,
+    /// Asked only where a partition is to be chosen.
+    pub(super) random: fn() -> u32,
 }
 
 /// How a record, or a whole batch, will be answered.
@@ -301,7 +302,13 @@ impl Accumulator {
 }
 
 impl TopicState {
-    fn choose(&mut self, topic: &Topic, choice: Choice, settings: &Settings, random: u32) -> i32 {
+    fn choose(
+        &mut self,
+        topic: &Topic,
+        choice: Choice,
+        settings: &Settings,
+        random: fn() -> u32,
+    ) -> i32 {
         match choice {
             Choice::Fixed(partition) => partition,
             Choice::InTurn => {
@@ -316,7 +323,7 @@ impl TopicState {
             }
             Choice::Sticky => {
                 if self.sticky.is_none() {
-                    self.sticky = StickyPartition::new(&self.loads(topic, settings), random);
+                    self.sticky = StickyPartition::new(&self.loads(topic, settings), random());
                 }
                 self.sticky.as_ref().map_or(0, StickyPartition::partition)
             }

@@ -21,6 +21,14 @@ pub(super) struct Numbering {
     pub(super) base_sequence: i32,
 }
 
+/// What a batch holds of the producer until it is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) id: u64,
+    /// Bytes of `buffer.memory`.
+    pub(super) charged: usize,
+}
+
 #[derive(Debug)]
 enum Body {
     /// Takes records.
@@ -145,6 +153,11 @@ impl Batch {
         self.numbering = numbering;
         self.body = Body::Closed(bytes.clone());
         bytes
+    }
+
+    /// What to give back once everybody has been told.
+    pub(super) fn held(&self) -> Held {
+        Held { id: self.id, charged: self.charged }
     }
 
     /// The sequence after the last record's.

@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use protocol::ErrorCode;
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -136,12 +136,21 @@ impl Producer {
     async fn append(&self, record: Record, reply: Reply) -> Result<(), ProduceError> {
         let shared = &*self.shared;
         let bytes = Accumulator::most_bytes(&record);
-        let deadline = Instant::now() + shared.config.max_block;
-        let metadata = shared.metadata_for(&record.topic, deadline).await?;
+        // Most records wait for nothing, and need no deadline.
+        let mut deadline = None;
+        let mut until =
+            || *deadline.get_or_insert_with(|| Instant::now() + shared.config.max_block);
+        let metadata = match shared.known(&record.topic) {
+            Some(known) => known,
+            None => shared.metadata_for(&record.topic, until()).await?,
+        };
         let topic = shared.topic(&metadata, &record.topic)?;
         let choice = shared.choose(&record, topic)?;
-        shared.reserve(bytes, deadline).await?;
-        let moment = Moment { now: Instant::now(), now_ms: now_ms(), random: rand::random() };
+        shared.check_size(bytes)?;
+        if !shared.try_acquire(bytes) {
+            shared.acquire(bytes, until()).await?;
+        }
+        let moment = Moment { now: Instant::now(), now_ms: now_ms(), random: rand::random };
         let appended = shared.accumulator().append(topic, &record, choice, moment, reply);
         if appended.ok_or(ProduceError::Closed)? {
             shared.wake.notify_one();
@@ -247,14 +256,20 @@ impl Shared {
         self.accumulator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Metadata that has `topic`, where it is known.
+    fn known(&self, topic: &str) -> Option<Arc<Metadata>> {
+        let known = self.cluster.metadata();
+        let topic = known.topics.get(topic)?;
+        (!topic.partitions.is_empty()).then_some(known)
+    }
+
     /// Metadata that has `topic`, asked for until the deadline.
     async fn metadata_for(
         &self,
         topic: &str,
         deadline: Instant,
     ) -> Result<Arc<Metadata>, ProduceError> {
-        let known = self.cluster.metadata();
-        if known.topics.get(topic).is_some_and(|topic| !topic.partitions.is_empty()) {
+        if let Some(known) = self.known(topic) {
             return Ok(known);
         }
         let mut failures = 0;
@@ -313,8 +328,8 @@ impl Shared {
         }
     }
 
-    /// Takes room for a record, which must fit into a request at all.
-    async fn reserve(&self, bytes: usize, deadline: Instant) -> Result<(), ProduceError> {
+    /// A record must fit into a request and into the buffer at all.
+    fn check_size(&self, bytes: usize) -> Result<(), ProduceError> {
         for (limit, key) in [
             (self.config.max_request_size, "max.request.size"),
             (self.config.buffer_memory, "buffer.memory"),
@@ -323,16 +338,21 @@ impl Shared {
                 return Err(ProduceError::TooLarge { size: bytes, limit, key });
             }
         }
-        self.acquire(bytes, deadline).await
+        Ok(())
+    }
+
+    /// Takes room in the buffer, if there is some.
+    fn try_acquire(&self, bytes: usize) -> bool {
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.memory.try_acquire_many(permits).map(SemaphorePermit::forget).is_ok()
     }
 
     /// Takes room in the buffer. Who has to wait makes the batches in it go out at once.
     async fn acquire(&self, bytes: usize, deadline: Instant) -> Result<(), ProduceError> {
-        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
-        if let Ok(permit) = self.memory.try_acquire_many(permits) {
-            permit.forget();
+        if self.try_acquire(bytes) {
             return Ok(());
         }
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.accumulator().hurry();
         let _relax = Relax(self);
         self.wake.notify_one();

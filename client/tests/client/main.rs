@@ -52,7 +52,8 @@ stories! {
         records_of_one_batch_stay_in_one_batch
         a_batch_that_is_too_large_is_split
         what_cannot_be_sent_is_refused_at_once
-        close_delivers_what_was_sent_before;
+        close_delivers_what_was_sent_before
+        whoever_observes_knows_all_once_it_is_flushed;
     consume:
         positions_are_sought_and_found
         a_paused_partition_shows_nothing

@@ -1,11 +1,12 @@
 //! Stories of the producer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use client::producer::{Acks, partition_for_key};
-use client::{Consumer, Header, ProduceError, Producer, ProducerConfig, Record};
+use client::{Consumer, DeliveryObserver, Header};
+use client::{ProduceError, Producer, ProducerConfig, Record, RecordMetadata};
 use protocol::record::Compression;
 
 use crate::target::{Target, numbered, partition, values};
@@ -187,4 +188,32 @@ pub(crate) async fn close_delivers_what_was_sent_before(target: Arc<Target>) {
     assert!(last.await.unwrap().offset.is_some());
     let read = target.read_all(&topic).await;
     assert_eq!(read.values().map(Vec::len).sum::<usize>(), 1001);
+}
+
+#[derive(Default)]
+struct Notes(Mutex<Vec<(u64, Option<i64>)>>);
+
+impl DeliveryObserver for Notes {
+    fn delivered(&self, tag: u64, outcome: Result<&RecordMetadata, &ProduceError>) {
+        self.0.lock().unwrap().push((tag, outcome.unwrap().offset));
+    }
+}
+
+pub(crate) async fn whoever_observes_knows_all_once_it_is_flushed(target: Arc<Target>) {
+    let topic = target.topic("observed", 1).await;
+    let producer = Producer::new(ProducerConfig::new(target.config.clone())).unwrap();
+    let notes = Arc::new(Notes::default());
+    let observer: Arc<dyn DeliveryObserver> = notes.clone();
+    for round in 0..20 {
+        for tag in round * 50..(round + 1) * 50 {
+            let record = Record::to(topic.as_str()).value(vec![b'x'; 1000]);
+            producer.send_observed(record, &observer, tag).await.unwrap();
+        }
+        producer.flush().await;
+        let told = notes.0.lock().unwrap().clone();
+        let expected: Vec<_> =
+            (0..(round + 1) * 50).map(|tag| (tag, i64::try_from(tag).ok())).collect();
+        assert_eq!(told, expected);
+    }
+    producer.close().await;
 }

@@ -1,6 +1,6 @@
 //! The options of kafka-configs: which entity, and which keys and values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use client::admin::ResourceType;
 
@@ -59,13 +59,10 @@ pub(super) fn check(parsed: &Parsed) -> Result<Entity, String> {
             "Either --bootstrap-server or --bootstrap-controller must be specified.".to_owned()
         );
     }
+    check_entities(parsed)?;
     let entity = entity(parsed)?;
+    check_name(parsed, &entity)?;
     if parsed.has("alter") {
-        if entity.name.is_none() {
-            return Err(
-                "--entity-name or --entity-default must be specified with --alter".to_owned()
-            );
-        }
         let changes = ["add-config", "add-config-file", "delete-config"];
         if !changes.iter().any(|option| parsed.has(option)) {
             return Err(
@@ -81,6 +78,81 @@ pub(super) fn check(parsed: &Parsed) -> Result<Entity, String> {
         }
     }
     Ok(entity)
+}
+
+/// Options that name an entity and its type at once.
+const FLAGS: [(&str, &str); 11] = [
+    ("topic", "topics"),
+    ("client", "clients"),
+    ("user", "users"),
+    ("broker", "brokers"),
+    ("broker-logger", "broker-loggers"),
+    ("ip", "ips"),
+    ("group", "groups"),
+    ("client-defaults", "clients"),
+    ("user-defaults", "users"),
+    ("broker-defaults", "brokers"),
+    ("ip-defaults", "ips"),
+];
+
+/// One entity is meant, and it is named in one way.
+fn check_entities(parsed: &Parsed) -> Result<(), String> {
+    let changes = ["add-config", "add-config-file", "delete-config"];
+    parsed.exclude("describe", &changes).map_err(|error| error.to_string())?;
+    let by_flag = FLAGS.iter().filter(|(option, _)| parsed.has(option)).map(|(_, kind)| *kind);
+    let mut kinds: Vec<&str> = parsed.all("entity-type").iter().map(String::as_str).collect();
+    let by_type = ["entity-type", "entity-name", "entity-default"];
+    let is_by_type = by_type.iter().any(|option| parsed.has(option));
+    let is_by_flag = by_flag.clone().next().is_some();
+    kinds.extend(by_flag);
+    let different: BTreeSet<&str> = kinds.iter().copied().collect();
+    if different.len() < kinds.len() {
+        let twice = different.iter().filter(|kind| kinds.iter().filter(|k| k == kind).count() > 1);
+        let twice: Vec<&str> = twice.copied().collect();
+        return Err(format!("Duplicate entity type(s) specified: {}", twice.join(",")));
+    }
+    if kinds.len() > 1 && different != BTreeSet::from(["clients", "users"]) {
+        let text = "Only 'users' and 'clients' entity types may be specified together";
+        return Err(text.to_owned());
+    }
+    if is_by_type && is_by_flag {
+        return Err(
+            "--entity-{type,name,default} should not be used in conjunction with specific \
+                    entity flags"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// The name that the action wants, and no other.
+fn check_name(parsed: &Parsed, entity: &Entity) -> Result<(), String> {
+    let is_broker = matches!(entity.kind, ResourceType::Broker | ResourceType::BrokerLogger);
+    let kind = match entity.kind {
+        ResourceType::Broker => "brokers",
+        ResourceType::BrokerLogger => "broker-loggers",
+        ResourceType::Group => "groups",
+        _ => "topics",
+    };
+    let name = entity.name.as_deref();
+    if let Some(name) = name.filter(|name| is_broker && !name.is_empty())
+        && name.parse::<i32>().is_err()
+    {
+        return Err(format!(
+            "The entity name for {kind} must be a valid integer broker id, but it is: {name}"
+        ));
+    }
+    match (parsed.has("alter"), name) {
+        (true, None) if kind == "brokers" => Err("An entity-name or default entity must be \
+                                                   specified with --alter of users, clients, \
+                                                   brokers or ips"
+            .to_owned()),
+        (true, None) => Err(format!("An entity name must be specified with --alter of {kind}")),
+        (false, None) if kind == "broker-loggers" => {
+            Err(format!("An entity name must be specified with --describe of {kind}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn entity(parsed: &Parsed) -> Result<Entity, String> {
@@ -126,7 +198,11 @@ fn entity(parsed: &Parsed) -> Result<Entity, String> {
     };
     if parsed.has("entity-default") {
         if kind != ResourceType::Broker {
-            return Err("--entity-default is for brokers; topics and groups have none".to_owned());
+            let kind = parsed.get("entity-type").unwrap_or_default();
+            let action = if parsed.has("alter") { "alter" } else { "describe" };
+            return Err(format!(
+                "--entity-default must not be specified with --{action} of {kind}"
+            ));
         }
         return Ok(Entity { kind, name: Some(String::new()) });
     }
@@ -207,5 +283,49 @@ mod tests {
         assert!(entity("--alter --topic t").unwrap_err().starts_with("At least one of"));
         assert!(entity("--describe --user ann").unwrap_err().contains("not served"));
         assert!(entity("--describe").unwrap_err().starts_with("At least one entity type"));
+    }
+
+    #[test]
+    fn one_entity_is_named_in_one_way() {
+        let refused = |line: &str| {
+            check(&parse(&format!("--bootstrap-server b:1 {line}"))).expect_err("refused")
+        };
+        for (line, error) in [
+            (
+                "--describe --entity-type topics --topic t",
+                "Duplicate entity type(s) specified: topics",
+            ),
+            (
+                "--describe --topic t --broker 1",
+                "Only 'users' and 'clients' entity types may be specified together",
+            ),
+            (
+                "--describe --broker-defaults --entity-name 3",
+                "--entity-{type,name,default} should not be used in conjunction with specific \
+                 entity flags",
+            ),
+            (
+                "--describe --broker x",
+                "The entity name for brokers must be a valid integer broker id, but it is: x",
+            ),
+            (
+                "--alter --entity-type topics --add-config a=b",
+                "An entity name must be specified with --alter of topics",
+            ),
+            (
+                "--describe --entity-type broker-loggers",
+                "An entity name must be specified with --describe of broker-loggers",
+            ),
+            (
+                "--describe --entity-type topics --entity-default",
+                "--entity-default must not be specified with --describe of topics",
+            ),
+            (
+                "--describe --topic t --add-config a=b",
+                "Option \"[describe]\" can't be used with option \"[add-config]\"",
+            ),
+        ] {
+            assert_eq!(refused(line), error);
+        }
     }
 }

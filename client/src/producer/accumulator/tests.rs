@@ -59,7 +59,7 @@ impl Setup {
     /// Appends a record of about 100 bytes to partition 0.
     fn append(&mut self, millis: u64) -> Receiver {
         let record = Record::to("t").value(vec![0; 90]);
-        let moment = Moment { now: self.at(millis), now_ms: 0, random: 0 };
+        let moment = Moment { now: self.at(millis), now_ms: 0, random: || 0 };
         let (sender, receiver) = oneshot::channel();
         let reply = Reply::Awaited(sender);
         let appended = self.accumulator.append(&topic(), &record, Choice::Fixed(0), moment, reply);

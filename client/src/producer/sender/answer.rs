@@ -6,7 +6,7 @@ use protocol::ErrorCode;
 use protocol::messages::produce_response::{PartitionProduceResponse, ProduceResponse};
 use tokio::time::Instant;
 
-use super::super::batch::Batch;
+use super::super::batch::{Batch, Held};
 use super::Sender;
 use crate::TopicPartition;
 use crate::error::{ConnectionError, ProduceError, RequestError};
@@ -75,8 +75,9 @@ impl Sender {
                 self.shared.accumulator().queue(&batch.partition).acknowledged(&batch);
                 let offset = (answer.base_offset >= 0).then_some(answer.base_offset);
                 let time = (answer.log_append_time_ms >= 0).then_some(answer.log_append_time_ms);
-                self.finish(&batch);
+                let held = batch.held();
                 batch.complete(offset, time);
+                self.finish(held);
             }
             Verdict::Split => self.split(batch),
             Verdict::RetryElsewhere => {
@@ -157,20 +158,23 @@ impl Sender {
     pub(super) fn complete_unanswered(&mut self, batches: Vec<Batch>) {
         for batch in batches {
             self.shared.accumulator().queue(&batch.partition).acknowledged(&batch);
-            self.finish(&batch);
+            let held = batch.held();
             batch.complete(None, None);
+            self.finish(held);
         }
     }
 
     pub(super) fn finish_failed(&mut self, batch: Batch, error: &ProduceError) {
-        self.finish(&batch);
+        let held = batch.held();
         batch.fail(error);
+        self.finish(held);
     }
 
-    /// Gives back what the batch held, and tells those who flush.
-    fn finish(&self, batch: &Batch) {
-        self.shared.memory.add_permits(batch.charged);
-        self.shared.accumulator().done(batch.id);
+    /// Gives back what a batch held, and tells those who flush: they may rely on it that all who
+    /// waited for its records know.
+    fn finish(&self, held: Held) {
+        self.shared.memory.add_permits(held.charged);
+        self.shared.accumulator().done(held.id);
         self.shared.progress.send_modify(|done| *done = done.wrapping_add(1));
     }
 

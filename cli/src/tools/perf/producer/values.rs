@@ -88,11 +88,12 @@ impl Letters {
     }
 
     fn take(&mut self, count: usize) -> Vec<u8> {
-        let mut letters = vec![0; count];
-        for chunk in letters.chunks_mut(8) {
-            for (letter, random) in chunk.iter_mut().zip(self.next().to_le_bytes()) {
-                *letter = b'A' + ((u16::from(random) * 26) >> 8) as u8;
-            }
+        let mut letters = Vec::with_capacity(count);
+        while letters.len() < count {
+            let random = self.next().to_le_bytes();
+            let eight = random.map(|byte| b'A' + ((u16::from(byte) * 26) >> 8) as u8);
+            let left = count - letters.len();
+            letters.extend_from_slice(&eight[..left.min(8)]);
         }
         letters
     }
