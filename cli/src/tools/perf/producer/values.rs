@@ -38,7 +38,7 @@ impl Values {
     /// The file cannot be read or holds none, or the expression is none: one sentence.
     pub(super) fn of_file(path: &str, delimiter: Option<&str>) -> Result<Self, String> {
         let absolute = std::path::absolute(path);
-        let absolute = absolute.as_deref().unwrap_or(Path::new(path));
+        let absolute = absolute.as_deref().unwrap_or_else(|_| Path::new(path));
         println!("Reading payloads from: {}", absolute.display());
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|error| format!("--payload-file {path}: {error}"))?;
