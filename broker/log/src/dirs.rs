@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use crate::checkpoint::{self, CheckpointError, OffsetLine};
 use crate::error::{OpenError, StorageError};
+use crate::folder::Folder;
 use crate::identity::{self, MetaProperties};
 use crate::log::{Location, Log, OpenOptions};
-use crate::name::{FolderFate, PARTITION_METADATA, TopicPartition};
+use crate::name::{FolderFate, PARTITION_METADATA, TopicPartition, fated_folder};
 use crate::recovery::RecoveryReport;
 use crate::store::{self, Space, Store};
 use crate::{LogConfig, partition_metadata};
@@ -23,6 +24,8 @@ use crate::{LogConfig, partition_metadata};
 const LOCK: &str = ".lock";
 const META_PROPERTIES: &str = "meta.properties";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+/// Written to find out whether the folder can be written to.
+const PROBE: &str = ".probe.tmp";
 
 /// Why a log dir cannot be used.
 #[derive(Debug, Error)]
@@ -33,6 +36,11 @@ pub enum DirError {
     InUse { path: PathBuf },
     #[error("{} line {line}: {problem}; restore the file or remove it", path.display())]
     Malformed { path: PathBuf, line: usize, problem: String },
+    #[error(
+        "{} is not the folder that it was: mount the right one, or start the broker anew to use \
+         this one", path.display()
+    )]
+    OtherFolder { path: PathBuf },
     #[error(
         "{} belongs to node {found}, and this is node {expected}: set node.id to {found} or \
          name another log dir", path.display()
@@ -66,12 +74,19 @@ pub struct LogDir {
     store: Arc<dyn Store>,
     path: PathBuf,
     properties: MetaProperties,
+    is_new: bool,
     clean_shutdown: bool,
     _lock: Box<dyn Debug + Send + Sync>,
 }
 
-/// A partition that was found in a log dir and opened.
-pub type Loaded = (TopicPartition, Result<(Log, RecoveryReport), OpenError>);
+/// What became of a partition's folder that was found in a log dir.
+#[derive(Debug)]
+pub enum Loaded {
+    Open(Box<Log>, RecoveryReport),
+    Failed(OpenError),
+    /// Nobody wants it: it is of the topic with this id, or does not say which.
+    Unknown(Option<Uuid>),
+}
 
 impl LogDir {
     /// Opens a log dir, creating it when it is not there. `properties` are written to a new
@@ -84,19 +99,61 @@ impl LogDir {
     ) -> Result<Self, DirError> {
         let path = path.into();
         store.create_dir_all(&path).map_err(StorageError::on("create", &path))?;
+        let dir = Self::take(store, path, &properties)?;
+        if dir.is_new
+            && let Some(parent) = dir.path.parent()
+        {
+            // One that can't be opened for that is not ours to care for.
+            let _ = dir.store.sync_dir(parent);
+        }
+        Ok(dir)
+    }
+
+    /// Opens a log dir that has been opened before: a folder that is not of these properties, or
+    /// of none, is another one and is left alone. Without a directory id, any of the cluster's is
+    /// the right one.
+    pub fn open_existing(
+        store: Arc<dyn Store>,
+        path: impl Into<PathBuf>,
+        properties: &MetaProperties,
+    ) -> Result<Self, DirError> {
+        let path = path.into();
+        let named = path.join(META_PROPERTIES);
+        store.open(&named).map_err(StorageError::on("open", named))?;
+        let dir = Self::take(store, path.clone(), properties)?;
+        let (found, wanted) = (&dir.properties, properties);
+        let same = wanted.directory_id.is_none_or(|wanted| found.directory_id == Some(wanted));
+        if found.cluster_id == wanted.cluster_id && same {
+            return Ok(dir);
+        }
+        Err(DirError::OtherFolder { path })
+    }
+
+    fn take(
+        store: Arc<dyn Store>,
+        path: PathBuf,
+        wanted: &MetaProperties,
+    ) -> Result<Self, DirError> {
         let lock_path = path.join(LOCK);
         let lock = store.lock(&lock_path).map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => DirError::InUse { path: path.clone() },
             _ => StorageError { operation: "lock", path: lock_path, source }.into(),
         })?;
-        let properties = adopt_properties(&*store, &path.join(META_PROPERTIES), properties)?;
+        let (properties, is_new) =
+            adopt_properties(&*store, &path.join(META_PROPERTIES), wanted.clone())?;
         let mark = path.join(CLEAN_SHUTDOWN);
         let clean_shutdown = match store.remove_file(&mark) {
-            Ok(()) => true,
+            Ok(()) => {
+                // A mark that came back with the power would hide that there was a crash.
+                store.sync_dir(&path).map_err(StorageError::on("sync", &path))?;
+                true
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            // What can't be written to can be read: it is opened anew before it is written to.
+            Err(error) if is_read_only(&error) => store.open(&mark).is_ok(),
             Err(error) => return Err(StorageError::on("remove", mark)(error).into()),
         };
-        Ok(Self { store, path, properties, clean_shutdown, _lock: lock })
+        Ok(Self { store, path, properties, is_new, clean_shutdown, _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
@@ -111,6 +168,11 @@ impl LogDir {
         &self.properties
     }
 
+    /// Whether the folder was begun just now.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// Whether the last owner closed all logs in order.
     pub fn was_shut_down_cleanly(&self) -> bool {
         self.clean_shutdown
@@ -119,6 +181,25 @@ impl LogDir {
     /// How large the volume is, for DescribeLogDirs.
     pub fn space(&self) -> Result<Space, StorageError> {
         self.store.space(&self.path).map_err(StorageError::on("measure", &self.path))
+    }
+
+    /// Looks whether the folder is there still, which costs next to nothing.
+    pub fn check(&self) -> Result<(), StorageError> {
+        let path = self.path.join(META_PROPERTIES);
+        self.store.open(&path).map(drop).map_err(StorageError::on("open", path))
+    }
+
+    /// Finds out whether the folder takes `bytes` more: writes them, has them synced if asked
+    /// to, and removes them.
+    pub fn probe(&self, bytes: usize, sync: bool) -> Result<(), StorageError> {
+        let path = self.path.join(PROBE);
+        let probed = self.store.create(&path).and_then(|file| {
+            file.set_size(0)?;
+            file.write_at(&vec![b'.'; bytes], 0)?;
+            if sync { file.sync() } else { Ok(()) }
+        });
+        let removed = store::remove_if_there(&*self.store, &path);
+        probed.and(removed).map_err(StorageError::on("try to write", path))
     }
 
     /// The partitions that have a folder here, sorted.
@@ -152,10 +233,30 @@ impl LogDir {
                     removed.map_err(StorageError::on("remove", path))?;
                 }
                 Some(FolderFate::Stray) => strays.push(path),
-                None => {}
+                Some(FolderFate::Future) | None => {}
             }
         }
         Ok(strays)
+    }
+
+    /// The partitions that were being copied here, with their folders.
+    pub fn futures(&self) -> Result<Vec<(TopicPartition, PathBuf)>, StorageError> {
+        let entries = self.store.list(&self.path).map_err(StorageError::on("list", &self.path))?;
+        let folders = entries.iter().filter(|entry| entry.is_dir);
+        let futures = folders.filter_map(|entry| {
+            let id = FolderFate::Future.partition_of(&entry.name)?;
+            Some((id, self.path.join(&entry.name)))
+        });
+        Ok(futures.collect())
+    }
+
+    /// Gives the folder of a partition that nobody knows another name, so that a partition of that
+    /// name can be made; its files stay for the operator.
+    pub fn set_aside(&self, id: &TopicPartition, unique: Uuid) -> Result<(), StorageError> {
+        let path = self.path.join(id.folder());
+        let to = self.path.join(fated_folder(id, unique, FolderFate::Stray));
+        self.store.rename(&path, &to).map_err(StorageError::on("rename", path))?;
+        self.store.sync_dir(&self.path).map_err(StorageError::on("sync", &self.path))
     }
 
     pub fn read_checkpoint(
@@ -185,19 +286,23 @@ impl LogDir {
 
     /// Opens partitions on `threads` threads (`num.recovery.threads.per.data.dir`), with the
     /// offsets of the checkpoints; each gets the topic id and the configuration that
-    /// `describe` says. The order of the results is that of `partitions`. Recovery points
-    /// that are not readable count as 0: all is scanned.
+    /// `describe` says of it and of the topic id that its folder has. The order of the results
+    /// is that of `partitions`. Recovery points that are not readable count as 0: all is
+    /// scanned.
     pub fn load(
         &self,
         partitions: &[TopicPartition],
-        describe: impl Fn(&TopicPartition) -> (Uuid, Arc<LogConfig>) + Sync,
+        describe: impl Fn(&TopicPartition, Option<Uuid>) -> Option<(Uuid, Arc<LogConfig>)> + Sync,
         threads: usize,
         now_ms: i64,
-    ) -> Vec<Loaded> {
+    ) -> Vec<(TopicPartition, Loaded)> {
         let recovery_points = self.checkpoint_or_none(OffsetCheckpoint::RecoveryPoint);
         let log_starts = self.checkpoint_or_none(OffsetCheckpoint::LogStart);
         let open = |id: &TopicPartition| {
-            let (topic_id, config) = describe(id);
+            let found = self.topic_id(id)?;
+            let Some((topic_id, config)) = describe(id, found) else {
+                return Ok(Loaded::Unknown(found));
+            };
             let location =
                 Location { log_dir: self.path.clone(), topic_partition: id.clone(), topic_id };
             let options = OpenOptions {
@@ -206,9 +311,20 @@ impl LogDir {
                 clean_shutdown: self.clean_shutdown,
                 now_ms,
             };
-            Log::open(self.store.clone(), location, config, options)
+            let (log, report) = match found {
+                // Whose it is was read just now.
+                Some(found) if found == topic_id => {
+                    let path = location.folder();
+                    let folder = Arc::new(Folder::new(self.store.clone(), path));
+                    Log::recover(folder, location, config, options)?
+                }
+                _ => Log::open(self.store.clone(), location, config, options)?,
+            };
+            Ok(Loaded::Open(Box::new(log), report))
         };
-        in_parallel(partitions, threads, |id| (id.clone(), open(id)))
+        in_parallel(partitions, threads, |id| {
+            (id.clone(), open(id).unwrap_or_else(Loaded::Failed))
+        })
     }
 
     fn checkpoint_or_none(&self, which: OffsetCheckpoint) -> BTreeMap<TopicPartition, i64> {
@@ -227,18 +343,22 @@ impl LogDir {
     }
 }
 
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
 /// Reads the properties of a log dir, or writes them to a new one.
 fn adopt_properties(
     store: &dyn Store,
     path: &Path,
     wanted: MetaProperties,
-) -> Result<MetaProperties, DirError> {
+) -> Result<(MetaProperties, bool), DirError> {
     let bytes = match store::read_all(store, path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             store::replace(store, path, wanted.print().as_bytes())
                 .map_err(StorageError::on("write", path))?;
-            return Ok(wanted);
+            return Ok((wanted, true));
         }
         Err(error) => return Err(StorageError::on("read", path)(error).into()),
     };
@@ -250,7 +370,8 @@ fn adopt_properties(
         let (expected, found) = (wanted.node_id, found.node_id);
         return Err(DirError::OtherNode { path: path.to_owned(), expected, found });
     }
-    Ok(MetaProperties { directory_id: found.directory_id.or(wanted.directory_id), ..found })
+    let directory_id = found.directory_id.or(wanted.directory_id);
+    Ok((MetaProperties { directory_id, ..found }, false))
 }
 
 /// Maps items on a number of threads; the results keep the items' order.

@@ -29,6 +29,42 @@ impl StorageError {
     pub fn is_out_of_space(&self) -> bool {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
+
+    /// What the failure says about the disk.
+    pub fn cause(&self) -> Cause {
+        let kind = self.source.kind();
+        let os_code = self.source.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+        if self.operation.starts_with("sync") {
+            // Of what was written before a sync that failed, nobody knows what is on the disk.
+            return Cause::Disk;
+        }
+        match (kind, os_code) {
+            _ if self.is_out_of_space() => Cause::Full,
+            (
+                io::ErrorKind::OutOfMemory
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::FileTooLarge
+                | io::ErrorKind::Other,
+                None,
+            )
+            | (_, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+            | (io::ErrorKind::OutOfMemory | io::ErrorKind::FileTooLarge, Some(_)) => Cause::Other,
+            _ => Cause::Disk,
+        }
+    }
+}
+
+/// What a failed operation says about the disk that it was to work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The volume, or somebody's share of it, is full. Nothing that is on it is in doubt.
+    Full,
+    /// The disk, or the folder, is not what it was: until it has been looked at again, nothing
+    /// that was written lately can be relied on.
+    Disk,
+    /// Nothing: the process lacks descriptors or memory, or a file's content is damaged.
+    Other,
 }
 
 /// Why a log could not be opened.

@@ -132,7 +132,31 @@ impl Log {
             return Ok(None);
         }
         self.check_syncs()?;
+        self.seal_closed()?;
         Flush::of(self, up_to).map(Some)
+    }
+
+    /// Completes what a full disk kept out of the files of segments that are no longer written
+    /// to.
+    pub(crate) fn seal_closed(&mut self) -> Result<(), StorageError> {
+        let last = self.segments.len() - 1;
+        let unsealed = self.segments[..last].iter_mut().filter(|segment| !segment.is_sealed());
+        for segment in unsealed {
+            segment.seal()?;
+            segment.release_indexes();
+        }
+        Ok(())
+    }
+
+    /// Writes all that is not synced once more. After a sync that failed, the system may hold as
+    /// written what never reached the disk: call this on a log that was opened anew, and
+    /// [`Self::flush`] thereafter.
+    pub fn rewrite_unsynced(&mut self) -> Result<(), StorageError> {
+        let from = self.segment_of(self.recovery_point);
+        for segment in &self.segments[from..] {
+            segment.rewrite_from(self.recovery_point)?;
+        }
+        Ok(())
     }
 
     /// Moves the recovery point to where a flush came; hand over what [`Flush::run`] returned.
@@ -169,11 +193,6 @@ impl Log {
             self.finish_flush(flush.run(), now_ms)?;
         }
         Ok(())
-    }
-
-    /// Whether a sync has failed since the log was opened; see [`Self::finish_flush`].
-    pub fn has_failed_sync(&self) -> bool {
-        self.flush_state.failed
     }
 
     /// An error where a sync has failed since the log was opened.

@@ -5,10 +5,8 @@
 //! under a short lock. What takes long is handed out as a value that works without the lock
 //! ([`FileSlice`], [`Flush`], [`Compaction`]). [`LogDir`] is the folder of many partitions.
 //! Tasks, sockets, clocks, replication and topics' configurations are not in here.
-//!
 //! Done to a log: `append`, `read`, `times`, `flush`, `retention`, `compaction`, `truncate`,
-//! `recovery`. Made of: `segment`, `index`, `epoch`, `producers`. A log dir: `dirs`,
-//! `checkpoint`. The disk: `store`.
+//! `recovery`, `future` (a move). A log dir: `dirs`, `checkpoint`. The disk: `store`.
 
 mod append;
 mod batch;
@@ -21,6 +19,7 @@ mod error;
 mod flush;
 mod folder;
 pub mod format;
+mod future;
 mod identity;
 mod index;
 mod log;
@@ -42,19 +41,19 @@ mod truncate;
 pub use append::{Appended, LeaderAppend};
 pub use compaction::{Cleanable, Compacted, Compaction, CompactionStats};
 pub use compaction::{OffsetMap, Pace, Unhurried};
-pub use config::{CompactionConfig, FlushConfig, LogConfig, RetentionConfig};
-pub use config::{SegmentConfig, TimestampConfig};
+pub use config::*;
 pub use dirs::{DirError, Loaded, LogDir, OffsetCheckpoint};
 pub use epoch::EpochEnd;
-pub use error::{AppendError, CompactionError, OpenError, ReadError, StorageError, TrimError};
+pub use error::*;
 pub use flush::{Flush, Flushed};
+pub use future::{CopyError, FutureLog};
 pub use identity::{MetaProperties, parse_id, print_id};
 pub use log::{ActiveProducer, Closed, Location, Log, OpenOptions};
 pub use name::{FolderFate, TopicPartition};
 pub use producers::Origin;
 pub use protocol::record::TimestampType;
 pub use read::{AbortedTransaction, FileSlice, Located, PreparedRead, ReadRequest};
-pub use recovery::RecoveryReport;
+pub use recovery::{Postponed, RecoveryReport};
 pub use removal::RemovedFiles;
 pub use retention::{RetentionPlan, RetentionReason};
 pub use store::{Entry, File, FsStore, MemoryStore, Space, Store};

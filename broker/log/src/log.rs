@@ -76,6 +76,12 @@ pub struct Location {
     pub topic_id: Uuid,
 }
 
+impl Location {
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.log_dir.join(self.topic_partition.folder())
+    }
+}
+
 /// What the checkpoints of the log dir say about a log.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenOptions {
@@ -117,11 +123,21 @@ impl Log {
         config: Arc<LogConfig>,
         options: OpenOptions,
     ) -> Result<(Self, RecoveryReport), OpenError> {
-        let Location { log_dir, topic_partition, topic_id } = location;
-        let path = log_dir.join(topic_partition.folder());
+        let path = location.folder();
         store.create_dir_all(&path).map_err(StorageError::on("create", &path))?;
         let folder = Arc::new(Folder::new(store, path));
-        adopt_topic_id(&folder, topic_id)?;
+        adopt_topic_id(&folder, location.topic_id)?;
+        Self::recover(folder, location, config, options)
+    }
+
+    /// Reads a folder that is there and of this topic.
+    pub(crate) fn recover(
+        folder: Arc<Folder>,
+        location: Location,
+        config: Arc<LogConfig>,
+        options: OpenOptions,
+    ) -> Result<(Self, RecoveryReport), OpenError> {
+        let Location { topic_partition, topic_id, .. } = location;
         let recovered = recovery::recover(&folder, &config, &options)?;
         let Recovered { segments, next_offset, log_start_offset, .. } = recovered;
         let synced = if options.clean_shutdown { next_offset } else { options.recovery_point };
@@ -142,7 +158,8 @@ impl Log {
             flush_state: FlushState {
                 snapshots: Vec::new(),
                 snapshot_offset: recovered.snapshot_offset,
-                names_given: recovered.is_new.into(),
+                // After a crash, nobody knows which names were synced.
+                names_given: (recovered.is_new || !options.clean_shutdown).into(),
                 names_synced: 0,
                 truncations: 0,
                 last_flush_ms: options.now_ms,
@@ -152,10 +169,14 @@ impl Log {
         };
         // What a killed process left in the page cache may have been read before it was synced.
         log.demand_sync();
-        if log.sync_demanded().is_some() {
-            log.flush(options.now_ms)?;
+        let mut report = recovered.report;
+        if log.sync_demanded().is_some()
+            && let Err(problem) = log.flush(options.now_ms)
+        {
+            // Until it is synced, nobody reads it.
+            report.postpone(&problem);
         }
-        Ok((log, recovered.report))
+        Ok((log, report))
     }
 
     pub fn topic_partition(&self) -> &TopicPartition {
@@ -292,6 +313,7 @@ impl Log {
         self.settle_compaction()?.remove()?;
         // Of a log without records, a loss of power takes nothing that matters.
         if self.segments.iter().any(|segment| segment.size() > 0) {
+            self.seal_closed()?;
             self.active_mut().seal()?;
             self.write_snapshot()?;
             Flush::of_everything(&self)?.run()?;
@@ -314,7 +336,7 @@ impl Log {
         let removed = RemovedFiles::new(store.clone());
         Ok(match fate {
             FolderFate::Delete => removed.with_folder(to),
-            FolderFate::Stray => removed,
+            FolderFate::Stray | FolderFate::Future => removed,
         })
     }
 
@@ -409,7 +431,7 @@ impl Log {
 }
 
 /// Checks whose folder it is, or notes it in a new one.
-fn adopt_topic_id(folder: &Folder, topic_id: Uuid) -> Result<(), OpenError> {
+pub(crate) fn adopt_topic_id(folder: &Folder, topic_id: Uuid) -> Result<(), OpenError> {
     let path = folder.path.join(PARTITION_METADATA);
     match partition_metadata::read(&*folder.store, &path)? {
         None => Ok(partition_metadata::write(&*folder.store, &path, topic_id)?),

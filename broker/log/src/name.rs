@@ -46,6 +46,8 @@ pub enum FolderFate {
     Delete,
     /// The broker no longer hosts the partition; an operator decides.
     Stray,
+    /// The partition is being copied here from another log dir.
+    Future,
 }
 
 impl FolderFate {
@@ -53,11 +55,21 @@ impl FolderFate {
         match self {
             Self::Delete => "-delete",
             Self::Stray => "-stray",
+            Self::Future => "-future",
         }
     }
 
     pub(crate) fn of_folder(name: &str) -> Option<Self> {
-        [Self::Delete, Self::Stray].into_iter().find(|fate| name.ends_with(fate.suffix()))
+        let all = [Self::Delete, Self::Stray, Self::Future];
+        all.into_iter().find(|fate| name.ends_with(fate.suffix()))
+    }
+
+    /// The partition that a folder with this fate is of; `None` where its name was cut.
+    pub(crate) fn partition_of(self, name: &str) -> Option<TopicPartition> {
+        let name = name.strip_suffix(self.suffix())?;
+        let (folder, unique) = name.rsplit_once('.')?;
+        Uuid::try_parse(unique).ok()?;
+        TopicPartition::from_folder(folder)
     }
 }
 
@@ -141,6 +153,17 @@ mod tests {
         assert_eq!(name.len(), 255);
         assert!(name.ends_with("00000000000000000000000000000007-delete"), "{name}");
         assert_eq!(FolderFate::of_folder(&name), Some(FolderFate::Delete));
+    }
+
+    #[test]
+    fn a_future_folder_tells_its_partition() {
+        let id = TopicPartition::new("a.b-c", 3);
+        let name = fated_folder(&id, Uuid::from_u128(7), FolderFate::Future);
+        assert_eq!(FolderFate::of_folder(&name), Some(FolderFate::Future));
+        assert_eq!(FolderFate::Future.partition_of(&name), Some(id));
+        for name in ["a-0-future", "a-0.7-future", "a-0.x-future", "a-0"] {
+            assert_eq!(FolderFate::Future.partition_of(name), None, "{name}");
+        }
     }
 
     #[test]

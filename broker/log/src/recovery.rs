@@ -15,7 +15,7 @@ use protocol::record::BatchHeader;
 use crate::batch::HeaderWalk;
 use crate::config::LogConfig;
 use crate::epoch::LeaderEpochs;
-use crate::error::{OpenError, StorageError, WalkError};
+use crate::error::{Cause, OpenError, StorageError, WalkError};
 use crate::folder::{Folder, OpenFile};
 use crate::log::OpenOptions;
 use crate::producers::ProducerStates;
@@ -36,6 +36,26 @@ pub struct RecoveryReport {
     pub rebuilt_indexes: usize,
     /// Bytes cut off because they were torn or damaged.
     pub bytes_cut: u64,
+    /// Something could not be written, and is in memory until it can.
+    pub postponed: Option<Postponed>,
+}
+
+impl RecoveryReport {
+    /// Notes an error of a write that can wait; the one that says most about the disk stays.
+    pub(crate) fn postpone(&mut self, error: &StorageError) {
+        let postponed = Postponed { cause: error.cause(), problem: error.to_string() };
+        if self.postponed.as_ref().is_none_or(|known| known.cause == Cause::Full) {
+            self.postponed = Some(postponed);
+        }
+    }
+}
+
+/// A repair that the disk did not take. The log can be read; where the cause is other than
+/// [`Cause::Full`], it has to be opened anew before it is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postponed {
+    pub cause: Cause,
+    pub problem: String,
 }
 
 /// A log's parts, read from its files.
@@ -197,10 +217,12 @@ impl Recovery<'_> {
         let mut segments = Vec::with_capacity(found.len());
         let count = found.len();
         let mut next_offset = 0;
+        let bases: Vec<_> = found.iter().map(|found| found.segment.base_offset()).collect();
         let mut found = found.into_iter().enumerate();
         while let Some((index, FoundSegment { mut segment, scan, lacks_index, .. })) = found.next()
         {
             let is_last = index + 1 == count;
+            let next_base = bases.get(index + 1).copied().unwrap_or(i64::MAX);
             let mut cut = 0;
             self.report.rebuilt_indexes += usize::from(lacks_index);
             if scan {
@@ -211,13 +233,30 @@ impl Recovery<'_> {
                 self.replay(&segment)?;
             }
             segments.push(segment);
-            if cut > 0 && !self.options.clean_shutdown {
+            let has_gap = scan && !is_last && self.lost_before(next_offset, next_base);
+            if (cut > 0 || has_gap) && !self.options.clean_shutdown {
                 let behind: Vec<_> = found.map(|(_, found)| found.segment).collect();
                 self.drop_behind(&behind)?;
                 break;
             }
         }
         Ok((segments, next_offset))
+    }
+
+    /// Whether a segment has lost its end with the power, though what is there is whole: the next
+    /// one begins further on. Where compaction takes records away, that is no loss, nor where
+    /// all was synced.
+    fn lost_before(&self, end_offset: i64, next_base: i64) -> bool {
+        let lost = end_offset < next_base
+            && end_offset >= self.options.recovery_point
+            && !self.config.retention.compact;
+        if lost {
+            tracing::warn!(
+                folder = %self.folder.path.display(), end_offset, next_base,
+                "a segment has lost its end; cutting the log off there"
+            );
+        }
+        lost
     }
 
     /// Behind a cut nothing follows on what is there.
@@ -250,7 +289,8 @@ impl Recovery<'_> {
     fn scan(&mut self, segment: &mut Segment) -> Result<(i64, u64), OpenError> {
         let end = segment.size();
         let base_offset = segment.base_offset();
-        segment.restart()?;
+        let restarted = segment.restart();
+        self.postpone(restarted);
         let file = segment.open_log()?;
         let mut scan = Scan::new(&file, end, base_offset);
         let mut next_offset = base_offset;
@@ -268,17 +308,26 @@ impl Recovery<'_> {
                         file = %file.id.path().display(), position, bytes_cut = end - position,
                         "cutting the log off at a damaged batch: {problem}"
                     );
-                    segment.cut_file()?;
+                    let cut = segment.cut_file();
+                    self.postpone(cut);
                     break;
                 }
             }
         }
         let cut = end - segment.size();
-        segment.seal()?;
+        let sealed = segment.seal();
+        self.postpone(sealed);
         segment.release_indexes();
         self.report.scanned_segments += 1;
         self.report.bytes_cut += cut;
         Ok((next_offset, cut))
+    }
+
+    /// Goes on where something could not be written that is in memory as well.
+    fn postpone(&mut self, written: Result<(), StorageError>) {
+        if let Err(error) = written {
+            self.report.postpone(&error);
+        }
     }
 
     /// Tells the producers of a segment's batches, as far as they do not know them.

@@ -15,6 +15,9 @@ use crate::name::FileKind;
 /// Entry sizes of the offset and the time index, for telling whether one more fits.
 const INDEX_ENTRIES: [u64; 2] = [8, 12];
 
+/// How much is written again at once.
+const REWRITE_BYTES: usize = 1024 * 1024;
+
 #[derive(Debug)]
 pub(crate) struct Segment {
     folder: Arc<Folder>,
@@ -351,12 +354,15 @@ impl Segment {
         self.inspect()
     }
 
-    /// Cuts off damaged bytes behind the batches that were noted.
+    /// Cuts off damaged bytes behind the batches that were noted; where that fails, before the
+    /// next write.
     pub(crate) fn cut_file(&mut self) -> Result<(), StorageError> {
-        self.log.set_size(self.size)
+        self.torn = true;
+        self.mend()
     }
 
-    /// Forgets batches and indexes, which are then noted anew.
+    /// Forgets batches and indexes, which are then noted anew, also where an error says that a
+    /// file of them is still there.
     pub(crate) fn restart(&mut self) -> Result<(), StorageError> {
         self.size = 0;
         self.largest = None;
@@ -364,7 +370,12 @@ impl Segment {
         self.sealed_first = OnceLock::new();
         self.first_timestamp = None;
         self.bytes_since_index_entry = 0;
-        self.clear_indexes()
+        let cleared = self.clear_indexes();
+        if cleared.is_err() {
+            let aborted = TxnIndex::empty(self.folder.clone(), self.base_offset);
+            self.aborted = aborted.beside_stale_file();
+        }
+        cleared
     }
 
     fn clear_indexes(&mut self) -> Result<(), StorageError> {
@@ -374,6 +385,28 @@ impl Segment {
         let path = self.folder.file(FileKind::TxnIndex, self.base_offset);
         crate::store::remove_if_there(&*self.folder.store, &path)
             .map_err(StorageError::on("remove", path))
+    }
+
+    /// Whether the files hold all that they should, and nothing else.
+    pub(crate) fn is_sealed(&self) -> bool {
+        !self.torn
+            && self.offsets.is_sealed()
+            && self.times.is_sealed()
+            && self.aborted.is_sealed()
+    }
+
+    /// Writes the batches from the one that holds an offset on once more, as they are.
+    pub(crate) fn rewrite_from(&self, offset: i64) -> Result<(), WalkError> {
+        let Some((mut position, _)) = self.find(offset)? else { return Ok(()) };
+        let file = self.log.open()?;
+        let mut chunk = vec![0; REWRITE_BYTES.min(self.size as usize)];
+        while position < self.size {
+            let length = (chunk.len() as u64).min(self.size - position) as usize;
+            file.read_exact_at(&mut chunk[..length], position)?;
+            self.log.write_at(&chunk[..length], position)?;
+            position += length as u64;
+        }
+        Ok(())
     }
 
     /// Completes the indexes on disk and gives back disk space that was reserved for batches to

@@ -22,6 +22,8 @@ impl Log {
         self.end_compactions()?;
         self.flush_state.truncations += 1;
         while self.segments.len() > 1 && self.active().base_offset() > offset {
+            // A name that comes back with the power would bring its records back.
+            self.flush_state.names_given += 1;
             remove_segments(&self.folder, &self.segments[self.segments.len() - 1..])?;
             if let Some(removed) = self.segments.pop() {
                 self.end_at(removed.base_offset());

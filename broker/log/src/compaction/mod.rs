@@ -114,7 +114,7 @@ impl CompactionState {
     }
 
     /// Lets a pass at work come to nothing.
-    fn advance(&self) -> u64 {
+    pub(crate) fn advance(&self) -> u64 {
         self.generation.fetch_add(1, Ordering::SeqCst) + 1
     }
 }

@@ -134,6 +134,11 @@ impl<const N: usize> Entries<N> {
         self.file.renamed(folder);
     }
 
+    /// Whether the file holds all entries and nothing else.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.tail.is_empty() && !self.may_exceed
+    }
+
     pub(crate) fn release(&mut self) {
         self.file.release();
     }

@@ -106,6 +106,10 @@ impl OffsetIndex {
         self.entries.truncate(keep)
     }
 
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.entries.is_sealed()
+    }
+
     pub(crate) fn seal(&mut self) -> Result<(), StorageError> {
         self.entries.seal()
     }

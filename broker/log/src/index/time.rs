@@ -92,6 +92,10 @@ impl TimeIndex {
         self.load_last().map(drop)
     }
 
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.entries.is_sealed()
+    }
+
     pub(crate) fn seal(&mut self) -> Result<(), StorageError> {
         self.entries.seal()
     }

@@ -20,6 +20,8 @@ const VERSION: i16 = 0;
 #[derive(Debug)]
 pub(crate) struct TxnIndex {
     entries: Entries<ENTRY>,
+    /// A file that could not be removed holds entries that are none.
+    stale: bool,
 }
 
 /// One aborted transaction.
@@ -33,11 +35,17 @@ pub(crate) struct AbortedEntry {
 
 impl TxnIndex {
     pub(crate) fn empty(folder: Arc<Folder>, base_offset: i64) -> Self {
-        Self { entries: Entries::empty(folder, FileKind::TxnIndex, base_offset) }
+        Self { entries: Entries::empty(folder, FileKind::TxnIndex, base_offset), stale: false }
+    }
+
+    /// Begins anew beside a file that could not be removed; sealing empties it.
+    pub(crate) fn beside_stale_file(self) -> Self {
+        Self { stale: true, ..self }
     }
 
     pub(crate) fn of_file(folder: Arc<Folder>, base_offset: i64, bytes: u64) -> Self {
-        Self { entries: Entries::of_file(folder, FileKind::TxnIndex, base_offset, bytes) }
+        let entries = Entries::of_file(folder, FileKind::TxnIndex, base_offset, bytes);
+        Self { entries, stale: false }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -73,9 +81,19 @@ impl TxnIndex {
         self.entries.truncate(keep)
     }
 
+    /// Whether the file holds what this does.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.is_empty() && !self.stale || self.entries.is_sealed()
+    }
+
     /// Writes all entries; creates no file where there are none.
     pub(crate) fn seal(&mut self) -> Result<(), StorageError> {
-        if self.is_empty() { Ok(()) } else { self.entries.seal() }
+        if self.is_empty() && !self.stale {
+            return Ok(());
+        }
+        self.entries.seal()?;
+        self.stale = false;
+        Ok(())
     }
 
     pub(crate) fn renamed(&mut self, folder: &Arc<Folder>) {

@@ -25,18 +25,43 @@ const MOST_PARTS: usize = 1024;
 const PROBE_STEP: usize = 128 * 1024;
 
 #[derive(Debug)]
-struct FsFile(fs::File);
+struct FsFile {
+    file: fs::File,
+    /// The file may not be written to, by its rights or those of its volume.
+    read_only: bool,
+}
+
+/// Opens a file for writing, and where that is not allowed, for reading.
+fn open_file(path: &Path, create: bool) -> io::Result<FsFile> {
+    let options = OpenOptions::new().read(true).write(true).create(create).truncate(false).clone();
+    match options.open(path) {
+        Ok(file) => Ok(FsFile { file, read_only: false }),
+        Err(error) if forbids_writing(&error) => match fs::File::open(path) {
+            Ok(file) => Ok(FsFile { file, read_only: true }),
+            Err(_) => Err(error),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+fn forbids_writing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
+impl FsFile {
+    /// The file for writing.
+    fn writable(&self) -> io::Result<&fs::File> {
+        if self.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(&self.file) }
+    }
+}
 
 impl Store for FsStore {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Arc::new(FsFile(file)))
+        Ok(Arc::new(open_file(path, false)?))
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        let options =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
-        Ok(Arc::new(FsFile(options.open(path)?)))
+        Ok(Arc::new(open_file(path, true)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -82,9 +107,7 @@ impl Store for FsStore {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Debug + Send + Sync>> {
-        let options =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
-        let file = options.open(path)?;
+        let FsFile { file, .. } = open_file(path, true)?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Box::new(file))
     }
@@ -102,7 +125,7 @@ impl File for FsFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < buffer.len() {
-            match self.0.read_at(&mut buffer[done..], position + done as u64) {
+            match self.file.read_at(&mut buffer[done..], position + done as u64) {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -113,15 +136,16 @@ impl File for FsFile {
     }
 
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, position)
+        self.writable()?.write_all_at(bytes, position)
     }
 
     fn write_parts_at(&self, parts: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
+        let file = self.writable()?;
         let (mut parts, mut position) = (parts, position);
         IoSlice::advance_slices(&mut parts, 0);
         while !parts.is_empty() {
             let most = parts.len().min(MOST_PARTS);
-            match rustix::io::pwritev(&self.0, &parts[..most], position) {
+            match rustix::io::pwritev(file, &parts[..most], position) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     position += count as u64;
@@ -135,18 +159,18 @@ impl File for FsFile {
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn set_size(&self, size: u64) -> io::Result<()> {
-        self.0.set_len(size)
+        self.writable()?.set_len(size)
     }
 
     fn reserve(&self, size: u64) -> io::Result<()> {
         if size == 0 {
             return Ok(());
         }
-        match rustix::fs::fallocate(&self.0, FallocateFlags::KEEP_SIZE, 0, size) {
+        match rustix::fs::fallocate(self.writable()?, FallocateFlags::KEEP_SIZE, 0, size) {
             // A file system that cannot reserve works as well without.
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
             other => Ok(other?),
@@ -154,18 +178,18 @@ impl File for FsFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn as_raw_fd(&self) -> Option<RawFd> {
-        Some(self.0.as_raw_fd())
+        Some(self.file.as_raw_fd())
     }
 
     fn is_cached(&self, position: u64, length: usize) -> bool {
         probes(position, length).all(|at| {
             let mut byte = [0];
             let buffer = &mut [IoSliceMut::new(&mut byte)];
-            match rustix::io::preadv2(&self.0, buffer, at, ReadWriteFlags::NOWAIT) {
+            match rustix::io::preadv2(&self.file, buffer, at, ReadWriteFlags::NOWAIT) {
                 Err(rustix::io::Errno::AGAIN) => false,
                 // The end of the file, or a file system that can't tell.
                 Ok(_) | Err(_) => true,
@@ -184,11 +208,11 @@ impl File for FsFile {
                 NOWHERE.get_or_init(|| opened)
             }
         };
-        rustix::fs::fadvise(&self.0, 0, None, Advice::Sequential)?;
+        rustix::fs::fadvise(&self.file, 0, None, Advice::Sequential)?;
         let (mut at, end) = (position, position + length as u64);
         while at < end {
             let left = usize::try_from(end - at).unwrap_or(usize::MAX);
-            if rustix::fs::sendfile(nowhere, &self.0, Some(&mut at), left)? == 0 {
+            if rustix::fs::sendfile(nowhere, &self.file, Some(&mut at), left)? == 0 {
                 break;
             }
         }

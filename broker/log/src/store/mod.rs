@@ -131,8 +131,12 @@ pub(crate) fn replace_unsynced(store: &dyn Store, path: &Path, content: &[u8]) -
 
 fn write_temporary(store: &dyn Store, path: &Path, content: &[u8]) -> io::Result<Arc<dyn File>> {
     let file = store.create(&temporary(path))?;
-    file.set_size(0)?;
-    file.write_at(content, 0)?;
+    let written = file.set_size(0).and_then(|()| file.write_at(content, 0));
+    if let Err(error) = written {
+        // On a full disk, what was written of it is room that others need.
+        let _ = store.remove_file(&temporary(path));
+        return Err(error);
+    }
     Ok(file)
 }
 
