@@ -1,6 +1,6 @@
 //! What keeps the tree as it should be: `tests/tidy` holds every source file and every crate edge
-//! against the project's rules. It is a test, so that `make test` and CI run it. And what the tests
-//! of several crates share: [`disk`], a disk in trouble. Fixtures of one crate live beside its tests.
+//! against the project's rules. It is a test, so that `make test` and CI run it. And what tests of
+//! several crates share: [`disk`], a disk in trouble. Fixtures of one crate live beside its tests.
 
 pub mod disk;
 

@@ -322,9 +322,7 @@ impl LogDir {
             };
             Ok(Loaded::Open(Box::new(log), report))
         };
-        in_parallel(partitions, threads, |id| {
-            (id.clone(), open(id).unwrap_or_else(Loaded::Failed))
-        })
+        in_parallel(partitions, threads, |id| (id.clone(), open(id).unwrap_or_else(Loaded::Failed)))
     }
 
     fn checkpoint_or_none(&self, which: OffsetCheckpoint) -> BTreeMap<TopicPartition, i64> {

@@ -389,10 +389,7 @@ impl Segment {
 
     /// Whether the files hold all that they should, and nothing else.
     pub(crate) fn is_sealed(&self) -> bool {
-        !self.torn
-            && self.offsets.is_sealed()
-            && self.times.is_sealed()
-            && self.aborted.is_sealed()
+        !self.torn && self.offsets.is_sealed() && self.times.is_sealed() && self.aborted.is_sealed()
     }
 
     /// Writes the batches from the one that holds an offset on once more, as they are.

@@ -32,7 +32,7 @@ use crate::limits::{LOCK_ATTEMPTS, LOCK_PAUSE, MEMORY_PIPE, OPEN_FILES};
 use crate::listener::{self, BindError, Bound, ConnectionCounts};
 use crate::metrics::{Metrics, Snapshot};
 use crate::offsets_log::{CoordinatorClock, OffsetsLog};
-use crate::partition::{Partitions, RegistryError};
+use crate::partition::{DataDir, Partitions};
 use crate::services::Services;
 use crate::upkeep::{self, Cleaner, Flusher, Janitor};
 
@@ -43,8 +43,13 @@ pub enum StartError {
     Dir(#[from] DirError),
     #[error(transparent)]
     Metadata(#[from] LoadError),
-    #[error("partitions can't be opened: {0}")]
-    Partitions(String),
+    #[error("none of the log.dirs can be used: {0}")]
+    NoDir(String),
+    #[error(
+        "the metadata log, __cluster_metadata-0, is in none of the log.dirs that can be used, and \
+         may be in one that can't: {0}"
+    )]
+    MetadataOffline(String),
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error("the broker can't register itself: {0}")]
@@ -101,8 +106,9 @@ impl Broker {
         register(&services, identity).await?;
         let addresses: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
         let counts = Arc::new(ConnectionCounts::new(&services.config.settings.sockets));
-        for bound in bound {
-            let accepting = listener::accept(bound, services.clone(), counts.clone());
+        let listening = bound.into_iter().map(Bound::listen).collect::<Result<Vec<_>, _>>()?;
+        for listening in listening {
+            let accepting = listener::accept(listening, services.clone(), counts.clone());
             services.tasks.spawn(accepting);
         }
         services.tasks.spawn(load_groups(services.groups.clone()));
@@ -161,6 +167,10 @@ impl Broker {
         services.tasks.close();
         services.tasks.wait().await;
         let closing = tokio::task::spawn_blocking(move || {
+            // Written here if it could not be at the start.
+            if let Err(problem) = services.controller.write_assumed() {
+                warn!("what this node says of itself is not in the metadata log: {problem}");
+            }
             // Whatever can be closed is, also where the other can't.
             let metadata = services.controller.close();
             services.partitions.close(metadata.is_ok()).and(metadata)
@@ -178,13 +188,14 @@ impl Broker {
 fn open(config: &BrokerConfig) -> Result<Opened, StartError> {
     let now_ms = config.environment.clock.now_ms();
     let (dirs, cluster_id) = open_dirs(config)?;
-    let log_dirs = dirs.iter().filter_map(|dir| dir.properties().directory_id).collect();
-    let (log, image) = MetadataLog::load(metadata_dir(&dirs)?, now_ms)?;
+    let opened = dirs.iter().filter_map(|dir| dir.opened());
+    let log_dirs = opened.filter_map(|dir| dir.properties().directory_id).collect();
+    let (dir, opened) = metadata_dir(&dirs)?;
+    let (log, image) = MetadataLog::load(&dir, &opened, now_ms)?;
+    drop(opened);
     let configs = LogConfigs::new(config.node_id, config.file.clone());
     let partitions = Partitions::new(config.node_id, dirs, configs.clone());
-    partitions
-        .load(&image, config.recovery_threads, now_ms)
-        .map_err(|problem: RegistryError| StartError::Partitions(problem.to_string()))?;
+    partitions.load(&image, config.recovery_threads, now_ms);
     Ok(Opened { partitions: Arc::new(partitions), log, image, cluster_id, log_dirs, configs })
 }
 
@@ -206,27 +217,38 @@ fn open_dir(
 
 /// The log dir that has the metadata log: of a new broker the first. Partitions without any
 /// metadata are no new broker's: it would take them for strays.
-fn metadata_dir(dirs: &[LogDir]) -> Result<&LogDir, StartError> {
+fn metadata_dir(dirs: &[Arc<DataDir>]) -> Result<(Arc<DataDir>, Arc<LogDir>), StartError> {
     let mut partitions = None;
+    let mut unusable = Vec::new();
+    let mut first = None;
     for dir in dirs {
-        let found = dir.partitions().map_err(DirError::from)?;
+        let Some(opened) = dir.opened() else {
+            unusable.extend(dir.admit().err().map(|reason| reason.to_string()));
+            continue;
+        };
+        let found = opened.partitions().map_err(DirError::from)?;
         if found.iter().any(|id| &*id.topic == names::CLUSTER_METADATA) {
-            return Ok(dir);
+            return Ok((dir.clone(), opened));
         }
-        partitions = partitions.or_else(|| found.first().map(|id| (dir, id.to_string())));
+        let of_dir = || found.first().map(|id| (dir.path().display().to_string(), id.to_string()));
+        partitions = partitions.or_else(of_dir);
+        first = first.or_else(|| Some((dir.clone(), opened)));
     }
-    match partitions {
-        None => Ok(&dirs[0]),
-        Some((dir, partition)) => {
-            let dir = dir.path().display().to_string();
-            Err(StartError::NoMetadata { dir, partition })
-        }
+    if !unusable.is_empty() {
+        return Err(StartError::MetadataOffline(unusable.join("; ")));
+    }
+    match (partitions, first) {
+        (Some((dir, partition)), _) => Err(StartError::NoMetadata { dir, partition }),
+        (None, Some(first)) => Ok(first),
+        (None, None) => Err(StartError::NoDir("log.dirs is empty".to_owned())),
     }
 }
 
-/// The first log dir decides the cluster; a new one founds one.
-fn open_dirs(config: &BrokerConfig) -> Result<(Vec<LogDir>, String), StartError> {
-    let mut dirs: Vec<LogDir> = Vec::new();
+/// The first log dir that can be used decides the cluster; a new one founds one. Of several dirs,
+/// those that can't be opened are offline.
+fn open_dirs(config: &BrokerConfig) -> Result<(Vec<Arc<DataDir>>, String), StartError> {
+    let mut first: Option<String> = None;
+    let mut found = Vec::new();
     let mut cluster_id = print_id(Uuid::new_v4());
     while cluster_id.starts_with('-') {
         cluster_id = print_id(Uuid::new_v4());
@@ -237,20 +259,38 @@ fn open_dirs(config: &BrokerConfig) -> Result<(Vec<LogDir>, String), StartError>
             node_id: config.node_id,
             directory_id: Some(Uuid::new_v4()),
         };
-        let dir = open_dir(&config.environment.store, path, &properties)?;
-        let found = &dir.properties().cluster_id;
-        match dirs.first() {
-            None => cluster_id.clone_from(found),
-            Some(first) if *found != cluster_id => {
-                return Err(StartError::MixedClusters {
-                    first: first.path().display().to_string(),
-                    other: path.display().to_string(),
-                });
+        let dir = match open_dir(&config.environment.store, path, &properties) {
+            Ok(dir) => dir,
+            Err(DirError::Storage(problem)) => {
+                found.push(Err(problem));
+                continue;
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let of_dir = &dir.properties().cluster_id;
+        match &first {
+            None => cluster_id.clone_from(of_dir),
+            Some(first) if *of_dir != cluster_id => {
+                let (first, other) = (first.clone(), path.display().to_string());
+                return Err(StartError::MixedClusters { first, other });
             }
             Some(_) => {}
         }
-        dirs.push(dir);
+        first.get_or_insert_with(|| path.display().to_string());
+        found.push(Ok(dir));
     }
+    if first.is_none() {
+        let problems: Vec<_> =
+            found.iter().filter_map(|dir| dir.as_ref().err().map(ToString::to_string)).collect();
+        return Err(StartError::NoDir(problems.join("; ")));
+    }
+    let dirs =
+        found.into_iter().zip(&config.log_dirs).enumerate().map(|(number, (found, path))| {
+            let store = config.environment.store.clone();
+            let (path, node_id) = (path.clone(), config.node_id);
+            Arc::new(DataDir::new(number, path, store, &cluster_id, node_id, found))
+        });
+    let dirs = dirs.collect();
     Ok((dirs, cluster_id))
 }
 
@@ -334,9 +374,21 @@ async fn register(services: &Arc<Services>, identity: Identity) -> Result<(), St
     let held = services.configs.layers(&services.image());
     let min = held.layers().value("min.insync.replicas").ok().flatten();
     let min = min.as_ref().map_or_else(|| "1".to_owned(), Value::to_text);
+    let (known, again) = (identity.clone(), min.clone());
     let committed =
         services.controller.commit(move |image| (identity.records(image, &min), ())).await;
-    committed.map_err(|problem: CommitError| StartError::Registration(problem.to_string()))
+    let is_new = services.image().end_offset() == 0;
+    let registered = match committed {
+        // A broker that has been here before can be one although it can't write that down yet.
+        Err(problem) if problem.is_of_storage() && !is_new => {
+            warn!("this node's registration is written later: {problem}");
+            let controller = services.controller.clone();
+            let assume = move || controller.assume(|image| known.records(image, &again));
+            tokio::task::spawn_blocking(assume).await.unwrap_or(Err(CommitError::Stopped))
+        }
+        committed => committed,
+    };
+    registered.map_err(|problem: CommitError| StartError::Registration(problem.to_string()))
 }
 
 /// Each partition holds files open, and each connection a socket.

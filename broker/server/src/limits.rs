@@ -58,3 +58,21 @@ pub(crate) const FLUSH_THREADS: usize = 16;
 
 /// Of those, the ones that may sync what nobody waits for.
 pub(crate) const LATER_FLUSH_THREADS: usize = 2;
+
+/// How often log dirs are looked at; the numbers below are of these ticks.
+pub(crate) const DIR_TICK: Duration = Duration::from_secs(1);
+
+/// Between two looks whether a log dir that is well is there.
+pub(crate) const DIR_LOOK_TICKS: u32 = 10;
+
+/// The longest pause between two tries of a log dir that is not well.
+pub(crate) const DIR_PAUSE_TICKS: u32 = 30;
+
+/// A log dir that has been well for so long is tried soon when it is not any more.
+pub(crate) const DIR_STEADY_TICKS: u32 = 60;
+
+/// What is written to find out whether a log dir has room.
+pub(crate) const DIR_PROBE_BYTES: usize = 128 * 1024;
+
+/// Partitions that are not there yet for which a log dir was chosen.
+pub(crate) const PREFERRED_DIRS: usize = 10_000;

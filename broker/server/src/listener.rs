@@ -28,12 +28,33 @@ pub enum BindError {
     Bind { name: String, address: SocketAddr, source: std::io::Error },
 }
 
-/// A socket that is bound and not accepting yet.
+/// A socket that has its address, where clients are refused as long as it does not listen: they try
+/// another broker, or again, and do not wait for one that reads its logs.
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) listener: Listener,
     pub(crate) address: SocketAddr,
+    socket: Socket,
+    backlog: i32,
+}
+
+/// A socket that clients can connect to.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    listener: Listener,
     socket: TcpListener,
+}
+
+impl Bound {
+    /// Lets clients connect.
+    pub(crate) fn listen(self) -> Result<Listening, BindError> {
+        let Self { listener, address, socket, backlog } = self;
+        let listening = socket.listen(backlog).and_then(|()| TcpListener::from_std(socket.into()));
+        match listening {
+            Ok(socket) => Ok(Listening { listener, socket }),
+            Err(source) => Err(BindError::Bind { name: listener.name, address, source }),
+        }
+    }
 }
 
 /// Binds a listener. Its buffers and its backlog are the configured ones.
@@ -64,15 +85,18 @@ pub(crate) async fn bind(
     };
     let socket =
         opened.map_err(|source| BindError::Bind { name: name.clone(), address, source })?;
-    let address =
-        socket.local_addr().map_err(|source| BindError::Bind { name, address, source })?;
-    Ok(Bound { listener: listener.clone(), address, socket })
+    let bound = socket.local_addr().and_then(|bound| {
+        bound.as_socket().ok_or_else(|| std::io::ErrorKind::AddrNotAvailable.into())
+    });
+    let address = bound.map_err(|source| BindError::Bind { name, address, source })?;
+    let backlog = i32::try_from(sockets.listen_backlog).unwrap_or(i32::MAX);
+    Ok(Bound { listener: listener.clone(), address, socket, backlog })
 }
 
 fn open(
     address: SocketAddr,
     sockets: &broker_metadata::config::SocketConfig,
-) -> std::io::Result<TcpListener> {
+) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -87,8 +111,7 @@ fn open(
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(i32::try_from(sockets.listen_backlog).unwrap_or(i32::MAX))?;
-    TcpListener::from_std(socket.into())
+    Ok(socket)
 }
 
 /// How many connections there are, for all listeners together.
@@ -148,18 +171,22 @@ impl Drop for Admitted {
 }
 
 /// Accepts until the broker stops. Each connection is a task of its own.
-pub(crate) async fn accept(bound: Bound, services: Arc<Services>, counts: Arc<ConnectionCounts>) {
+pub(crate) async fn accept(
+    listening: Listening,
+    services: Arc<Services>,
+    counts: Arc<ConnectionCounts>,
+) {
     loop {
         let accepted = tokio::select! {
             biased;
             () = services.stopping.cancelled() => return,
-            accepted = bound.socket.accept() => accepted,
+            accepted = listening.socket.accept() => accepted,
         };
         match accepted {
             Ok((stream, address)) => {
                 let ip = address.ip().to_canonical();
                 match counts.admit(ip) {
-                    Some(place) => begin(stream, address, place, &bound.listener, &services),
+                    Some(place) => begin(stream, address, place, &listening.listener, &services),
                     None => {
                         services.metrics.connection_refused();
                         debug!("{address} was turned away: max.connections are open");

@@ -1,11 +1,11 @@
-//! A disk without room: nothing that is there is lost, all of it can be read, and once there is room
-//! the log goes on as if nothing had been.
+//! A disk without room: nothing that is there is lost, all of it can be read, and once there is
+//! room the log goes on as if nothing had been.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use broker_log::{
-    AppendError, Cause, LogConfig, LogDir, MetaProperties, OpenOptions, Store, StorageError,
+    AppendError, Cause, LogConfig, LogDir, MetaProperties, OpenOptions, StorageError, Store,
 };
 use testkit::disk::{Broken, SimDisk};
 

@@ -79,8 +79,7 @@ fn a_copy_that_was_left_is_found_and_gone_on_with() {
         let [(found, path)] = &dir.futures().unwrap()[..] else { panic!("one is left") };
         assert_eq!(*found, id);
         assert_eq!(dir.partitions().unwrap(), [], "a copy is no partition");
-        let mut future =
-            FutureLog::open(store, location, path.clone(), config, NOW).unwrap();
+        let mut future = FutureLog::open(store, location, path.clone(), config, NOW).unwrap();
         assert_eq!(future.log_end_offset(), copied);
         // The partition lost what was not synced, and went on with other records.
         log.truncate_to(copied - 2, NOW).unwrap();

@@ -32,14 +32,7 @@ fn options(recovery_point: i64, log_start_offset: i64) -> OpenOptions {
 /// What is there is the start of what was written, no less than what was synced, and can be
 /// appended to.
 /// Returns where it ended.
-fn check(
-    rig: &Rig,
-    recovery_point: i64,
-    start: i64,
-    synced: i64,
-    written: i64,
-    seed: u64,
-) -> i64 {
+fn check(rig: &Rig, recovery_point: i64, start: i64, synced: i64, written: i64, seed: u64) -> i64 {
     let (mut log, _) = rig.open_with(options(recovery_point, start));
     let end = log.log_end_offset();
     assert!((synced..=written).contains(&end), "seed {seed}: {end} of {synced} to {written}");
@@ -154,9 +147,8 @@ fn a_checkpoint_is_the_old_one_or_the_new_one() {
         let rig = rig(&disk);
         let id = rig.location().topic_partition;
         let dir = LogDir::open(rig.store.clone(), "data", properties.clone()).unwrap();
-        let write = |offset| {
-            dir.write_checkpoint(OffsetCheckpoint::RecoveryPoint, [(id.clone(), offset)])
-        };
+        let write =
+            |offset| dir.write_checkpoint(OffsetCheckpoint::RecoveryPoint, [(id.clone(), offset)]);
         write(1).unwrap();
         // Each operation of the replacement is the last one before the power goes.
         disk.fail_nth(seed % 8, Failing::ForGood, EIO);

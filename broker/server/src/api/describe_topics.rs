@@ -12,7 +12,7 @@ use protocol::messages::describe_topic_partitions_response::{
 };
 use protocol::messages::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 
-use super::metadata::health;
+use super::metadata::{Health, health};
 use super::topics::TOPIC_OPERATIONS;
 use crate::dispatch::RequestContext;
 use crate::services::Services;
@@ -93,11 +93,12 @@ fn describe(
     let range = topic.partitions.iter().enumerate().skip(start).take(count);
     let partitions = range.map(|(index, partition)| {
         let partition_index = i32::try_from(index).unwrap_or(i32::MAX);
-        let (error_code, offline_replicas) = health(services, topic, partition_index, partition);
+        let Health { error_code, leader_id, offline_replicas } =
+            health(services, topic, partition_index, partition);
         DescribeTopicPartitionsResponsePartition {
             error_code,
             partition_index,
-            leader_id: partition.leader,
+            leader_id,
             leader_epoch: partition.leader_epoch,
             replica_nodes: partition.replicas.clone(),
             isr_nodes: partition.isr.clone(),

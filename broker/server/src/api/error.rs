@@ -1,6 +1,6 @@
 //! The one place that turns errors into Kafka's codes.
 
-use broker_log::{AppendError, ReadError, StorageError, TrimError};
+use broker_log::{AppendError, OpenError, ReadError, StorageError, TrimError};
 use protocol::ErrorCode;
 use protocol::record::BatchError;
 
@@ -9,7 +9,7 @@ use super::produce::ProduceRefusal;
 use super::records::DeleteRecordsError;
 use crate::controller::configs::ConfigError;
 use crate::controller::{CommitError, TopicError};
-use crate::partition::{FetchError, LeadershipError, ProduceError, SyncError};
+use crate::partition::{FetchError, LeadershipError, MoveError, ProduceError, SyncError};
 
 pub(crate) fn code_of_topic_error(error: &TopicError) -> ErrorCode {
     match error {
@@ -34,7 +34,7 @@ pub(crate) fn code_of_topic_error(error: &TopicError) -> ErrorCode {
 
 pub(crate) fn code_of_commit_error(error: &CommitError) -> ErrorCode {
     match error {
-        CommitError::Append(_) => ErrorCode::KafkaStorageError,
+        CommitError::Append(_) | CommitError::Offline { .. } => ErrorCode::KafkaStorageError,
         CommitError::Storage(error) => code_of_storage_error(error),
         CommitError::Encode(_) | CommitError::Apply(_) => ErrorCode::UnknownServerError,
         CommitError::Stopped => ErrorCode::BrokerNotAvailable,
@@ -48,6 +48,7 @@ pub(crate) fn code_of_storage_error(_: &StorageError) -> ErrorCode {
 pub(crate) fn code_of_leadership_error(error: &LeadershipError) -> ErrorCode {
     match error {
         LeadershipError::Gone => ErrorCode::UnknownTopicOrPartition,
+        LeadershipError::Offline => ErrorCode::KafkaStorageError,
         LeadershipError::FencedEpoch { .. } => ErrorCode::FencedLeaderEpoch,
         LeadershipError::UnknownEpoch { .. } => ErrorCode::UnknownLeaderEpoch,
     }
@@ -142,7 +143,6 @@ pub(crate) fn code_of_read_error(error: &ReadError) -> ErrorCode {
 
 pub(crate) fn code_of_delete_records_error(error: &DeleteRecordsError) -> ErrorCode {
     match error {
-        DeleteRecordsError::UnknownTopicOrPartition => ErrorCode::UnknownTopicOrPartition,
         DeleteRecordsError::Internal => ErrorCode::InvalidTopicException,
         DeleteRecordsError::CompactedOnly => ErrorCode::PolicyViolation,
         DeleteRecordsError::Leadership(error) => code_of_leadership_error(error),
@@ -150,6 +150,21 @@ pub(crate) fn code_of_delete_records_error(error: &DeleteRecordsError) -> ErrorC
             TrimError::AboveHighWatermark { .. } | TrimError::NegativeOffset { .. },
         ) => ErrorCode::OffsetOutOfRange,
         DeleteRecordsError::Trim(TrimError::Storage(error)) => code_of_storage_error(error),
+    }
+}
+
+pub(crate) fn code_of_move_error(error: &MoveError) -> ErrorCode {
+    match error {
+        MoveError::NoSuchDir { .. } => ErrorCode::LogDirNotFound,
+        MoveError::DirOffline(_) => ErrorCode::KafkaStorageError,
+        MoveError::NameTooLong => ErrorCode::InvalidTopicException,
+        MoveError::Partition(error) => code_of_leadership_error(error),
+        MoveError::Open(error) => match error {
+            OpenError::Storage(error) => code_of_storage_error(error),
+            OpenError::OtherTopic { .. } | OpenError::Malformed { .. } => {
+                ErrorCode::KafkaStorageError
+            }
+        },
     }
 }
 

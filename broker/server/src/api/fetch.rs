@@ -23,7 +23,7 @@ use protocol::record::Records;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::error::{code_of_fetch_error, code_of_session_error};
+use super::error::{code_of_fetch_error, code_of_leadership_error, code_of_session_error};
 use super::fetch_session::{
     Asked, FINAL_EPOCH, FetchKey, INITIAL_EPOCH, Session, SessionChanges, Told, TopicKey,
 };
@@ -256,9 +256,10 @@ fn find(services: &Services, image: &Image, key: &FetchKey) -> Target {
         TopicKey::Name(name) => image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition),
         TopicKey::Id(id) => image.topic_by_id(*id).ok_or(ErrorCode::UnknownTopicId),
     }?;
-    let partition = services.partitions.get(&topic.name, key.partition);
-    let partition = partition.filter(|partition| partition.topic_id == topic.id);
-    partition.ok_or(ErrorCode::UnknownTopicOrPartition)
+    let partition = services.partitions.find(&topic.name, key.partition);
+    let partition = partition.map_err(|error| code_of_leadership_error(&error))?;
+    let same = partition.topic_id == topic.id;
+    if same { Ok(partition) } else { Err(ErrorCode::UnknownTopicOrPartition) }
 }
 
 /// What was found so far.

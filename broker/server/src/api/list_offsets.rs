@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 
+use broker_log::ReadError;
 use broker_metadata::Image;
 use protocol::ErrorCode;
 use protocol::messages::list_offsets_request::ListOffsetsPartition;
@@ -101,9 +102,11 @@ fn look_up(
     isolation: Isolation,
     version: i16,
 ) -> Result<Place, ErrorCode> {
-    let known = image.topic(topic).is_some();
-    let partition = services.partitions.get(topic, asked.partition_index).filter(|_| known);
-    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    if image.topic(topic).is_none() {
+        return Err(ErrorCode::UnknownTopicOrPartition);
+    }
+    let partition = services.partitions.find(topic, asked.partition_index);
+    let partition = partition.map_err(|error| code_of_leadership_error(&error))?;
     partition
         .check_epoch(asked.current_leader_epoch)
         .map_err(|error| code_of_leadership_error(&error))?;
@@ -144,7 +147,12 @@ fn by_time(partition: &Partition, time: i64, upper_bound: i64) -> Result<Place, 
         time => log.offset_for_timestamp(time),
     });
     let found = found.map_err(|error| code_of_leadership_error(&error))?;
-    let found = found.map_err(|error| code_of_read_error(&error))?;
+    let found = found.map_err(|error| {
+        if let ReadError::Storage(problem) = &error {
+            partition.storage_failed(problem);
+        }
+        code_of_read_error(&error)
+    })?;
     let found = found.filter(|record| record.offset < upper_bound);
     Ok(found.map_or(NOWHERE, |record| Place {
         timestamp: record.timestamp,

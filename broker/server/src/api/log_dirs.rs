@@ -1,19 +1,79 @@
-//! DescribeLogDirs 1-5.
+//! AlterReplicaLogDirs 1-2, DescribeLogDirs 1-5.
 //!
-//! - No topics (null) means all. Each log dir is answered, with those of the topics that lie in it.
+//! - AlterReplicaLogDirs has this broker's replicas copied to other log dirs, beside all that is
+//!   done with them (KIP-113). A partition that is not there yet is UNKNOWN_TOPIC_OR_PARTITION, and
+//!   will be made in the dir that was named.
+//! - DescribeLogDirs: no topics (null) means all. Each log dir is answered, with those of the
+//!   topics that lie in it, and copies on their way into it; a failed one is KAFKA_STORAGE_ERROR.
 //! - v4: size and free room of the volume (KIP-827) · v5: whether the dir is cordoned, which none
 //!   is
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use broker_log::TopicPartition;
+use protocol::ErrorCode;
+use protocol::messages::alter_replica_log_dirs_response::{
+    AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
+};
 use protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
-use protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
+use protocol::messages::{
+    AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, DescribeLogDirsRequest,
+    DescribeLogDirsResponse,
+};
 use tracing::warn;
 
+use super::error::code_of_move_error;
 use crate::dispatch::RequestContext;
+use crate::partition::{DataDir, Partition};
 use crate::services::Services;
+
+pub(super) async fn alter(
+    _context: RequestContext,
+    services: &Services,
+    request: AlterReplicaLogDirsRequest,
+) -> AlterReplicaLogDirsResponse {
+    let mut moves = Vec::new();
+    for dir in request.dirs {
+        let path: Arc<str> = dir.path.into();
+        for topic in dir.topics {
+            let name: Arc<str> = topic.name.into();
+            let ids =
+                topic.partitions.into_iter().map(|index| TopicPartition::new(name.clone(), index));
+            moves.extend(ids.map(|id| (id, path.clone())));
+        }
+    }
+    let (partitions, now_ms) = (services.partitions.clone(), services.now_ms());
+    let moved = tokio::task::spawn_blocking(move || {
+        let moved = moves.into_iter().map(|(id, path)| {
+            let code = match partitions.move_to(&id, &path, now_ms) {
+                Ok(()) => ErrorCode::None,
+                Err(problem) => {
+                    warn!("{id} is not moved to {path}: {problem}");
+                    code_of_move_error(&problem)
+                }
+            };
+            (id, code)
+        });
+        moved.collect::<Vec<_>>()
+    });
+    let mut by_topic: BTreeMap<Arc<str>, Vec<AlterReplicaLogDirPartitionResult>> = BTreeMap::new();
+    for (id, error_code) in moved.await.unwrap_or_default() {
+        let partition_index = id.partition;
+        let result = AlterReplicaLogDirPartitionResult { partition_index, error_code };
+        by_topic.entry(id.topic).or_default().push(result);
+    }
+    let results = by_topic.into_iter().map(|(topic, partitions)| AlterReplicaLogDirTopicResult {
+        topic_name: topic.to_string(),
+        partitions,
+    });
+    AlterReplicaLogDirsResponse {
+        results: results.collect(),
+        ..AlterReplicaLogDirsResponse::default()
+    }
+}
 
 pub(super) async fn describe(
     _context: RequestContext,
@@ -26,37 +86,78 @@ pub(super) async fn describe(
             topics.iter().any(|asked| asked.topic == topic && asked.partitions.contains(&partition))
         }
     };
+    let dirs = services.partitions.dirs();
     let mut by_dir: Vec<BTreeMap<String, Vec<DescribeLogDirsPartition>>> =
-        vec![BTreeMap::new(); services.partitions.dirs().len()];
+        vec![BTreeMap::new(); dirs.len()];
     for partition in services.partitions.all() {
-        let (topic, partition_index) = (&partition.id.topic, partition.id.partition);
-        if !wanted(topic, partition_index) {
+        if !wanted(&partition.id.topic, partition.id.partition) {
             continue;
         }
-        let Ok(size) = partition.with_log(|log| log.size_bytes()) else { continue };
-        by_dir[partition.log_dir].entry(topic.to_string()).or_default().push(
-            DescribeLogDirsPartition {
-                partition_index,
-                partition_size: i64::try_from(size).unwrap_or(i64::MAX),
-                offset_lag: 0,
-                is_future_key: false,
-            },
-        );
-    }
-    let results = services.partitions.dirs().iter().zip(by_dir).map(|(dir, topics)| {
-        let space = dir.space().inspect_err(|problem| warn!("{problem}")).ok();
-        let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let topics = topics.into_iter().map(|(name, mut partitions)| {
-            partitions.sort_by_key(|partition| partition.partition_index);
-            DescribeLogDirsTopic { name, partitions }
-        });
-        DescribeLogDirsResult {
-            log_dir: dir.path().display().to_string(),
-            topics: topics.collect(),
-            total_bytes: space.map_or(-1, |space| bytes(space.total_bytes)),
-            usable_bytes: space.map_or(-1, |space| bytes(space.usable_bytes)),
-            ..DescribeLogDirsResult::default()
+        for (dir, described) in replicas(services, &partition) {
+            let topic = partition.id.topic.to_string();
+            by_dir[dir].entry(topic).or_default().push(described);
         }
-    });
+    }
+    let results = dirs.iter().zip(by_dir).map(|(dir, topics)| describe_dir(dir, topics));
     DescribeLogDirsResponse { results: results.collect(), ..DescribeLogDirsResponse::default() }
+}
+
+/// A partition, and its copy in another dir if there is one, with the numbers of their dirs.
+fn replicas(services: &Services, partition: &Partition) -> Vec<(usize, DescribeLogDirsPartition)> {
+    let partition_index = partition.id.partition;
+    let known = partition.with_log(|log| (log.size_bytes(), log.log_end_offset()));
+    let Ok((size, end_offset)) = known else { return Vec::new() };
+    let current = DescribeLogDirsPartition {
+        partition_index,
+        partition_size: bytes(size),
+        offset_lag: 0,
+        is_future_key: false,
+    };
+    let mut replicas = vec![(partition.dir().number(), current)];
+    if let Some(copy) = services.partitions.copy_of(&partition.id) {
+        let future = DescribeLogDirsPartition {
+            partition_index,
+            partition_size: bytes(copy.size_bytes),
+            offset_lag: (end_offset - copy.end_offset).max(0),
+            is_future_key: true,
+        };
+        replicas.push((copy.dir, future));
+    }
+    replicas
+}
+
+fn describe_dir(
+    dir: &DataDir,
+    topics: BTreeMap<String, Vec<DescribeLogDirsPartition>>,
+) -> DescribeLogDirsResult {
+    let log_dir = dir.absolute_path().display().to_string();
+    let failed = || DescribeLogDirsResult {
+        error_code: ErrorCode::KafkaStorageError,
+        log_dir: log_dir.clone(),
+        ..DescribeLogDirsResult::default()
+    };
+    let opened = dir.opened().filter(|_| !dir.has_failed());
+    let Some(opened) = opened else { return failed() };
+    let space = match opened.space() {
+        Ok(space) => space,
+        Err(problem) => {
+            dir.storage_failed(&problem);
+            return failed();
+        }
+    };
+    let topics = topics.into_iter().map(|(name, mut partitions)| {
+        partitions.sort_by_key(|partition| partition.partition_index);
+        DescribeLogDirsTopic { name, partitions }
+    });
+    DescribeLogDirsResult {
+        log_dir,
+        topics: topics.collect(),
+        total_bytes: bytes(space.total_bytes),
+        usable_bytes: bytes(space.usable_bytes),
+        ..DescribeLogDirsResult::default()
+    }
+}
+
+fn bytes(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

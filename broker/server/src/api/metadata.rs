@@ -132,11 +132,12 @@ fn find(
 
 fn describe(services: &Services, topic: &Arc<TopicImage>) -> MetadataResponseTopic {
     let partitions = (0..).zip(&topic.partitions).map(|(partition_index, partition)| {
-        let (error_code, offline_replicas) = health(services, topic, partition_index, partition);
+        let Health { error_code, leader_id, offline_replicas } =
+            health(services, topic, partition_index, partition);
         MetadataResponsePartition {
             error_code,
             partition_index,
-            leader_id: partition.leader,
+            leader_id,
             leader_epoch: partition.leader_epoch,
             replica_nodes: partition.replicas.clone(),
             isr_nodes: partition.isr.clone(),
@@ -152,19 +153,37 @@ fn describe(services: &Services, topic: &Arc<TopicImage>) -> MetadataResponseTop
     }
 }
 
-/// A partition without a leader, and the replicas of this broker whose log could not be opened.
+/// What is told of a partition beside what the image says.
+pub(super) struct Health {
+    pub(super) error_code: ErrorCode,
+    pub(super) leader_id: i32,
+    pub(super) offline_replicas: Vec<i32>,
+}
+
+/// A partition that this broker could not open has no leader. One in a log dir that failed has, as
+/// long as it can be read, though its replica is offline.
 pub(super) fn health(
     services: &Services,
     topic: &TopicImage,
     index: i32,
     partition: &PartitionImage,
-) -> (ErrorCode, Vec<i32>) {
+) -> Health {
     let own = services.config.node_id;
-    let lost =
-        partition.replicas.contains(&own) && services.partitions.get(&topic.name, index).is_none();
-    let code = match partition.leader {
+    let mut leader_id = partition.leader;
+    let mut offline_replicas = Vec::new();
+    if partition.replicas.contains(&own) {
+        match services.partitions.find(&topic.name, index) {
+            Ok(open) if open.dir().has_failed() => offline_replicas.push(own),
+            Ok(_) => {}
+            Err(_) => {
+                offline_replicas.push(own);
+                leader_id = if leader_id == own { -1 } else { leader_id };
+            }
+        }
+    }
+    let error_code = match leader_id {
         -1 => ErrorCode::LeaderNotAvailable,
         _ => ErrorCode::None,
     };
-    (code, if lost { vec![own] } else { Vec::new() })
+    Health { error_code, leader_id, offline_replicas }
 }

@@ -28,9 +28,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use protocol::messages::{
-    AlterConfigsRequest, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+    AlterConfigsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
     DescribeProducersRequest, DescribeTopicPartitionsRequest, FetchRequest, FindCoordinatorRequest,
     HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
     LeaveGroupRequest, ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
@@ -117,6 +117,7 @@ static TABLE: &[Api] = &[
     api!(OffsetForLeaderEpochRequest, 2..=4, records::offset_for_leader_epoch),
     api!(DescribeConfigsRequest, 1..=4, configs::describe),
     api!(AlterConfigsRequest, 0..=2, configs_alter::replace),
+    api!(AlterReplicaLogDirsRequest, 1..=2, log_dirs::alter),
     api!(DescribeLogDirsRequest, 1..=5, log_dirs::describe),
     api!(CreatePartitionsRequest, 0..=3, topics::create_partitions),
     api!(DeleteGroupsRequest, 0..=2, groups_admin::delete),

@@ -27,11 +27,10 @@ use protocol::messages::{ProduceRequest, ProduceResponse};
 use protocol::record::{self, BatchBuilder, BatchError, BatchOptions, Codec, RecordBatch, Records};
 use thiserror::Error;
 use tokio::time::Instant;
-use tracing::warn;
 
 use super::error::{code_of_leadership_error, code_of_refusal, code_of_sync_error};
 use crate::dispatch::{self, Outcome, RequestContext};
-use crate::partition::{Partition, ProduceError};
+use crate::partition::{LeadershipError, Partition, ProduceError};
 use crate::services::Services;
 
 /// A batch is decompressed to at most this, where its keys must be seen.
@@ -260,10 +259,12 @@ impl Append<'_> {
         if names::is_internal(&topic.name) && !self.internal_allowed {
             return Err((None, ProduceRefusal::Internal));
         }
-        let partition = self.services.partitions.get(&topic.name, data.index);
-        let partition = partition.filter(|partition| partition.topic_id == topic.id);
-        let Some(partition) = partition else {
-            return Err((None, ProduceRefusal::UnknownTopicOrPartition));
+        let partition = match self.services.partitions.find(&topic.name, data.index) {
+            Ok(partition) if partition.topic_id == topic.id => partition,
+            Err(problem @ LeadershipError::Offline) => {
+                return Err((None, ProduceError::from(problem).into()));
+            }
+            _ => return Err((None, ProduceRefusal::UnknownTopicOrPartition)),
         };
         let appended = self.append(&partition, data.records);
         match appended {
@@ -383,11 +384,10 @@ fn refused(
         })) => Some(*index),
         _ => None,
     };
-    let text = of_record.map(|_| refusal.to_string());
     let error_code = code_of_refusal(refusal);
-    if error_code == ErrorCode::KafkaStorageError {
-        warn!("partition {index}: {refusal}");
-    }
+    // What the disk's trouble is stands in the log once, and here for whoever sent the records.
+    let of_storage = error_code == ErrorCode::KafkaStorageError;
+    let text = (of_record.is_some() || of_storage).then(|| refusal.to_string());
     let marks = partition.filter(|_| reached_the_log(refusal)).and_then(|of| of.marks().ok());
     PartitionProduceResponse {
         index,

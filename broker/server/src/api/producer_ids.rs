@@ -89,8 +89,8 @@ fn producers(
     topic: &str,
     index: i32,
 ) -> Result<Vec<ProducerState>, ErrorCode> {
-    let partition = services.partitions.get(topic, index);
-    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let partition = services.partitions.find(topic, index);
+    let partition = partition.map_err(|error| code_of_leadership_error(&error))?;
     let active = partition.with_log(|log| log.active_producers());
     let active = active.map_err(|error| code_of_leadership_error(&error))?;
     let states = active.iter().map(|producer| ProducerState {

@@ -29,8 +29,6 @@ use crate::services::Services;
 /// Why a partition's records stay.
 #[derive(Debug, Error)]
 pub(crate) enum DeleteRecordsError {
-    #[error("there is no such topic or partition")]
-    UnknownTopicOrPartition,
     #[error("the topic is one of the brokers' own")]
     Internal,
     #[error("the topic is compacted, and its cleanup.policy does not name delete")]
@@ -71,8 +69,7 @@ fn delete_before(
     if names::is_internal(topic) {
         return Err(DeleteRecordsError::Internal);
     }
-    let partition = services.partitions.get(topic, index);
-    let partition = partition.ok_or(DeleteRecordsError::UnknownTopicOrPartition)?;
+    let partition = services.partitions.find(topic, index)?;
     partition.with_log(|log| {
         if !log.config().retention.delete {
             return Err(DeleteRecordsError::CompactedOnly);
@@ -116,8 +113,8 @@ fn end_of(
     topic: &str,
     asked: &OffsetForLeaderPartition,
 ) -> Result<(i32, i64), ErrorCode> {
-    let partition = services.partitions.get(topic, asked.partition);
-    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let partition = services.partitions.find(topic, asked.partition);
+    let partition = partition.map_err(|error| code_of_leadership_error(&error))?;
     let end = partition
         .check_epoch(asked.current_leader_epoch)
         .and_then(|()| partition.with_log(|log| log.epoch_end_offset(asked.leader_epoch)));

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use broker_log::{
-    LeaderAppend, Location, Log, LogConfig, LogDir, OpenError, OpenOptions, Origin, ReadError,
-    ReadRequest, RetentionConfig, StorageError, TopicPartition,
+    AppendError, LeaderAppend, Location, Log, LogConfig, LogDir, OpenError, OpenOptions, Origin,
+    ReadError, ReadRequest, RetentionConfig, StorageError, TopicPartition, TrimError,
 };
 use broker_metadata::{ApplyError, Delta, Image, MetadataRecord, RecordError, names};
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::CommitError;
 use crate::limits::METADATA_READ_BYTES;
+use crate::partition::{DataDir, DirState, ReopenError, as_after_a_crash, reopen_log};
 
 /// The id that Kafka gives to the topic of the metadata log.
 const TOPIC_ID: Uuid = Uuid::from_u128(1);
@@ -48,12 +49,19 @@ pub enum LoadError {
 #[derive(Debug)]
 pub(crate) struct MetadataLog {
     log: Log,
+    dir: Arc<DataDir>,
     epoch: i32,
+    /// Where the log ended before a commit that failed; what is behind it has to go first.
+    undo: Option<i64>,
 }
 
 impl MetadataLog {
     /// Opens the log in a log dir, creating it when it is not there, and replays it. Blocks.
-    pub(crate) fn load(dir: &LogDir, now_ms: i64) -> Result<(Self, Image), LoadError> {
+    pub(crate) fn load(
+        dir: &Arc<DataDir>,
+        opened: &LogDir,
+        now_ms: i64,
+    ) -> Result<(Self, Image), LoadError> {
         let location = Location {
             log_dir: dir.path().to_owned(),
             topic_partition: TopicPartition::new(names::CLUSTER_METADATA, 0),
@@ -64,10 +72,13 @@ impl MetadataLog {
             RetentionConfig { delete: false, ms: -1, bytes: -1, ..RetentionConfig::default() };
         let config =
             LogConfig { retention, max_message_bytes: MAX_BATCH_BYTES, ..LogConfig::default() };
-        let clean_shutdown = dir.was_shut_down_cleanly();
+        let clean_shutdown = opened.was_shut_down_cleanly();
         let options = OpenOptions { clean_shutdown, now_ms, ..OpenOptions::default() };
         let (mut log, report) =
             Log::open(dir.store().clone(), location, Arc::new(config), options)?;
+        if let Some(postponed) = &report.postponed {
+            dir.fail(postponed.cause, &postponed.problem);
+        }
         if report.bytes_cut > 0 {
             warn!("cut {} bytes of a torn commit off the metadata log", report.bytes_cut);
         }
@@ -75,10 +86,24 @@ impl MetadataLog {
         log.set_high_watermark(end);
         let epoch = log.latest_epoch().unwrap_or(FIRST_EPOCH);
         let image = replay(&log)?;
-        Ok((Self { log, epoch }, image))
+        Ok((Self { log, dir: dir.clone(), epoch, undo: None }, image))
     }
 
-    /// Appends one commit and syncs it; the offset after it. Blocks.
+    /// The log dir that it lies in.
+    pub(super) fn dir(&self) -> &Arc<DataDir> {
+        &self.dir
+    }
+
+    /// Opens the log anew once its dir is there again, if it lies in that. Blocks.
+    pub(super) fn reopen(&mut self, opened: &LogDir, now_ms: i64) -> Result<(), ReopenError> {
+        let mut fresh = reopen_log(opened, &self.log, as_after_a_crash(&self.log, now_ms))?;
+        fresh.take_over(&mut self.log);
+        self.log = fresh;
+        Ok(())
+    }
+
+    /// Appends one commit and syncs it; the offset after it. One that fails leaves nothing behind,
+    /// so that no later one can make it true. Blocks.
     pub(super) fn append(
         &mut self,
         records: &[MetadataRecord],
@@ -89,15 +114,57 @@ impl MetadataLog {
             batch.append(now_ms, None, Some(&record.encode()?), &[]);
         }
         let bytes = batch.finish();
+        self.dir.admit().map_err(|reason| CommitError::Offline { reason })?;
+        self.undo_failed(now_ms)?;
+        let before = self.log.log_end_offset();
         let append = LeaderAppend { leader_epoch: self.epoch, origin: Origin::Coordinator, now_ms };
-        let appended = self.log.append_as_leader(&bytes, append)?;
-        self.log.flush(now_ms)?;
+        let appended = self.log.append_as_leader(&bytes, append).map_err(|problem| {
+            if let AppendError::Storage(problem) = &problem {
+                self.dir.storage_failed(problem);
+            }
+            problem
+        })?;
+        if let Err(problem) = self.log.flush(now_ms) {
+            self.dir.storage_failed(&problem);
+            self.undo = Some(before);
+            // Should this fail, the next commit begins with it.
+            let _ = self.undo_failed(now_ms);
+            return Err(problem.into());
+        }
         let end = appended.last_offset + 1;
         self.log.set_high_watermark(end);
         Ok(end)
     }
 
-    pub(super) fn close(self) -> Result<(), StorageError> {
+    fn undo_failed(&mut self, now_ms: i64) -> Result<(), CommitError> {
+        let Some(before) = self.undo else { return Ok(()) };
+        match self.log.truncate_to(before, now_ms) {
+            Ok(()) => {
+                self.undo = None;
+                Ok(())
+            }
+            Err(TrimError::Storage(problem)) => {
+                self.dir.storage_failed(&problem);
+                Err(problem.into())
+            }
+            Err(TrimError::AboveHighWatermark { .. } | TrimError::NegativeOffset { .. }) => {
+                unreachable!("a log that had ended at an offset can be cut there")
+            }
+        }
+    }
+
+    /// Closes the log in order, unless its dir failed: then it has to be read again.
+    pub(super) fn close(mut self, now_ms: i64) -> Result<(), StorageError> {
+        if let DirState::Failed(reason) = self.dir.state() {
+            let source = std::io::Error::other(reason.to_string());
+            let path = self.log.dir().to_owned();
+            return Err(StorageError { operation: "close", path, source });
+        }
+        if self.undo_failed(now_ms).is_err() {
+            let source = std::io::Error::other("a commit that failed could not be undone");
+            let path = self.log.dir().to_owned();
+            return Err(StorageError { operation: "close", path, source });
+        }
         self.log.close().map(|_| ())
     }
 }

@@ -26,7 +26,7 @@ pub(crate) use self::log::{LoadError, MetadataLog};
 pub(crate) use self::producer_ids::ProducerIds;
 pub(crate) use self::topics::TopicError;
 use crate::clock::Clock;
-use crate::partition::Partitions;
+use crate::partition::{DataDir, Partitions, ReopenError};
 use crate::upkeep::Janitor;
 
 /// Why a decision did not become true.
@@ -36,12 +36,24 @@ pub(crate) enum CommitError {
     Append(#[from] AppendError),
     #[error("the metadata log could not be synced: {0}")]
     Storage(#[from] StorageError),
+    #[error("the metadata can't be changed now: {reason}")]
+    Offline { reason: Arc<str> },
     #[error("a metadata record could not be encoded: {0}")]
     Encode(#[from] EncodeError),
     #[error("the records do not follow from the metadata: {0}")]
     Apply(#[from] ApplyError),
     #[error("the broker is stopping")]
     Stopped,
+}
+
+impl CommitError {
+    /// Whether the disk is what keeps the metadata from being changed.
+    pub(crate) fn is_of_storage(&self) -> bool {
+        matches!(
+            self,
+            Self::Offline { .. } | Self::Storage(_) | Self::Append(AppendError::Storage(_))
+        )
+    }
 }
 
 /// A handle on the metadata; cheap to clone.
@@ -54,6 +66,9 @@ struct Shared {
     /// A std mutex: held while a commit is written and followed, on a thread that may block. `None`
     /// once the broker has stopped.
     log: Mutex<Option<MetadataLog>>,
+    /// Records that hold already, and go before those of the next commit.
+    /// A std mutex: held to take them out or put them in.
+    unwritten: Mutex<Vec<MetadataRecord>>,
     /// A std lock: held to copy the pointer out or in.
     image: RwLock<Arc<Image>>,
     partitions: Arc<Partitions>,
@@ -71,6 +86,7 @@ impl Controller {
     ) -> Self {
         let shared = Shared {
             log: Mutex::new(Some(log)),
+            unwritten: Mutex::default(),
             image: RwLock::new(image),
             partitions,
             janitor,
@@ -96,10 +112,47 @@ impl Controller {
         commit.await.unwrap_or(Err(CommitError::Stopped))
     }
 
+    /// Makes records hold for this run although the metadata log can't be written to; they are
+    /// written with the next commit. Only for what this node says of itself. Blocks.
+    pub(crate) fn assume(
+        &self,
+        decide: impl FnOnce(&Image) -> Vec<MetadataRecord>,
+    ) -> Result<(), CommitError> {
+        let _held = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let image = self.image();
+        let records = decide(&image);
+        let mut delta = Delta::new(&image);
+        for record in &records {
+            delta.replay(record)?;
+        }
+        let (next, _) = delta.finish(image.end_offset());
+        *self.shared.image.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        self.shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+        Ok(())
+    }
+
+    /// Writes what could not be written when it was assumed. Blocks.
+    pub(crate) fn write_assumed(&self) -> Result<(), CommitError> {
+        let is_empty =
+            self.shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        if is_empty { Ok(()) } else { self.shared.commit(|_| (Vec::new(), ())) }
+    }
+
+    /// Opens the metadata log anew, if it lies in a log dir that is there again. Blocks.
+    pub(crate) fn reopen(&self, dir: &DataDir, now_ms: i64) -> Result<(), ReopenError> {
+        let mut log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        match (log.as_mut(), dir.opened()) {
+            (Some(log), Some(opened)) if log.dir().number() == dir.number() => {
+                log.reopen(&opened, now_ms)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Closes the metadata log; later commits are refused. Blocks.
     pub(crate) fn close(&self) -> Result<(), StorageError> {
         let log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).take();
-        log.map_or(Ok(()), MetadataLog::close)
+        log.map_or(Ok(()), |log| log.close(self.shared.clock.now_ms()))
     }
 }
 
@@ -111,7 +164,10 @@ impl Shared {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let log = log.as_mut().ok_or(CommitError::Stopped)?;
         let image = self.image.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let (records, result) = decide(&image);
+        let (decided, result) = decide(&image);
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut records = unwritten.clone();
+        records.extend(decided);
         if records.is_empty() {
             return Ok(result);
         }
@@ -122,6 +178,8 @@ impl Shared {
         }
         let now_ms = self.clock.now_ms();
         let end_offset = log.append(&records, now_ms)?;
+        unwritten.clear();
+        drop(unwritten);
         let (next, changes) = delta.finish(end_offset);
         let next = Arc::new(next);
         for (files, delay_ms) in self.partitions.follow(&next, &changes, now_ms) {

@@ -1,10 +1,12 @@
 //! Up to where compacted logs are clean: the cleaner's checkpoints, one a log dir.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use broker_log::{LogDir, OffsetCheckpoint, StorageError, TopicPartition};
+use broker_log::{OffsetCheckpoint, StorageError, TopicPartition};
 use tracing::warn;
+
+use super::data_dir::DataDir;
 
 type Offsets = BTreeMap<TopicPartition, i64>;
 
@@ -19,8 +21,9 @@ pub(crate) struct CleanedOffsets {
 impl CleanedOffsets {
     /// Reads the checkpoints. One that can't be read counts as empty: what was clean already is
     /// then cleaned again.
-    pub(crate) fn load(dirs: &[LogDir]) -> Self {
+    pub(crate) fn load(dirs: &[Arc<DataDir>]) -> Self {
         let read = dirs.iter().map(|dir| {
+            let Some(dir) = dir.opened() else { return Offsets::new() };
             dir.read_checkpoint(OffsetCheckpoint::Cleaner).unwrap_or_else(|problem| {
                 warn!("{problem}; compacted logs of this folder are read from their start");
                 Offsets::new()
@@ -37,7 +40,7 @@ impl CleanedOffsets {
     /// Notes how far a log in a folder is clean.
     pub(crate) fn set(
         &self,
-        dirs: &[LogDir],
+        dirs: &[Arc<DataDir>],
         dir: usize,
         id: &TopicPartition,
         offset: i64,
@@ -51,7 +54,7 @@ impl CleanedOffsets {
     /// Forgets what is no longer there, so that a later log of that name begins anew.
     pub(crate) fn keep(
         &self,
-        dirs: &[LogDir],
+        dirs: &[Arc<DataDir>],
         is_there: impl Fn(&TopicPartition) -> bool,
     ) -> Result<(), StorageError> {
         self.change(dirs, |_, offsets| {
@@ -64,16 +67,19 @@ impl CleanedOffsets {
     /// Changes the offsets of each folder and writes those that did change.
     fn change(
         &self,
-        dirs: &[LogDir],
+        dirs: &[Arc<DataDir>],
         change: impl Fn(usize, &mut Offsets) -> bool,
     ) -> Result<(), StorageError> {
         let mut by_dir = self.lock();
         let mut outcome = Ok(());
         for (number, (offsets, dir)) in by_dir.iter_mut().zip(dirs).enumerate() {
-            if change(number, offsets) {
-                let now = offsets.clone();
-                outcome = outcome.and(dir.write_checkpoint(OffsetCheckpoint::Cleaner, now));
+            if !change(number, offsets) {
+                continue;
             }
+            // Of a dir that takes no writes, what was cleaned is cleaned again after a start.
+            let Some(opened) = dir.opened().filter(|_| dir.is_writable()) else { continue };
+            let written = opened.write_checkpoint(OffsetCheckpoint::Cleaner, offsets.clone());
+            outcome = outcome.and(written);
         }
         outcome
     }
@@ -86,16 +92,17 @@ impl CleanedOffsets {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
 
-    use broker_log::{MemoryStore, MetaProperties};
+    use broker_log::{LogDir, MemoryStore, MetaProperties, Store};
 
     use super::*;
 
-    fn dir(store: &MemoryStore, path: &str) -> LogDir {
+    fn dir(store: &MemoryStore, path: &str) -> Arc<DataDir> {
         let properties =
             MetaProperties { cluster_id: "c".to_owned(), node_id: 1, directory_id: None };
-        LogDir::open(Arc::new(store.clone()), Path::new(path), properties).unwrap()
+        let store: Arc<dyn Store> = Arc::new(store.clone());
+        let opened = LogDir::open(store.clone(), Path::new(path), properties).unwrap();
+        Arc::new(DataDir::new(0, path.into(), store, "c", 1, Ok(opened)))
     }
 
     #[test]
@@ -111,7 +118,8 @@ mod tests {
         let again = CleanedOffsets::load(&dirs);
         assert_eq!((again.get(&one), again.get(&two)), (Some(7), Some(9)));
         again.set(&dirs, 1, &one, 8).unwrap();
-        assert_eq!(dirs[0].read_checkpoint(OffsetCheckpoint::Cleaner).unwrap(), Offsets::new());
+        let opened = dirs[0].opened().unwrap();
+        assert_eq!(opened.read_checkpoint(OffsetCheckpoint::Cleaner).unwrap(), Offsets::new());
         assert_eq!(again.get(&one), Some(8), "it moved to the other folder");
 
         again.keep(&dirs, |id| *id == one).unwrap();
@@ -125,7 +133,7 @@ mod tests {
         let dirs = [dir(&store, "/a")];
         let id = TopicPartition::new("t", 0);
         CleanedOffsets::load(&dirs).set(&dirs, 0, &id, 7).unwrap();
-        let file = broker_log::Store::open(&store, Path::new("/a/cleaner-offset-checkpoint"));
+        let file = store.open(Path::new("/a/cleaner-offset-checkpoint"));
         file.unwrap().write_at(b"x", 0).unwrap();
         assert_eq!(CleanedOffsets::load(&dirs).get(&id), None);
     }

@@ -1,13 +1,18 @@
 //! One partition that this broker leads: its log, how far it may be read, and who waits for it.
 
+mod checkpoints;
 mod cleaned;
+mod data_dir;
+mod loading;
+mod moves;
 mod parallel;
 mod registry;
+mod revival;
 mod sync;
 mod waiters;
 
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use broker_log::{
@@ -20,7 +25,10 @@ use thiserror::Error;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub(crate) use self::registry::{Partitions, RegistryError};
+pub(crate) use self::data_dir::{DataDir, DirState, Turn};
+pub(crate) use self::moves::MoveError;
+pub(crate) use self::registry::Partitions;
+pub(crate) use self::revival::{ReopenError, as_after_a_crash, reopen_log};
 pub(crate) use self::sync::SyncError;
 use self::sync::{FlushTurn, SyncWaits};
 pub(crate) use self::waiters::{Waiters, Wake};
@@ -46,6 +54,8 @@ impl Isolation {
 pub(crate) enum LeadershipError {
     #[error("the partition is no longer on this broker")]
     Gone,
+    #[error("the partition's log dir can't be used, or its log could not be opened")]
+    Offline,
     #[error("leader epoch {given} is older than {current}")]
     FencedEpoch { given: i32, current: i32 },
     #[error("leader epoch {given} is newer than {current}, which is the last this broker knows")]
@@ -142,8 +152,8 @@ pub(crate) struct ProduceRules {
 pub(crate) struct Partition {
     pub(crate) id: TopicPartition,
     pub(crate) topic_id: Uuid,
-    /// The log dir that it lies in.
-    pub(crate) log_dir: usize,
+    /// The log dir that it lies in. A std lock: held to copy the pointer out or in.
+    dir: RwLock<Arc<DataDir>>,
     leader_epoch: AtomicI32,
     /// A std lock: held to copy the rules out or in.
     rules: RwLock<ProduceRules>,
@@ -155,16 +165,14 @@ pub(crate) struct Partition {
     /// Turns in the flusher's two lists.
     pub(crate) flush_turn: FlushTurn,
     pub(crate) later_turn: FlushTurn,
-    /// Why no more is appended: its storage failed.
-    failure: OnceLock<Arc<str>>,
 }
 
 impl Partition {
-    pub(crate) fn new(log: Log, log_dir: usize, leader_epoch: i32, rules: ProduceRules) -> Self {
+    pub(crate) fn new(log: Log, dir: Arc<DataDir>, leader_epoch: i32, rules: ProduceRules) -> Self {
         Self {
             id: log.topic_partition().clone(),
             topic_id: log.topic_id(),
-            log_dir,
+            dir: RwLock::new(dir),
             leader_epoch: AtomicI32::new(leader_epoch),
             rules: RwLock::new(rules),
             log: Mutex::new(Some(log)),
@@ -172,8 +180,23 @@ impl Partition {
             sync_waits: SyncWaits::default(),
             flush_turn: FlushTurn::default(),
             later_turn: FlushTurn::default(),
-            failure: OnceLock::new(),
         }
+    }
+
+    /// The log dir that it lies in now.
+    pub(crate) fn dir(&self) -> Arc<DataDir> {
+        self.dir.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets a write through where the log dir takes any.
+    fn admit(&self) -> Result<(), ProduceError> {
+        let dir = self.dir.read().unwrap_or_else(PoisonError::into_inner);
+        dir.admit().map_err(|reason| ProduceError::Offline { reason })
+    }
+
+    /// To be told of each error of storage that somebody meets at this partition.
+    pub(crate) fn storage_failed(&self, problem: &StorageError) {
+        self.dir().storage_failed(problem);
     }
 
     pub(crate) fn leader_epoch(&self) -> i32 {
@@ -222,14 +245,16 @@ impl Partition {
         now_ms: i64,
         flusher: &Flusher,
     ) -> Result<Appended, ProduceError> {
-        if let Some(reason) = self.failure.get() {
-            return Err(ProduceError::Offline { reason: reason.clone() });
-        }
+        self.admit()?;
         let append = LeaderAppend { leader_epoch: self.leader_epoch(), origin, now_ms };
         let appended = {
             let mut log = self.lock();
             let log = log.as_mut().ok_or(LeadershipError::Gone)?;
-            let appended = log.append_as_leader(records, append)?;
+            let appended = log.append_as_leader(records, append).inspect_err(|problem| {
+                if let AppendError::Storage(problem) = problem {
+                    self.storage_failed(problem);
+                }
+            })?;
             advance_high_watermark(log);
             appended
         };
@@ -280,20 +305,22 @@ impl Partition {
     /// Whether an append still waits for a sync.
     pub(crate) fn wants_sync(&self) -> bool {
         let demanded = self.with_log(|log| log.sync_demanded().is_some());
-        self.failure.get().is_none() && demanded.unwrap_or(false)
+        self.dir().is_writable() && demanded.unwrap_or(false)
     }
 
-    /// A flush failed; returns whether nothing can be synced here any more. Whoever waits for one
-    /// is told.
-    pub(crate) fn flush_failed(&self, problem: &StorageError) -> bool {
+    /// A flush failed: whoever waits for one is told.
+    pub(crate) fn flush_failed(&self, problem: &StorageError) {
         self.sync_waits.refuse(&SyncError::Storage(problem.to_string().into()));
-        self.with_log(|log| log.has_failed_sync()).unwrap_or(false)
     }
 
-    /// Takes no more records, and tells all who wait for a sync that none will come.
+    /// Tells all who wait for a sync that none will come, until the log dir is well again.
     pub(crate) fn fail(&self, reason: &Arc<str>) {
-        let reason = self.failure.get_or_init(|| reason.clone());
         self.sync_waits.end(&SyncError::Storage(reason.clone()));
+    }
+
+    /// The log dir is well again: syncs may be waited for.
+    pub(crate) fn resume(&self) {
+        self.sync_waits.resume();
     }
 
     /// Waits until all replicas in sync have everything below `offset`; `false` if that did not
@@ -327,6 +354,14 @@ impl Partition {
     /// Reads as a client: up to the high watermark or the last stable offset. Where the records
     /// lie is looked up without the lock, so that a read of old ones holds up no append.
     pub(crate) fn fetch(&self, spec: FetchSpec) -> Result<Fetched, FetchError> {
+        self.try_fetch(spec).inspect_err(|problem| {
+            if let FetchError::Read(ReadError::Storage(problem)) = problem {
+                self.storage_failed(problem);
+            }
+        })
+    }
+
+    fn try_fetch(&self, spec: FetchSpec) -> Result<Fetched, FetchError> {
         self.check_epoch(spec.current_leader_epoch)?;
         let mut offset = spec.offset;
         loop {

@@ -100,6 +100,12 @@ impl SyncWaits {
         }
     }
 
+    /// Lets be waited for syncs again, after a failure.
+    pub(crate) fn resume(&self) {
+        let mut state = self.lock();
+        (state.ended, state.refused) = (None, None);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
-use tracing::error;
 
 use crate::clock::Clock;
 use crate::limits::{FLUSH_THREADS, LATER_FLUSH_THREADS};
@@ -140,10 +139,8 @@ impl Flusher {
     fn flush(&self, partition: &Partition, all: bool) -> bool {
         let flushed = partition.flush(all, self.shared.clock.now_ms());
         if let Err(problem) = &flushed {
-            error!("{} could not be synced: {problem}", partition.id);
-            if partition.flush_failed(problem) {
-                self.shared.partitions.storage_failed(partition, problem);
-            }
+            partition.flush_failed(problem);
+            self.shared.partitions.storage_failed(partition, problem);
         }
         flushed.is_ok()
     }

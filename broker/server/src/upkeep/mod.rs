@@ -5,6 +5,7 @@
 //! waits for all of them when it stops.
 
 mod cleaner;
+mod disks;
 mod flusher;
 mod janitor;
 mod rounds;

@@ -7,6 +7,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
 use super::cleaner;
+use super::disks;
 use super::janitor::Janitor;
 use crate::partition::Partition;
 use crate::services::Services;
@@ -21,9 +22,14 @@ const PRODUCER_CHECK: Duration = Duration::from_secs(600);
 pub(crate) fn start(services: &Arc<Services>, janitor: &Janitor) {
     let upkeep = &services.config.settings.upkeep;
     cleaner::start(services, janitor);
+    disks::start(services, janitor);
     let janitor = janitor.clone();
     every(services, millis(upkeep.retention_check_interval_ms), move |services| {
         for partition in services.partitions.all() {
+            // What has no room or no disk loses nothing by age either way.
+            if partition.dir().has_failed() {
+                continue;
+            }
             retain(services, &partition, &janitor);
         }
     });
@@ -47,9 +53,7 @@ pub(crate) fn start(services: &Arc<Services>, janitor: &Janitor) {
         upkeep.high_watermark_interval_ms,
     ];
     every(services, pauses.into_iter().filter_map(millis).min(), |services| {
-        if let Err(problem) = services.partitions.write_checkpoints() {
-            error!("checkpoints could not be written: {problem}");
-        }
+        services.partitions.write_checkpoints();
     });
     every(services, Some(PRODUCER_CHECK), |services| {
         let now_ms = services.now_ms();
@@ -61,7 +65,7 @@ pub(crate) fn start(services: &Arc<Services>, janitor: &Janitor) {
 }
 
 /// Runs `round` on a thread that may block, again and again with a pause.
-fn every(
+pub(super) fn every(
     services: &Arc<Services>,
     pause: Option<Duration>,
     round: impl Fn(&Services) + Send + Sync + 'static,
@@ -119,7 +123,10 @@ pub(crate) fn retain(services: &Services, partition: &Arc<Partition>, janitor: &
             janitor.remove_later(files, delay_ms);
         }
         Ok(Ok(None)) | Err(_) => {}
-        Ok(Err(problem)) => error!("{}: retention failed: {problem}", partition.id),
+        Ok(Err(problem)) => {
+            error!("{}: retention failed: {problem}", partition.id);
+            services.partitions.storage_failed(partition, &problem);
+        }
     }
 }
 

@@ -27,7 +27,10 @@ pub(super) fn choose(
     let mut due = Vec::new();
     for partition in services.partitions.all() {
         let id = &partition.id;
-        if waiting.contains(id) || services.cleaner.is_compacting(id) {
+        if !partition.dir().is_writable()
+            || waiting.contains(id)
+            || services.cleaner.is_compacting(id)
+        {
             continue;
         }
         match look(services, &partition) {
@@ -35,6 +38,7 @@ pub(super) fn choose(
             Ok(Some(cleanable)) => due.push(Choice { partition, cleanable }),
             Err(problem) => {
                 error!("{}: what is to be compacted can't be told: {problem}", partition.id);
+                services.partitions.storage_failed(&partition, &problem);
             }
         }
     }

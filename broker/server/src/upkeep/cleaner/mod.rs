@@ -21,7 +21,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_log::{StorageError, TopicPartition};
+use broker_log::{CompactionError, StorageError, TopicPartition};
 use broker_metadata::config::CleanerConfig;
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use self::choice::{Choice, choose};
-use self::compaction::{Ended, compact};
+use self::compaction::{CleanError, Ended, compact};
 use self::setbacks::Setbacks;
 use self::throttle::Throttle;
 use super::Janitor;
@@ -138,9 +138,28 @@ impl Rounds {
     }
 
     /// Takes note of how a compaction went.
+    /// Has the log's dir take note of a disk in trouble. A pass that only found no room for its new
+    /// segments gives that back, and says nothing of the dir.
+    fn tell_disk(&self, id: &TopicPartition, problem: &CleanError) {
+        let (CleanError::Storage(problem)
+        | CleanError::Compaction(CompactionError::Storage(problem))) = problem
+        else {
+            return;
+        };
+        let partition = self.services.partitions.get(&id.topic, id.partition);
+        if let Some(partition) = partition.filter(|_| !problem.is_out_of_space()) {
+            self.services.partitions.storage_failed(&partition, problem);
+        }
+    }
+
     fn finish(&mut self, ended: Result<(Id, Ended), JoinError>) {
         let (task, outcome) = match ended {
-            Ok((task, ended)) => (task, ended.map_err(|problem| problem.to_string())),
+            Ok((task, ended)) => {
+                if let (Err(problem), Some(id)) = (&ended, self.logs.get(&task)) {
+                    self.tell_disk(id, problem);
+                }
+                (task, ended.map_err(|problem| problem.to_string()))
+            }
             Err(problem) => (problem.id(), Err(problem.to_string())),
         };
         let Some(id) = self.logs.remove(&task) else { return };
@@ -166,7 +185,7 @@ fn note_cleaned(
 ) -> Result<(), StorageError> {
     let (id, dirs) = (&partition.id, services.partitions.dirs());
     let cleaned = services.partitions.cleaned();
-    cleaned.set(dirs, partition.log_dir, id, offset)?;
+    cleaned.set(dirs, partition.dir().number(), id, offset)?;
     // A log that was removed meanwhile had its line removed before.
     match partition.with_log(|_| ()) {
         Ok(()) => Ok(()),
