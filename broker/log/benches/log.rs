@@ -108,6 +108,72 @@ fn read(log: &Log, offset: i64) -> usize {
     log.read(request).expect("the files are there").map_or(0, |slice| slice.length)
 }
 
+const RECORDS: i64 = 100_000;
+const EPOCHS: i64 = 500;
+
+/// A log of several segments: a record a batch, a millisecond a record, an epoch now and then.
+fn history(dir: &std::path::Path) -> Log {
+    let mut log = open(dir, "history");
+    let mut config = LogConfig::default();
+    config.segment.bytes = 16 << 20;
+    log.update_config(Arc::new(config));
+    for offset in 0..RECORDS {
+        let mut batch = BatchBuilder::new(BatchOptions::default());
+        batch.append(offset, None, Some(&[b'x'; 1024]), &[]);
+        let leader_epoch = (offset * EPOCHS / RECORDS) as i32;
+        let append = LeaderAppend { leader_epoch, ..APPEND };
+        log.append_as_leader(&batch.finish(), append).expect("the disk takes it");
+    }
+    log
+}
+
+/// What is found by the structures beside the records.
+fn lookups(dir: &std::path::Path) {
+    let log = history(dir);
+    let mut at = 0;
+    let mut next = |limit: i64| {
+        at = (at + 7_919_317) % limit;
+        at
+    };
+    measure("offset index, any offset", 0, || {
+        let offset = next(RECORDS);
+        let request =
+            ReadRequest { offset, max_bytes: 1, upper_bound: RECORDS, min_one_batch: true };
+        log.read(request).expect("the files are there").map_or(0, |slice| slice.length)
+    });
+    measure("time index, any timestamp", 0, || {
+        log.offset_for_timestamp(next(RECORDS)).expect("the files are there")
+    });
+    measure("epoch cache, end of any epoch", 0, || log.epoch_end_offset(next(EPOCHS) as i32));
+    measure("epoch cache, epoch at any offset", 0, || log.epoch_at(next(RECORDS)));
+}
+
+/// Appends of many producers in turns, whose sequences are watched.
+fn producer_state(dir: &std::path::Path, producers: usize) {
+    const EACH: i32 = 200;
+    let mut log = open(dir, &format!("producers-{producers}"));
+    let batch = |producer: usize, base_sequence: i32| {
+        let mut batch = BatchBuilder::new(BatchOptions {
+            producer_id: producer as i64,
+            producer_epoch: 0,
+            base_sequence,
+            ..Default::default()
+        });
+        batch.append(0, None, Some(&[b'x'; 100]), &[]);
+        batch.finish()
+    };
+    let batches: Vec<_> = (0..EACH)
+        .flat_map(|sequence| (0..producers).map(move |producer| (producer, sequence)))
+        .map(|(producer, sequence)| batch(producer, sequence))
+        .collect();
+    let begun = Instant::now();
+    for batch in &batches {
+        append(&mut log, batch);
+    }
+    let each = begun.elapsed().as_secs_f64() / batches.len() as f64;
+    println!("{:<32} {:8.2} us", format!("producer state, {producers} producers"), each * 1e6);
+}
+
 fn main() {
     let dir = tempfile::tempdir().expect("there is a place for temporary files");
     for bytes in [100, 1024, 16 << 10, 64 << 10, 1 << 20] {
@@ -133,4 +199,8 @@ fn main() {
         at = (at + 7_919_317) % end;
         read(&log, at)
     });
+    lookups(dir.path());
+    for producers in [1, 1_000] {
+        producer_state(dir.path(), producers);
+    }
 }

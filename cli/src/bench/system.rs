@@ -17,6 +17,8 @@ use super::load::ask::{Asking, Led, Topic};
 /// How long a start and a stop may take.
 const START: Duration = Duration::from_secs(180);
 const STOP: Duration = Duration::from_secs(120);
+/// How long the files of a removed topic are waited for. Kafka removes none in its first 30 s.
+const REMOVED_WITHIN: Duration = Duration::from_secs(3);
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(60);
 /// How far above Kafka's port its controller listens.
@@ -259,7 +261,7 @@ impl Broker {
     /// disk while something else is measured.
     pub(crate) fn remove(&self, topic: &Topic) -> anyhow::Result<()> {
         self.ask()?.delete_topic(&topic.name)?;
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + REMOVED_WITHIN;
         let prefix = format!("{}-", topic.name);
         let is_there = || {
             let entries = fs::read_dir(self.data()).into_iter().flatten().flatten();
@@ -320,11 +322,13 @@ impl Drop for Broker {
     }
 }
 
-/// Whether a process is there and is not just waiting to be waited for.
+/// Whether a process is there and is not just waiting to be waited for. One whose first thread
+/// has ended still has its sockets until the last one has.
 fn is_alive(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
-    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    state.is_some_and(|state| threads > 1 || !matches!(state, 'Z' | 'X'))
 }
 
 /// A port that is free, with the one where Kafka's controller will listen.

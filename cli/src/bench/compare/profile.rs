@@ -9,7 +9,7 @@ use crate::bench::load::window::Extent;
 pub(super) struct Profile {
     /// How often each cell is measured, each system in its turn.
     pub(super) runs: usize,
-    /// Load on a new broker before anything counts.
+    /// Load on a new broker before anything counts: Kafka's code is compiled meanwhile.
     pub(super) first_warm_up: Duration,
     pub(super) produce: Extent,
     /// acks=1 for all shapes, not only for some.
@@ -38,7 +38,7 @@ const fn extent(warm_up_ms: u64, measured_ms: u64) -> Extent {
 
 pub(super) const QUICK: Profile = Profile {
     runs: 3,
-    first_warm_up: Duration::from_secs(6),
+    first_warm_up: Duration::from_secs(24),
     produce: extent(300, 1_200),
     every_shape: false,
     consume: extent(300, 1_500),
@@ -54,7 +54,7 @@ pub(super) const QUICK: Profile = Profile {
 
 pub(super) const FULL: Profile = Profile {
     runs: 3,
-    first_warm_up: Duration::from_secs(15),
+    first_warm_up: Duration::from_secs(48),
     produce: extent(1_000, 5_000),
     every_shape: true,
     consume: extent(1_000, 5_000),

@@ -140,29 +140,30 @@ impl Asking {
         Ok(Topic { name: name.to_owned(), id: topic.topic_id, partitions })
     }
 
-    /// Waits until each partition of a topic has a leader.
+    /// Waits until each partition of a topic has a leader, and the leader knows it.
     pub(crate) fn until_led(&mut self, topic: &Topic) -> anyhow::Result<()> {
         let until = Instant::now() + LED_WITHIN;
+        let named = MetadataRequestTopic { name: Some(topic.name.clone()), ..Default::default() };
+        let request = MetadataRequest {
+            topics: Some(vec![named]),
+            allow_auto_topic_creation: false,
+            ..Default::default()
+        };
         loop {
-            let named =
-                MetadataRequestTopic { name: Some(topic.name.clone()), ..Default::default() };
-            let request = MetadataRequest {
-                topics: Some(vec![named]),
-                allow_auto_topic_creation: false,
-                ..Default::default()
-            };
             let response = self.ask(METADATA_VERSION, &request)?;
             let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
             let led = partitions.filter(|p| is_led(p)).count();
-            if i32::try_from(led).is_ok_and(|led| led >= topic.partitions) {
+            let is_whole = i32::try_from(led).is_ok_and(|led| led >= topic.partitions);
+            // Kafka tells of a leader before it is one.
+            if is_whole && self.ends(topic).is_ok() {
                 return Ok(());
             }
             interrupt::check()?;
-            let name = &topic.name;
             ensure!(
                 Instant::now() < until,
-                "{led} of {} partitions of {name} have a leader after {} s",
+                "{led} of {} partitions of {} have a leader after {} s",
                 topic.partitions,
+                topic.name,
                 LED_WITHIN.as_secs()
             );
             std::thread::sleep(Duration::from_millis(5));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::ValueEnum as _;
+use regex::Regex;
 
 use super::aims::{self, Outcome};
 use super::number;
@@ -266,10 +267,16 @@ fn failures(page: &mut String, figures: &Figures) {
                 failure.cell,
                 failure.system,
                 failure.run,
-                failure.reason.replace('|', "/").replace('\n', " ")
+                placeless(&failure.reason).replace('|', "¦").replace('\n', " ")
             ),
         );
     }
+}
+
+/// Without the folders of absolute paths: where a checkout lies is nobody's business.
+fn placeless(text: &str) -> String {
+    let path = Regex::new(r#"(^|[\s="'(\[:,])/(?:[^\s/]+/)+"#).expect("a sound pattern");
+    path.replace_all(text, "$1…/").into_owned()
 }
 
 fn line(page: &mut String, text: std::fmt::Arguments<'_>) {

@@ -77,3 +77,16 @@ fn each_row_has_the_columns_of_its_head() {
         columns = count;
     }
 }
+
+#[test]
+fn no_folder_of_a_machine_is_named() {
+    let texts = [
+        "yeoul bench compare --peers /srv/x/shared/peers --docs=docs ../peers",
+        "log.dirs=/tmp/a/b at /tmp/c/d.log: 3 records/s",
+    ];
+    let expected = [
+        "yeoul bench compare --peers …/peers --docs=docs ../peers",
+        "log.dirs=…/b at …/d.log: 3 records/s",
+    ];
+    assert_eq!(texts.map(placeless), expected);
+}
