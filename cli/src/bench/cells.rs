@@ -18,6 +18,9 @@ pub(crate) const START_CLEAN: &str = "2,000 partitions, after a clean stop";
 pub(crate) const START_KILLED: &str = "100 partitions written until kill -9";
 pub(crate) const TEN_THOUSAND: &str = "10,000 partitions";
 
+/// How the name of a cell ends whose data were not in memory.
+pub(crate) const COLD: &str = "cold";
+
 /// Partitions, producers and consumers of the latency measurements.
 pub(crate) const LATENCY_PARTITIONS: i32 = 6;
 pub(crate) const LATENCY_CLIENTS: usize = 2;
@@ -73,7 +76,7 @@ impl ConsumeCell {
             self.compression,
             counted(self.consumers(), "consumer"),
             counted(usize::try_from(self.partitions).unwrap_or(0), "partition"),
-            if is_cold { "cold" } else { "page cache" },
+            if is_cold { COLD } else { "page cache" },
         )
     }
 }

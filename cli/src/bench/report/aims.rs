@@ -34,7 +34,10 @@ pub(super) fn words(section: Section) -> &'static str {
             "Aims: throughput at least double Kafka's wherever the client is not the limit; broker \
              CPU a gigabyte at most a third of Kafka's or 1.5 times the floor, whichever is more."
         }
-        Section::Consume => "Aims: as for producing; the floor is that of a file sent by sendfile.",
+        Section::Consume => {
+            "Aims: as for producing, but the disk decides how fast what is cold is read; the floor is \
+             that of a file sent by sendfile."
+        }
         Section::Latency => {
             "Aims: at 100,000 and 250,000 records/s with linger 5 ms p99 below 10 ms and p99.9 \
              below 20 ms; with one record a request at 5,000/s p99 below 3 ms and less than a \
@@ -62,6 +65,7 @@ pub(super) fn exist(section: Section, metric: Metric) -> bool {
 /// compared with was not measured.
 pub(super) fn judge(figures: &Figures, cell: &Cell, metric: Metric) -> Option<Outcome> {
     match (cell.section, metric) {
+        (Section::Consume, Metric::Throughput) if cell.name.ends_with(cells::COLD) => None,
         (Section::Produce | Section::Consume, Metric::Throughput) => throughput(cell),
         (Section::Produce, Metric::CpuPerGigabyte) => cpu(figures, cell, cells::FLOOR_PRODUCE),
         (Section::Consume, Metric::CpuPerGigabyte) => cpu(figures, cell, cells::FLOOR_CONSUME),
@@ -165,6 +169,18 @@ mod tests {
         assert_eq!(cell(199.0, 0.95), Some(Outcome::ClientBound));
         let alone = outcome(&[(Section::Produce, "a", Metric::Throughput, System::Yeoul, 1.0)]);
         assert_eq!(alone, None);
+    }
+
+    #[test]
+    fn what_is_cold_is_as_fast_as_the_disk() {
+        let cell = |name| {
+            outcome(&[
+                (Section::Consume, name, Metric::Throughput, System::Yeoul, 110.0),
+                (Section::Consume, name, Metric::Throughput, System::Kafka, 100.0),
+            ])
+        };
+        assert_eq!(cell("1 KiB · cold"), None);
+        assert_eq!(cell("1 KiB · page cache"), Some(Outcome::Missed("2.00×".to_owned())));
     }
 
     #[test]
