@@ -234,13 +234,22 @@ fn name(cell: &Cell) -> String {
 
 /// Both values, their ratio and what came of the aim.
 fn comparison(figures: &Figures, cell: &Cell, metric: Metric) -> String {
-    let ratio = cell.ratio(metric).map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+    let ratio = cell.ratio(metric).map_or_else(String::new, ratio);
     let (yeoul, kafka) = (shown(cell, metric, System::Yeoul), shown(cell, metric, System::Kafka));
     if !aims::exist(cell.section, metric) {
         return format!("{yeoul} | {kafka} | {ratio}");
     }
     let outcome = aims::judge(figures, cell, metric).map_or_else(String::new, |o| o.text());
     format!("{yeoul} | {kafka} | {ratio} | {outcome}")
+}
+
+/// With two digits that count, also of a small one.
+fn ratio(value: f64) -> String {
+    match value {
+        small if small < 0.01 => format!("{value:.4}"),
+        small if small < 0.1 => format!("{value:.3}"),
+        _ => format!("{value:.2}"),
+    }
 }
 
 fn shown(cell: &Cell, metric: Metric, system: System) -> String {
