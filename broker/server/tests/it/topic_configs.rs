@@ -374,3 +374,36 @@ async fn a_hint_about_threads_is_taken_and_shown_and_changes_nothing() {
     put(&mut wire, keyed(BEGIN, &[("a", Some("1"))])).await;
     test.stop().await;
 }
+
+#[tokio::test]
+async fn flush_messages_and_flush_ms_say_what_is_on_the_disk() {
+    let often = [
+        ("log.flush.offset.checkpoint.interval.ms", "1"),
+        ("log.flush.scheduler.interval.ms", "1"),
+    ];
+    let test = Clocked::start(&often).await;
+    let mut wire = test.connect().await;
+    wire.create_topic("count", 1, &[("flush.messages", "3")]).await;
+    wire.create_topic("time", 1, &[("flush.ms", "5000")]).await;
+    let synced = |count, time| {
+        let all = format!("0\n2\ncount 0 {count}\ntime 0 {time}\n");
+        let test = &test;
+        move || test.text("recovery-point-offset-checkpoint") == all
+    };
+    for topic in ["count", "time"] {
+        for _ in 0..2 {
+            wire.produce(topic, 0, timed(BEGIN, b"a")).await;
+        }
+    }
+    until(synced(0, 0)).await;
+    test.clock.set(BEGIN + 4999);
+    wire.produce("count", 0, timed(BEGIN, b"a")).await;
+    until(synced(3, 0)).await;
+    test.clock.set(BEGIN + 5000);
+    until(synced(3, 2)).await;
+    set(&mut wire, (BROKER, ""), "log.flush.interval.messages", "1").await;
+    wire.produce("time", 0, timed(BEGIN, b"a")).await;
+    until(synced(3, 3)).await;
+    assert_eq!(kept(&mut wire, "time", 0).await.len(), 3);
+    test.stop().await;
+}
