@@ -137,7 +137,6 @@ impl Rounds {
         self.logs.insert(task.id(), id);
     }
 
-    /// Takes note of how a compaction went.
     /// Has the log's dir take note of a disk in trouble. A pass that only found no room for its new
     /// segments gives that back, and says nothing of the dir.
     fn tell_disk(&self, id: &TopicPartition, problem: &CleanError) {
@@ -152,6 +151,7 @@ impl Rounds {
         }
     }
 
+    /// Takes note of how a compaction went.
     fn finish(&mut self, ended: Result<(Id, Ended), JoinError>) {
         let (task, outcome) = match ended {
             Ok((task, ended)) => {
