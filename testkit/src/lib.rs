@@ -1,10 +1,20 @@
-//! What keeps the tree as it should be: `tests/tidy` holds every source file and every crate edge
-//! against the project's rules. It is a test, so that `make test` and CI run it. And what tests of
-//! several crates share: [`disk`], a disk in trouble. Fixtures of one crate live beside its tests.
+//! What the tests of several crates share, and what keeps the tree as it should be: `tests/tidy`
+//! holds every source file and every crate edge against the project's rules. That is a test, so
+//! that `make test` and CI run it. Fixtures of one crate live beside that crate's tests.
+//!
+//! ```text
+//!   disk      a disk in trouble
+//!   cluster   a broker in the process of a test
+//! ```
 
+#[cfg(feature = "cluster")]
+mod cluster;
 pub mod disk;
 
 use std::path::{Path, PathBuf};
+
+#[cfg(feature = "cluster")]
+pub use cluster::Cluster;
 
 /// The root of the workspace this crate was built in.
 pub fn workspace_root() -> &'static Path {

@@ -2,18 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use broker_server::Broker;
-use broker_server::config::local;
-use client::admin::NewTopic;
-use client::{Admin, ClientConfig, MemoryConnector, Producer, ProducerConfig, Record};
+use client::{Admin, ClientConfig, Producer, ProducerConfig, Record};
 use registry::{Registry, RegistryConfig};
 use serde_json::Value as Json;
 use sql::{Engine, EngineConfig, Outcome, QueryStream, RowEvent};
 
 pub(crate) struct Cluster {
-    broker: Arc<Broker>,
+    broker: testkit::Cluster,
     registry: Registry,
     pub(crate) client: ClientConfig,
     folder: tempfile::TempDir,
@@ -23,13 +19,8 @@ impl Cluster {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let logs = folder.path().join("logs");
-        let broker = Arc::new(Broker::start(local(&logs, &[]).unwrap()).await.unwrap());
-        let opened = Arc::downgrade(&broker);
-        let connector = MemoryConnector::new(move || {
-            let gone = || std::io::Error::other("the broker is gone");
-            Ok(opened.upgrade().ok_or_else(gone)?.connect_memory())
-        });
-        let client = ClientConfig::memory(connector);
+        let broker = testkit::Cluster::start(&logs).await;
+        let client = broker.client.clone();
         let listener = "127.0.0.1:0".to_owned();
         let config = RegistryConfig { listener, replication_factor: 1, ..Default::default() };
         let registry = registry::start(config, client.clone()).await.unwrap();
@@ -52,11 +43,7 @@ impl Cluster {
     }
 
     pub(crate) async fn create_topic(&self, name: &str, partitions: i32) {
-        let admin = Admin::new(self.client.clone()).unwrap();
-        let topic = NewTopic::new(name, partitions, 1);
-        let created = admin.create_topics(&[topic], false).await.unwrap();
-        assert!(created.values().all(Result::is_ok), "{created:?}");
-        admin.close().await;
+        self.broker.create_topics(&[name], partitions).await;
     }
 
     pub(crate) async fn topic_names(&self) -> Vec<String> {
@@ -81,8 +68,7 @@ impl Cluster {
 
     pub(crate) async fn stop(self) {
         self.registry.shutdown().await;
-        let broker = Arc::into_inner(self.broker).expect("the connector holds no broker");
-        broker.shutdown().await.unwrap();
+        self.broker.stop().await;
     }
 }
 

@@ -26,7 +26,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("streams", vec!["client", "formats"]),
         ("sql", vec!["streams", "client", "formats"]),
         ("cli", everything),
-        ("testkit", vec!["broker-log"]),
+        ("testkit", vec!["broker-log", "broker-server", "client"]),
     ])
 }
 

@@ -1,14 +1,8 @@
 //! Applications on a broker in this process, over the protocol.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
-use broker_server::Broker;
-use broker_server::config::local;
-use client::admin::NewTopic;
-use client::consumer::{Consumer, ConsumerConfig};
-use client::{Admin, ClientConfig, MemoryConnector, Producer, ProducerConfig, Record};
+use client::{Admin, ClientConfig, Producer, ProducerConfig, Record};
 
 use super::fixture::config;
 use crate::ops::tests::fixture::*;
@@ -17,7 +11,7 @@ use crate::*;
 const PARTITIONS: i32 = 3;
 
 struct Cluster {
-    broker: Arc<Broker>,
+    broker: testkit::Cluster,
     client: ClientConfig,
     _folder: tempfile::TempDir,
 }
@@ -25,20 +19,9 @@ struct Cluster {
 impl Cluster {
     async fn start(topics: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let broker = Broker::start(local(folder.path(), &[]).unwrap()).await.unwrap();
-        let broker = Arc::new(broker);
-        let opened = Arc::downgrade(&broker);
-        let connector = MemoryConnector::new(move || {
-            let gone = || std::io::Error::other("the broker is gone");
-            Ok(opened.upgrade().ok_or_else(gone)?.connect_memory())
-        });
-        let client = ClientConfig::memory(connector);
-        let admin = Admin::new(client.clone()).unwrap();
-        let topics: Vec<NewTopic> =
-            topics.iter().map(|name| NewTopic::new(*name, PARTITIONS, 1)).collect();
-        let created = admin.create_topics(&topics, false).await.unwrap();
-        assert!(created.values().all(Result::is_ok), "{created:?}");
-        admin.close().await;
+        let broker = testkit::Cluster::start(folder.path()).await;
+        broker.create_topics(topics, PARTITIONS).await;
+        let client = broker.client.clone();
         Self { broker, client, _folder: folder }
     }
 
@@ -53,30 +36,13 @@ impl Cluster {
 
     /// The last value of each key of OUT.
     async fn table(&self) -> BTreeMap<String, String> {
-        let mut consumer = Consumer::new(ConsumerConfig::new(self.client.clone())).unwrap();
-        let partitions = (0..PARTITIONS).map(|p| client::TopicPartition::new("OUT", p));
-        let partitions: Vec<_> = partitions.collect();
-        let ends = consumer.end_offsets(&partitions).await.unwrap();
-        consumer.assign(partitions.clone()).unwrap();
-        consumer.seek_to_beginning(&[]).unwrap();
-        let mut left: i64 = ends.values().sum();
-        let mut table = BTreeMap::new();
         let text = |bytes: bytes::Bytes| String::from_utf8(bytes.to_vec()).unwrap();
-        while left > 0 {
-            let polled = consumer.poll(Duration::from_millis(100)).await.unwrap();
-            for record in polled.records() {
-                let record = record.unwrap();
-                table.insert(text(record.key.unwrap()), text(record.value.unwrap()));
-                left -= 1;
-            }
-        }
-        consumer.close().await.unwrap();
-        table
+        let records = self.broker.records("OUT").await.into_iter();
+        records.map(|record| (text(record.key.unwrap()), text(record.value.unwrap()))).collect()
     }
 
     async fn stop(self) {
-        let broker = Arc::into_inner(self.broker).expect("the connector holds no broker");
-        broker.shutdown().await.unwrap();
+        self.broker.stop().await;
     }
 }
 
@@ -125,7 +91,7 @@ async fn counts_are_exact_on_a_real_broker_after_kills_and_a_lost_folder() {
 
     let admin = Admin::new(cluster.client.clone()).unwrap();
     let committed = admin.list_group_offsets("app", None).await.unwrap();
-    let input = client::TopicPartition::new("IN", 1);
+    let input = TopicPartition::new("IN", 1);
     assert_eq!(committed[&input].as_ref().unwrap().offset, fed as i64 / 3);
     admin.close().await;
     cluster.stop().await;
