@@ -232,7 +232,7 @@ impl Parser {
         }
         for field in &record.fields {
             let Some(value) = &field.default else { continue };
-            if !default::fits(&self.nodes, field.schema, value) {
+            if !default::fits(&self.nodes, field.schema, value, id) {
                 let word = match self.nodes[field.schema.0 as usize].kind.name() {
                     Some(name) => name.full(),
                     None => self.nodes[field.schema.0 as usize].kind.word().to_owned(),

@@ -149,7 +149,7 @@ impl Resolver {
             None => field
                 .default
                 .as_ref()
-                .and_then(|json| self.reader.default_datum(field.schema, json))
+                .and_then(|json| self.reader.default_datum(field.schema, json, depth))
                 .ok_or_else(|| ResolveError::MissingField { field: field.name.clone() }),
         });
         filled.collect::<Result<_, _>>().map(Datum::Record)
@@ -192,8 +192,12 @@ impl Resolver {
 }
 
 impl Schema {
-    /// The value that a JSON default stands for.
-    pub(super) fn default_datum(&self, id: NodeId, json: &Json) -> Option<Datum> {
+    /// The value that a JSON default stands for; none for one without end.
+    pub(super) fn default_datum(&self, id: NodeId, json: &Json, depth: usize) -> Option<Datum> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let datum = |id: NodeId, json: &Json| self.default_datum(id, json, depth + 1);
         Some(match (self.kind(id), json) {
             (Kind::Null, Json::Null) => Datum::Null,
             (Kind::Boolean, Json::Bool(flag)) => Datum::Boolean(*flag),
@@ -210,28 +214,26 @@ impl Schema {
                 Datum::Enum(symbols.symbols.iter().position(|symbol| symbol == text)?)
             }
             (Kind::Array(items), Json::Array(list)) => {
-                let items = list.iter().map(|item| self.default_datum(*items, item));
+                let items = list.iter().map(|item| datum(*items, item));
                 Datum::Array(items.collect::<Option<_>>()?)
             }
             (Kind::Map(values), Json::Object(object)) => {
-                let entries = object
-                    .iter()
-                    .map(|(key, item)| Some((key.clone(), self.default_datum(*values, item)?)));
+                let entries =
+                    object.iter().map(|(key, item)| Some((key.clone(), datum(*values, item)?)));
                 Datum::Map(entries.collect::<Option<_>>()?)
             }
             (Kind::Record(record), Json::Object(object)) => {
                 let members = record.fields.iter().map(|field| {
                     let json = object.get(&field.name).or(field.default.as_ref())?;
-                    self.default_datum(field.schema, json)
+                    datum(field.schema, json)
                 });
                 Datum::Record(members.collect::<Option<_>>()?)
             }
             (Kind::Union(branches), json) => {
-                let datum = |branch: &NodeId| self.default_datum(*branch, json);
                 let (index, inner) = branches
                     .iter()
                     .enumerate()
-                    .find_map(|(index, branch)| Some((index, datum(branch)?)))?;
+                    .find_map(|(index, branch)| Some((index, datum(*branch, json)?)))?;
                 Datum::Union(index, Box::new(inner))
             }
             _ => return None,

@@ -234,3 +234,40 @@ fn typed_schemas_become_avro_and_come_back() {
     let error = Schema::parse(recursive).unwrap().to_typed().unwrap_err();
     assert_eq!(error, TypedError::Recursive { name: "N".into() });
 }
+
+/// `R0`, then records of `count` fields each of the one before, the last one at the end.
+fn chain(length: usize, members: &str) -> String {
+    let record = |n: usize| match n {
+        0 => r#"{"type":"record","name":"R0","fields":[{"name":"v","type":"int","default":0}]}"#
+            .to_owned(),
+        n => {
+            let fields = members.replace("BEFORE", &format!("R{}", n - 1));
+            format!(r#"{{"type":"record","name":"R{n}","fields":[{fields}]}}"#)
+        }
+    };
+    let records: Vec<String> = (0..length).map(record).collect();
+    format!("[{}]", records.join(","))
+}
+
+#[test]
+fn defaults_without_end_are_refused_and_long_ways_to_one_are_not_walked() {
+    let endless = r#"{"type":"record","name":"R","fields":[{"name":"f","type":"R","default":{}}]}"#;
+    let error = Schema::parse(endless).unwrap_err().to_string();
+    assert_eq!(error, "Invalid default for field f: {} not a \"R\"");
+    let twice = r#"{"name":"a","type":"BEFORE","default":{}},
+                   {"name":"b","type":"BEFORE","default":{}}"#;
+    assert!(Schema::parse(&chain(200, twice)).is_ok());
+    let wrong = twice.replace("{}}", "{\"v\":\"\"}}");
+    assert!(Schema::parse(&chain(2, &wrong)).is_err());
+}
+
+#[test]
+fn a_short_schema_that_means_too_many_columns_has_none() {
+    let twice = r#"{"name":"a","type":"BEFORE"},{"name":"b","type":"BEFORE"}"#;
+    let few = Schema::parse(&chain(5, twice)).unwrap();
+    assert!(few.to_typed().is_ok());
+    for (length, members) in [(60, twice), (2000, r#"{"name":"a","type":"BEFORE"}"#)] {
+        let many = Schema::parse(&chain(length, members)).unwrap();
+        assert!(matches!(many.to_typed(), Err(TypedError::TooLarge { .. })), "{length}");
+    }
+}

@@ -13,25 +13,45 @@ pub enum TypedError {
     Recursive { name: String },
     #[error("{path}: the Avro type {found} has no counterpart among the columns' types")]
     Unsupported { path: String, found: String },
+    #[error(
+        "{path}: written out, the schema has more than {MOST_TYPES} types or nests more than \
+         {DEEPEST} deep"
+    )]
+    TooLarge { path: String },
+}
+
+/// Named types are written out wherever they are used: a short text may mean any number of them.
+const MOST_TYPES: usize = 10_000;
+const DEEPEST: usize = 64;
+
+/// The way through a schema.
+#[derive(Default)]
+struct Walk {
+    inside: Vec<NodeId>,
+    types: usize,
 }
 
 impl Schema {
     /// The typed schema of this one's values. A union of null and one type is that type, optional;
     /// any other union is a struct with an optional member for each branch.
     pub fn to_typed(&self) -> Result<Typed, TypedError> {
-        self.typed(self.root, &mut Vec::new(), "the value")
+        self.typed(self.root, &mut Walk::default(), "the value")
     }
 
-    fn typed(&self, id: NodeId, inside: &mut Vec<NodeId>, path: &str) -> Result<Typed, TypedError> {
+    fn typed(&self, id: NodeId, walk: &mut Walk, path: &str) -> Result<Typed, TypedError> {
         let node = self.node(id);
         let unsupported = || TypedError::Unsupported {
             path: path.to_owned(),
             found: node.kind.word().to_owned(),
         };
-        if inside.contains(&id) {
+        if walk.inside.contains(&id) {
             return Err(TypedError::Recursive { name: self.full_name(id) });
         }
-        inside.push(id);
+        walk.inside.push(id);
+        walk.types += 1;
+        if walk.types > MOST_TYPES || walk.inside.len() > DEEPEST {
+            return Err(TypedError::TooLarge { path: path.to_owned() });
+        }
         let narrow = node.props.get("connect.type").and_then(Json::as_str);
         let ty = match (&node.kind, node.logical) {
             (Kind::Null, _) => return Err(unsupported()),
@@ -57,14 +77,14 @@ impl Schema {
                 Type::Decimal { precision: precision.ok_or_else(unsupported)?, scale }
             }
             (Kind::Bytes | Kind::Fixed(_), _) => Type::Bytes,
-            (Kind::Array(items), _) => Type::array(self.typed(*items, inside, path)?),
+            (Kind::Array(items), _) => Type::array(self.typed(*items, walk, path)?),
             (Kind::Map(values), _) => {
-                Type::map(Typed::required(Type::String), self.typed(*values, inside, path)?)
+                Type::map(Typed::required(Type::String), self.typed(*values, walk, path)?)
             }
             (Kind::Record(record), _) => {
                 let mut fields = Vec::with_capacity(record.fields.len());
                 for field in &record.fields {
-                    let mut schema = self.typed(field.schema, inside, &field.name)?;
+                    let mut schema = self.typed(field.schema, walk, &field.name)?;
                     schema.default =
                         field.default.as_ref().and_then(|json| default_value(&schema, json));
                     schema.doc = field.doc.clone().or(schema.doc);
@@ -73,12 +93,12 @@ impl Schema {
                 Type::Struct(fields)
             }
             (Kind::Union(branches), _) => {
-                let typed = self.typed_union(branches, inside, path)?;
-                inside.pop();
+                let typed = self.typed_union(branches, walk, path)?;
+                walk.inside.pop();
                 return Ok(typed);
             }
         };
-        inside.pop();
+        walk.inside.pop();
         let mut typed = Typed::required(ty);
         typed.name = match &node.kind {
             Kind::Record(record) => Some(record.name.full()),
@@ -92,7 +112,7 @@ impl Schema {
     fn typed_union(
         &self,
         branches: &[NodeId],
-        inside: &mut Vec<NodeId>,
+        walk: &mut Walk,
         path: &str,
     ) -> Result<Typed, TypedError> {
         let real: Vec<NodeId> = branches
@@ -102,7 +122,7 @@ impl Schema {
             .collect();
         let optional = real.len() < branches.len();
         if let [only] = real[..] {
-            let mut typed = self.typed(only, inside, path)?;
+            let mut typed = self.typed(only, walk, path)?;
             typed.optional |= optional;
             return Ok(typed);
         }
@@ -112,7 +132,7 @@ impl Schema {
         }
         let mut fields = Vec::with_capacity(real.len());
         for branch in real {
-            let mut typed = self.typed(branch, inside, path)?;
+            let mut typed = self.typed(branch, walk, path)?;
             typed.optional = true;
             let kind = self.kind(branch);
             let name = kind.name().map_or_else(|| kind.word(), |name| &name.name);
