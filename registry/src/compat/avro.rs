@@ -39,7 +39,7 @@ impl DifferenceKind {
 
 /// All differences; none if `reader` reads everything that `writer` writes.
 pub(crate) fn differences(reader: &Schema, writer: &Schema) -> Vec<Difference> {
-    let mut check = Check { reader, writer, known: HashMap::new() };
+    let mut check = Check { reader, writer, known: HashMap::new(), depth: 0 };
     check.pair(reader.root(), writer.root(), &mut Vec::new())
 }
 
@@ -48,7 +48,14 @@ struct Check<'a> {
     writer: &'a Schema,
     /// Pairs that were compared or, while that goes on, count as compatible.
     known: HashMap<(NodeId, NodeId), Vec<Difference>>,
+    depth: usize,
 }
+
+/// The most differences that are told of one pair of types: each type may be used in many places.
+const MOST_DIFFERENCES: usize = 100;
+
+/// How deep types are compared: named types may hang together in chains of any length.
+const DEEPEST: usize = 100;
 
 type Path = Vec<String>;
 
@@ -57,8 +64,15 @@ impl Check<'_> {
         if let Some(known) = self.known.get(&(reader, writer)) {
             return known.clone();
         }
+        if self.depth == DEEPEST {
+            let message = format!("nested more than {DEEPEST} types deep: it is not compared");
+            return vec![difference(DifferenceKind::TypeMismatch, path, &[], message)];
+        }
         self.known.insert((reader, writer), Vec::new());
-        let found = self.compare(reader, writer, path);
+        self.depth += 1;
+        let mut found = self.compare(reader, writer, path);
+        self.depth -= 1;
+        found.truncate(MOST_DIFFERENCES);
         self.known.insert((reader, writer), found.clone());
         found
     }
@@ -162,6 +176,9 @@ impl Check<'_> {
         let mut found = Vec::new();
         path.push("fields".into());
         for (index, field) in reader.fields.iter().enumerate() {
+            if found.len() >= MOST_DIFFERENCES {
+                break;
+            }
             path.push(index.to_string());
             if let Some(written) = written_field(writer, field) {
                 found.extend(self.at("type", field.schema, written.schema, path));
@@ -277,6 +294,35 @@ mod tests {
         };
         assert_eq!(found(&list("long"), &list("int")), []);
         assert_eq!(found(&list("int"), &list("long")).len(), 1);
+    }
+
+    /// Records that use the one before them in fields `a` and `b`, and one that uses the last.
+    fn tangle(length: usize, hidden: &str, innermost: &str) -> String {
+        let first = format!(
+            r#"{{"type":"record","name":"R0","fields":[{{"name":"v","type":"{innermost}"}}]}}"#
+        );
+        let next = |n: usize| {
+            let before = n - 1;
+            format!(
+                r#"{{"type":"record","name":"R{n}","fields":[{{"name":"a","type":"R{before}"}},
+                    {{"name":"b","type":"R{before}"}}]}}"#
+            )
+        };
+        let records: Vec<String> = std::iter::once(first).chain((1..length).map(next)).collect();
+        let (records, last) = (records.join(","), length - 1);
+        record(&format!(
+            r#"{{"name":"{hidden}","type":["null",{records}],"default":null}},
+               {{"name":"used","type":"R{last}"}}"#
+        ))
+    }
+
+    #[test]
+    fn chains_of_types_cost_neither_the_stack_nor_the_memory() {
+        assert_eq!(found(&tangle(40, "new", "int"), &tangle(40, "old", "int")), []);
+        let differences = found(&tangle(40, "new", "int"), &tangle(40, "old", "string"));
+        assert_eq!(differences.len(), MOST_DIFFERENCES);
+        let deep = found(&tangle(5000, "new", "int"), &tangle(5000, "old", "int"));
+        assert!(deep[0].2.starts_with("nested more than 100 types deep"), "{:?}", deep[0]);
     }
 
     #[test]

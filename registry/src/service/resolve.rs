@@ -1,6 +1,7 @@
 //! A request's schema to something understood: its references fetched from the state, its text in
 //! canonical form.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use formats::avro::Validation;
@@ -82,19 +83,32 @@ fn parse_text(
             schema_type.name()
         ))
     };
-    let mut found = Vec::new();
-    collect(state, context, references, &mut Vec::new(), &mut found).map_err(&invalid)?;
-    let texts: Vec<&str> = found.iter().map(|content| &*content.text).collect();
+    let mut found = References::default();
+    collect(state, context, references, &mut found).map_err(&invalid)?;
+    let texts: Vec<&str> = found.contents.iter().map(|content| &*content.text).collect();
     Parsed::new(schema_type, text, &texts, validation).map_err(invalid)
 }
 
-/// The contents of all references, each once, those of references before their referrers.
+/// What references lead to, as far as they were followed.
+#[derive(Default)]
+struct References {
+    /// Each content once, those of references before their referrers.
+    contents: Vec<Arc<Content>>,
+    /// The versions whose references are all in `contents`.
+    done: HashSet<(String, i32)>,
+    /// The way to where they are followed now.
+    inside: Vec<(String, i32)>,
+}
+
+/// How many references may lead from one to the next.
+const LONGEST_WAY: usize = 64;
+
+/// Follows all references, each version once.
 fn collect(
     state: &State,
     context: &str,
     references: &[Reference],
-    inside: &mut Vec<(String, i32)>,
-    found: &mut Vec<Arc<Content>>,
+    found: &mut References,
 ) -> Result<(), String> {
     for reference in references {
         let name = reference_subject(context, &reference.subject);
@@ -105,14 +119,20 @@ fn collect(
             )
         })?;
         let place = (name, version.version);
-        if inside.contains(&place) {
+        if found.done.contains(&place) {
+            continue;
+        }
+        if found.inside.contains(&place) {
             return Err(format!("the references to subject \"{}\" go round in a circle", place.0));
         }
-        inside.push(place);
-        collect(state, context, &version.content.references, inside, found)?;
-        inside.pop();
-        if !found.iter().any(|known| Arc::ptr_eq(known, &version.content)) {
-            found.push(Arc::clone(&version.content));
+        if found.inside.len() == LONGEST_WAY {
+            return Err(format!("more than {LONGEST_WAY} references lead from one to the next"));
+        }
+        found.inside.push(place);
+        collect(state, context, &version.content.references, found)?;
+        found.done.extend(found.inside.pop());
+        if !found.contents.iter().any(|known| Arc::ptr_eq(known, &version.content)) {
+            found.contents.push(Arc::clone(&version.content));
         }
     }
     Ok(())

@@ -43,8 +43,9 @@ pub(crate) struct Store {
     /// The offset up to which records are applied; -1 before the first.
     applied: watch::Sender<i64>,
     journal: Box<dyn Journal>,
-    /// One change at a time: each is decided on the state that the one before has left.
-    turn: Mutex<()>,
+    /// One change at a time: each is decided on the state that the one before has left. True where
+    /// it is not known what that one has written.
+    turn: Mutex<bool>,
 }
 
 /// How long a written record may take to come back.
@@ -53,7 +54,7 @@ const READ_BACK: Duration = Duration::from_secs(30);
 impl Store {
     pub(crate) fn new(journal: Box<dyn Journal>) -> Self {
         let applied = watch::Sender::new(-1);
-        Self { state: RwLock::default(), applied, journal, turn: Mutex::new(()) }
+        Self { state: RwLock::default(), applied, journal, turn: Mutex::new(false) }
     }
 
     /// Takes a record of the topic into the state. One that cannot be read is named in the log and
@@ -74,6 +75,10 @@ impl Store {
     /// applied then.
     pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
+        self.read_all().await
+    }
+
+    async fn read_all(&self) -> Result<(), StoreError> {
         let last = self.journal.append(vec![Record::Noop.encode()]).await?;
         self.wait_for(last).await
     }
@@ -83,16 +88,22 @@ impl Store {
     }
 
     /// Decides on the current state, stores the records, and gives the answer once they are
-    /// applied.
+    /// applied. A change that failed, or that nobody waited for, may have been written all the
+    /// same: the next one reads the topic to its end first.
     pub(crate) async fn write<T>(
         &self,
         decide: impl Fn(&State) -> Answer<Outcome<T>>,
     ) -> Answer<T> {
-        let _turn = self.turn.lock().await;
+        let mut in_doubt = self.turn.lock().await;
+        if *in_doubt {
+            self.read_all().await?;
+            *in_doubt = false;
+        }
         let outcome = decide(&self.state())?;
         if outcome.records.is_empty() {
             return Ok(outcome.answer);
         }
+        *in_doubt = true;
         let expected = *self.applied.borrow() + outcome.records.len() as i64;
         let entries = outcome.records.iter().map(Record::encode).collect();
         let last = self.journal.append(entries).await.map_err(RegistryError::Store)?;
@@ -103,6 +114,7 @@ impl Store {
             );
         }
         self.wait_for(last).await?;
+        *in_doubt = false;
         Ok(outcome.answer)
     }
 

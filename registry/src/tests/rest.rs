@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value as Json, json};
 
 use super::Server;
@@ -162,5 +164,43 @@ async fn wrong_requests_have_confluents_codes() {
         let expected = if code < 1000 { code } else { code / 100 };
         assert_eq!(i64::from(status), i64::from(expected), "{method} {path}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_id_is_not_given_again_though_the_answer_to_its_record_was_lost() {
+    let server = Server::start().await;
+    server.loses_answer.store(true, Ordering::Relaxed);
+    let (status, _) = server.call("POST", "/subjects/a/versions", Some(record(A))).await;
+    assert_eq!(status, 500);
+    let (_, other) = server.call("POST", "/subjects/b/versions", Some(record(AB))).await;
+    assert_eq!(other["id"], 2, "the first record was written after all");
+    let (_, again) = server.call("POST", "/subjects/a/versions", Some(record(A))).await;
+    assert_eq!((&again["id"], &again["version"]), (&json!(1), &json!(1)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn references_are_followed_once_each_and_not_without_end() {
+    let server = Server::start().await;
+    let named = |n: usize| format!(r#"{{"type":"record","name":"R{n}","fields":[]}}"#);
+    let mut registered = 0;
+    for n in 0..80 {
+        // Two names for the same version: each level would double the way.
+        let reference =
+            |name: &str| json!({"name": name, "subject": format!("s{}", n - 1), "version": 1});
+        let references = if n == 0 { json!([]) } else { json!([reference("x"), reference("y")]) };
+        let body = json!({"schema": named(n), "references": references});
+        let path = format!("/subjects/s{n}/versions");
+        let (status, answer) = server.call("POST", &path, Some(body)).await;
+        if status == 422 {
+            let message = answer["message"].as_str().expect("a message");
+            assert!(message.contains("more than 64 references lead"), "{message}");
+            break;
+        }
+        assert_eq!(status, 200, "{answer}");
+        registered += 1;
+    }
+    assert_eq!(registered, 65);
     server.stop().await;
 }
