@@ -4,7 +4,7 @@
 //! It carries schema texts and knows no format; ids of texts never change, so both directions are
 //! kept for as long as the client lives.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -109,8 +109,8 @@ type Outcome<T> = Result<T, SchemaRegistryError>;
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// References may nest this deep.
-const MAX_DEPTH: usize = 32;
+/// The most schemas that one may refer to, directly or by others.
+const MAX_REFERENCES: usize = 1000;
 
 impl SchemaRegistry {
     /// For `http://host:port[,http://host:port...]`; connects when it is first used.
@@ -188,23 +188,30 @@ impl SchemaRegistry {
         let text = text(request, answer, "schema")?;
         let schema_type = answer.get("schemaType").and_then(Value::as_str).unwrap_or("AVRO");
         let mut references = Vec::new();
-        let mut waiting: Vec<(Value, usize)> = list_of_references(answer, 0);
-        let mut found: Vec<(String, usize)> = Vec::new();
-        while let Some((reference, depth)) = waiting.pop() {
-            if depth > MAX_DEPTH {
-                break;
-            }
+        let mut asked = HashSet::new();
+        let mut steps = references_of(answer);
+        while let Some(step) = steps.pop() {
+            let reference = match step {
+                Step::Take(text) => {
+                    references.push(text);
+                    continue;
+                }
+                Step::Ask(reference) => reference,
+            };
             let subject = self::text(request, &reference, "subject")?;
             let version = reference.get("version").and_then(Value::as_i64).unwrap_or(-1);
             let path = format!("/subjects/{}/versions/{version}?deleted=true", encoded(&subject));
+            if !asked.insert(path.clone()) {
+                continue;
+            }
+            if asked.len() > MAX_REFERENCES {
+                let request = request.to_owned();
+                return Err(SchemaRegistryError::Answer { request, member: "references" });
+            }
             let (request, answer) = self.get(&path).await?;
-            let text = self::text(&request, &answer, "schema")?;
-            found.retain(|(known, _)| *known != text);
-            found.push((text, depth));
-            waiting.extend(list_of_references(&answer, depth + 1));
+            steps.push(Step::Take(self::text(&request, &answer, "schema")?));
+            steps.extend(references_of(&answer));
         }
-        found.sort_by_key(|(_, depth)| usize::MAX - depth);
-        references.extend(found.into_iter().map(|(text, _)| text));
         Ok(RegisteredSchema { schema_type: schema_type.to_owned(), text, references })
     }
 
@@ -236,7 +243,14 @@ impl SchemaRegistry {
                 }
             };
             let status = answer.status();
-            let bytes = answer.bytes().await.unwrap_or_default();
+            let bytes = match answer.bytes().await {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    let (url, reason) = (url.clone(), chain(&error));
+                    last = SchemaRegistryError::Unreachable { url, reason };
+                    continue;
+                }
+            };
             let json: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
             if status.is_success() {
                 return Ok((request, json));
@@ -258,9 +272,17 @@ impl SchemaRegistry {
     }
 }
 
-fn list_of_references(answer: &Value, depth: usize) -> Vec<(Value, usize)> {
+/// What is to be done next on the way through a schema's references, the last one first.
+enum Step {
+    /// Ask for a reference.
+    Ask(Value),
+    /// Take a text: all that it refers to has been taken.
+    Take(String),
+}
+
+fn references_of(answer: &Value) -> Vec<Step> {
     let list = answer.get("references").and_then(Value::as_array);
-    list.into_iter().flatten().map(|reference| (reference.clone(), depth)).collect()
+    list.into_iter().flatten().rev().cloned().map(Step::Ask).collect()
 }
 
 fn text(request: &str, answer: &Value, member: &'static str) -> Outcome<String> {

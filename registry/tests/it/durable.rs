@@ -1,8 +1,6 @@
 use client::schema_registry::SchemaRegistry;
-use client::{Consumer, ConsumerConfig, TopicPartition};
-use std::time::Duration;
 
-use super::Cluster;
+use super::{Cluster, start};
 
 const INNER: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}"#;
 const WIDER: &str = concat!(
@@ -14,7 +12,7 @@ const WIDER: &str = concat!(
 async fn schemas_outlive_the_registry_and_the_broker() {
     let dir = tempfile::tempdir().expect("a folder");
     let cluster = Cluster::start(dir.path()).await;
-    let registry = cluster.registry().await;
+    let registry = start(&cluster).await;
     let client = SchemaRegistry::new(&registry.url()).expect("a URL");
     assert_eq!(client.register("t-value", INNER).await.expect("registered"), 1);
     assert_eq!(client.register("t-value", WIDER).await.expect("registered"), 2);
@@ -24,7 +22,7 @@ async fn schemas_outlive_the_registry_and_the_broker() {
     cluster.stop().await;
 
     let cluster = Cluster::start(dir.path()).await;
-    let registry = cluster.registry().await;
+    let registry = start(&cluster).await;
     let client = SchemaRegistry::new(&registry.url()).expect("a URL");
     let latest = client.latest("t-value").await.expect("found");
     assert_eq!((latest.id, latest.version), (2, 2));
@@ -40,28 +38,18 @@ async fn schemas_outlive_the_registry_and_the_broker() {
 async fn the_topic_has_the_records_that_confluent_writes() {
     let dir = tempfile::tempdir().expect("a folder");
     let cluster = Cluster::start(dir.path()).await;
-    let registry = cluster.registry().await;
+    let registry = start(&cluster).await;
     let client = SchemaRegistry::new(&registry.url()).expect("a URL");
     client.register("t-value", "\"int\"").await.expect("registered");
     client.delete_subject("t-value", false).await.expect("deleted");
     registry.shutdown().await;
 
-    let mut consumer =
-        Consumer::new(ConsumerConfig::new(cluster.client.clone())).expect("a consumer");
-    let partition = TopicPartition::new("_schemas", 0);
-    consumer.assign([partition.clone()]).expect("assigned");
-    consumer.seek_to_beginning(&[partition]).expect("sought");
-    let mut texts = Vec::new();
-    while texts.len() < 3 {
-        let polled = consumer.poll(Duration::from_secs(5)).await.expect("records");
-        for record in polled.records() {
-            let record = record.expect("a record");
-            let text = |bytes: Option<bytes::Bytes>| {
-                bytes.map(|bytes| String::from_utf8(bytes.to_vec()).expect("text"))
-            };
-            texts.push((text(record.key), text(record.value)));
-        }
-    }
+    let text = |bytes: Option<bytes::Bytes>| {
+        bytes.map(|bytes| String::from_utf8(bytes.to_vec()).expect("text"))
+    };
+    let records = cluster.records("_schemas").await.into_iter();
+    let texts: Vec<_> = records.map(|record| (text(record.key), text(record.value))).collect();
+    assert_eq!(texts.len(), 3);
     let key = |text: &str| Some(text.to_owned());
     assert_eq!(texts[0], (key(r#"{"keytype":"NOOP","magic":0}"#), None));
     let (schema_key, schema_value) = &texts[1];
@@ -71,7 +59,6 @@ async fn the_topic_has_the_records_that_confluent_writes() {
     assert!(schema_value.as_deref().is_some_and(|value| value.starts_with(start)));
     let deletion = r#"{"keytype":"DELETE_SUBJECT","subject":"t-value","magic":0}"#;
     assert_eq!(texts[2].0.as_deref(), Some(deletion));
-    consumer.close().await.expect("closed");
     cluster.stop().await;
 }
 
@@ -91,5 +78,35 @@ async fn a_topic_with_more_partitions_is_refused() {
         "the registry's topic _schemas cannot be used: it has 2 partitions, the registry needs \
          exactly one"
     );
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_schema_comes_with_all_that_it_refers_to_in_the_order_that_a_parser_needs() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start(dir.path()).await;
+    let registry = start(&cluster).await;
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    for (name, uses) in [("D", &[][..]), ("C", &["D"]), ("B", &["D"]), ("A", &["B", "C"])] {
+        let field = |used: &&str| format!(r#"{{"name":"{used}","type":"{used}"}}"#);
+        let fields: Vec<String> = uses.iter().map(field).collect();
+        let fields = fields.join(",");
+        let schema = format!(r#"{{"type":"record","name":"{name}","fields":[{fields}]}}"#);
+        let reference =
+            |used: &&str| serde_json::json!({"name": used, "subject": used, "version": 1});
+        let references: Vec<_> = uses.iter().map(reference).collect();
+        let body = serde_json::json!({"schema": schema, "references": references}).to_string();
+        let url = format!("{}/subjects/{name}/versions", registry.url());
+        let answer = http.post(url).body(body).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{name}: {}", answer.status());
+    }
+    let client = SchemaRegistry::new(&registry.url()).expect("a URL");
+    let latest = client.latest("A").await.expect("found").schema;
+    let texts: Vec<&str> = latest.references.iter().map(String::as_str).collect();
+    let order: Vec<&str> = texts.iter().map(|text| &text[25..26]).collect();
+    assert_eq!(order, ["D", "B", "C"]);
+    let validation = formats::avro::Validation::Lenient;
+    assert!(formats::avro::Schema::parse_with(&latest.text, &texts, validation).is_ok());
+    registry.shutdown().await;
     cluster.stop().await;
 }
