@@ -1,6 +1,6 @@
 //! One question about many partitions, asked of their leaders, until each has its answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -56,7 +56,10 @@ impl Cluster {
             for (partitions, result) in join_all(rounds).await {
                 match result {
                     Ok(round) => {
+                        let mut missing: BTreeSet<TopicPartition> =
+                            partitions.into_iter().collect();
                         for (partition, answer) in round {
+                            missing.remove(&partition);
                             match answer {
                                 Ok(answer) => {
                                     waiting.remove(&partition);
@@ -68,6 +71,10 @@ impl Cluster {
                                 }
                             }
                         }
+                        failed.extend(missing.into_iter().map(|partition| {
+                            let error = unanswered(api, &partition);
+                            (partition, error)
+                        }));
                     }
                     Err(error) => {
                         failed.extend(partitions.into_iter().map(|p| (p, error.clone())));
@@ -144,4 +151,48 @@ impl Cluster {
 
 fn refused(api: &'static str, partition: &TopicPartition, code: ErrorCode) -> RequestError {
     RequestError::Refused { api, subject: partition.to_string(), code, message: None }
+}
+
+/// Asking again would bring the same answer, for ever.
+fn unanswered(api: &'static str, partition: &TopicPartition) -> RequestError {
+    let subject = partition.to_string();
+    let message = Some("the broker's answer does not mention it".to_owned());
+    RequestError::Refused { api, subject, code: ErrorCode::UnknownServerError, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, PoisonError};
+
+    use super::*;
+    use crate::config::ClientConfig;
+    use crate::metadata::{Metadata, Partition, Topic};
+
+    fn metadata() -> Metadata {
+        let partition = Partition {
+            index: 0,
+            leader: Some(1),
+            leader_epoch: 0,
+            replicas: vec![1],
+            isr: vec![1],
+            offline: vec![],
+            error_code: ErrorCode::None,
+        };
+        let (name, partitions) = (Arc::from("t"), vec![partition]);
+        let topic = Topic { name, id: None, is_internal: false, partitions };
+        Metadata { topics: [(topic.name.clone(), topic)].into(), ..Metadata::default() }
+    }
+
+    #[tokio::test]
+    async fn a_partition_that_a_leader_says_nothing_about_is_an_error() {
+        let cluster = Cluster::new(ClientConfig::tcp("127.0.0.1:1")).unwrap();
+        cluster.inner.metadata.write().unwrap_or_else(PoisonError::into_inner).0 =
+            Arc::new(metadata());
+        let place = TopicPartition::new("t", 0);
+        let silent = async |_: i32, _: Vec<Asked<()>>| Ok::<Answers<i64>, RequestError>(Vec::new());
+        let answers = cluster.ask_leaders("Ask", [(place.clone(), ())].into(), silent).await;
+        let error = answers[&place].as_ref().unwrap_err();
+        assert_eq!(error.code(), Some(ErrorCode::UnknownServerError));
+        assert!(error.to_string().contains("does not mention it"), "{error}");
+    }
 }
