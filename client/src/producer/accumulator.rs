@@ -158,10 +158,12 @@ impl Accumulator {
     }
 
     /// Appends records as one batch with one answer, unless the accumulator is closed: false.
-    pub(super) fn append_whole(&mut self, batch: Batch) -> bool {
+    pub(super) fn append_whole(&mut self, mut batch: Batch) -> bool {
         if self.is_closed {
             return false;
         }
+        batch.id = self.next_id;
+        self.next_id += 1;
         self.incomplete.insert(batch.id, 1);
         let state = self.topics.entry(batch.partition.topic.clone()).or_default();
         let queue = state.queues.entry(batch.partition.partition).or_default();
@@ -172,12 +174,6 @@ impl Accumulator {
     /// Takes nothing more.
     pub(super) fn close(&mut self) {
         self.is_closed = true;
-    }
-
-    /// An id for a batch that is built elsewhere.
-    pub(super) fn next_id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id - 1
     }
 
     /// What to send now to the brokers that `can_take` more.

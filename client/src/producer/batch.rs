@@ -37,10 +37,13 @@ enum Body {
     Closed(Bytes),
 }
 
+/// The id of a batch that is built outside of its queue.
+pub(super) const UNQUEUED: u64 = u64::MAX;
+
 /// A batch and who waits for its records.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Counts up; the parts of a split batch keep it.
+    /// Counts up in the order of a queue; the parts of a split batch keep it.
     pub(super) id: u64,
     pub(super) partition: TopicPartition,
     body: Body,

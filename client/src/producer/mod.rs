@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::accumulator::{Accumulator, Choice, Moment, Settings};
-use self::batch::Batch;
+use self::batch::{Batch, UNQUEUED};
 pub use self::config::{Acks, Partitioner, ProducerConfig};
 pub use self::partitioner::{murmur2, partition_for_key};
 pub use self::record::{Header, Record, RecordMetadata};
@@ -135,6 +135,7 @@ impl Producer {
 
     async fn append(&self, record: Record, reply: Reply) -> Result<(), ProduceError> {
         let shared = &*self.shared;
+        check_time(&record, &record.topic)?;
         let bytes = Accumulator::most_bytes(&record);
         // Most records wait for nothing, and need no deadline.
         let mut deadline = None;
@@ -178,13 +179,11 @@ impl Producer {
         };
         let now_ms = now_ms();
         let place = TopicPartition::new(topic.name.clone(), partition);
-        let (id, codec) = {
-            let mut accumulator = shared.accumulator();
-            (accumulator.next_id(), accumulator.settings.codec)
-        };
+        let codec = shared.accumulator().settings.codec;
         let size: usize = records.iter().map(Accumulator::most_bytes).sum();
-        let mut batch = Batch::new(id, place, codec, size, Instant::now());
+        let mut batch = Batch::new(UNQUEUED, place, codec, size, Instant::now());
         for record in records {
+            check_time(record, &topic.name)?;
             let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
             let bytes = Accumulator::most_bytes(record);
             batch.try_append(record, timestamp_ms, bytes, usize::MAX);
@@ -370,6 +369,19 @@ impl Shared {
             },
             () = self.cancel.cancelled() => Err(ProduceError::Closed),
         }
+    }
+}
+
+/// Negative times mean something else on the wire.
+fn check_time(record: &Record, topic: &Arc<str>) -> Result<(), ProduceError> {
+    match record.timestamp_ms {
+        Some(time) if time < 0 => {
+            let reason = format!(
+                "Invalid timestamp: {time}. Timestamp should always be non-negative or null."
+            );
+            Err(ProduceError::Encode { topic: topic.clone(), reason })
+        }
+        _ => Ok(()),
     }
 }
 

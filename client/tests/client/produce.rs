@@ -113,6 +113,11 @@ pub(crate) async fn records_of_one_batch_stay_in_one_batch(target: Arc<Target>) 
     let large = vec![record("x".repeat(600_000)), record("y".repeat(600_000))];
     let refused = producer.send_batch(&topic, 1, &large).await.unwrap_err();
     assert!(matches!(refused, ProduceError::TooLarge { key: "max.request.size", .. }));
+    let early = record("z".to_owned()).timestamp_ms(-2);
+    let refused = producer.send_batch(&topic, 1, std::slice::from_ref(&early)).await.unwrap_err();
+    assert!(refused.to_string().contains("Invalid timestamp: -2"), "{refused}");
+    let refused = producer.send(early).await.unwrap_err();
+    assert!(refused.to_string().contains("Invalid timestamp: -2"), "{refused}");
     producer.close().await;
 
     let mut consumer = Consumer::new(target.reading()).unwrap();

@@ -1,3 +1,4 @@
+use super::super::batch::UNQUEUED;
 use super::*;
 use crate::metadata::{Node, Partition};
 use protocol::ErrorCode;
@@ -54,6 +55,15 @@ impl Setup {
 
     fn at(&self, millis: u64) -> Instant {
         self.start + Duration::from_millis(millis)
+    }
+
+    /// A batch of one record for partition 0 that must arrive as it is, not queued yet.
+    fn whole(&self) -> Batch {
+        let place = TopicPartition::new("t", 0);
+        let mut whole = Batch::new(UNQUEUED, place, Codec::default(), 0, self.start);
+        assert!(whole.try_append(&Record::to("t"), 0, 10, usize::MAX));
+        whole.is_whole = true;
+        whole
     }
 
     /// Appends a record of about 100 bytes to partition 0.
@@ -204,16 +214,25 @@ fn out_of_order_is_a_gap_only_for_the_batch_that_is_next() {
 #[test]
 fn nothing_joins_a_batch_that_is_whole() {
     let mut setup = Setup::new(false);
-    let id = setup.accumulator.next_id();
-    let place = TopicPartition::new("t", 0);
-    let mut whole = Batch::new(id, place, Codec::default(), 0, setup.start);
-    assert!(whole.try_append(&Record::to("t"), 0, 10, usize::MAX));
-    whole.is_whole = true;
+    let whole = setup.whole();
     assert!(setup.accumulator.append_whole(whole));
     setup.append(0);
     let first = setup.take(None, 0);
     assert_eq!((first.len(), first[0].count, first[0].is_whole), (1, 1, true));
     assert_eq!(setup.take(None, 50)[0].count, 1);
+}
+
+#[test]
+fn a_whole_batch_takes_its_place_when_it_is_queued_and_not_when_it_is_begun() {
+    let mut setup = Setup::new(false);
+    let whole = setup.whole();
+    setup.append(0);
+    assert!(setup.accumulator.append_whole(whole));
+    let first = setup.take(None, 50);
+    let ids = (first[0].id, setup.queue().waiting[0].id);
+    assert!(ids.0 < ids.1, "{ids:?}");
+    setup.queue().put_back(first);
+    assert_eq!(setup.queue().waiting[0].id, ids.0, "a retry goes before what came later");
 }
 
 #[test]
