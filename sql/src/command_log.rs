@@ -2,7 +2,6 @@
 //! it from the beginning gives the catalog, with the same ids of queries.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use client::consumer::{Consumer, ConsumerConfig, IsolationLevel};
 use client::{ClientConfig, OffsetSpec, Producer, ProducerConfig, Record, TopicPartition};
@@ -11,9 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::engine::topics::Topics;
 use crate::error::SqlError;
 use crate::plan::statement::Change;
-
-/// How long one poll waits; the reader goes on polling until it is at the end.
-const POLL: Duration = Duration::from_millis(500);
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,27 +74,20 @@ async fn read(
         Some(Err(error)) => return Err(SqlError::server(error)),
         None => 0,
     };
-    let mut commands = Vec::new();
-    if end == 0 {
-        return Ok(commands);
-    }
     let mut config = ConsumerConfig::new(client.clone());
     config.fetch.isolation = isolation;
     config.group.auto_commit = false;
     let mut consumer = Consumer::new(config).map_err(SqlError::server)?;
     consumer.assign([partition.clone()]).map_err(SqlError::server)?;
     consumer.seek_to_beginning(std::slice::from_ref(&partition)).map_err(SqlError::server)?;
-    let mut next = 0;
-    while next < end {
-        let polled = consumer.poll(POLL).await.map_err(SqlError::server)?;
-        for record in polled.records() {
-            let record = record.map_err(SqlError::server)?;
-            commands.push(parse(&record.value.unwrap_or_default(), record.offset)?);
-        }
-        next = polled.next_offsets().get(&partition).copied().unwrap_or(next);
-    }
+    let mut commands = Vec::new();
+    let ends = BTreeMap::from([(partition, end)]);
+    let read = consumer.read_to(&ends, |record| {
+        commands.push(parse(&record.value.unwrap_or_default(), record.offset));
+    });
+    read.await.map_err(SqlError::server)?;
     consumer.close().await.map_err(SqlError::server)?;
-    Ok(commands)
+    commands.into_iter().collect()
 }
 
 fn parse(value: &[u8], offset: i64) -> Result<Command, SqlError> {

@@ -1,14 +1,19 @@
 //! Where a consumer is, where it goes, and where partitions begin and end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::state::{Position, Seek};
-use super::{Consumer, illegal};
+use super::{Consumer, ConsumerRecord, illegal};
 use crate::TopicPartition;
 use crate::cluster::{ListedOffset, OffsetSpec};
 use crate::error::ConsumeError;
+
+/// How long a poll of [`Consumer::read_to`] waits before the positions are looked at again: what
+/// is no record moves them without an answer to the poll.
+const READ_PATIENCE: Duration = Duration::from_millis(200);
 
 impl Consumer {
     /// The next poll starts there.
@@ -71,6 +76,28 @@ impl Consumer {
         }
     }
 
+    /// Polls until the positions are at these offsets or behind them, whatever lies in front of
+    /// them: records, or the marker of a transaction only. Each record goes to `each`, those that
+    /// came along from behind the offsets too.
+    pub async fn read_to(
+        &mut self,
+        ends: &BTreeMap<TopicPartition, i64>,
+        mut each: impl FnMut(ConsumerRecord),
+    ) -> Result<(), ConsumeError> {
+        loop {
+            let mut is_there = true;
+            for (partition, end) in ends {
+                is_there &= self.position(partition).await? >= *end;
+            }
+            if is_there {
+                return Ok(());
+            }
+            for record in self.poll(READ_PATIENCE).await?.records() {
+                each(record?);
+            }
+        }
+    }
+
     /// The offset after the last record that all in-sync replicas had when the partition was last
     /// fetched from.
     pub fn high_watermark(&self, partition: &TopicPartition) -> Option<i64> {
@@ -124,5 +151,44 @@ impl Consumer {
         let listed = self.shared.cluster.list_offsets(specs, isolation).await;
         let listed = listed.into_iter().map(|(p, result)| Ok((p, result?)));
         listed.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use protocol::record::{BatchBuilder, BatchOptions, RecordBatch};
+
+    use super::super::ConsumerConfig;
+    use super::super::fetch::{Chunk, Entry};
+    use super::super::records::FetchedBatch;
+    use super::*;
+    use crate::config::ClientConfig;
+
+    /// One record at offset 0, then the marker of a transaction.
+    fn committed(partition: &TopicPartition) -> VecDeque<Chunk> {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.append(0, None, Some(b"v"), &[]);
+        let batch = RecordBatch::parse(&builder.finish()).unwrap();
+        let batch = FetchedBatch::new(partition, batch, 0);
+        let entry = |next_offset, batch| Entry { next_offset, leader_epoch: 0, batch };
+        let entries = [entry(1, Some(batch)), entry(2, None)].into();
+        [Chunk { entries, high_watermark: 2, last_stable_offset: 2, error: None }].into()
+    }
+
+    #[tokio::test]
+    async fn the_end_is_reached_though_a_marker_stands_before_it() {
+        let mut config = ConsumerConfig::new(ClientConfig::tcp("127.0.0.1:1"));
+        config.max_poll_records = 1;
+        let mut consumer = Consumer::new(config).unwrap();
+        let partition = TopicPartition::new("t", 0);
+        consumer.assign([partition.clone()]).unwrap();
+        consumer.seek(&partition, 0).unwrap();
+        consumer.shared.state().get(&partition).unwrap().chunks = committed(&partition);
+        let mut read = Vec::new();
+        let ends = [(partition, 2)].into();
+        consumer.read_to(&ends, |record| read.push(record.offset)).await.unwrap();
+        assert_eq!(read, [0]);
     }
 }

@@ -6,6 +6,7 @@
 //! by the next.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
@@ -15,6 +16,9 @@ use super::state::Seek;
 use super::{Consumer, illegal};
 use crate::TopicPartition;
 use crate::error::ConsumeError;
+
+/// How soon a commit that is due is tried again while another is under way.
+const COMMIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where the consumer is between two assignments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +117,10 @@ impl Consumer {
         assignment: Vec<TopicPartition>,
     ) -> Result<Vec<RebalanceEvent>, ConsumeError> {
         let assigned: BTreeSet<TopicPartition> = assignment.into_iter().collect();
-        self.check(&assigned)?;
+        if !self.is_subscribed_to(&assigned) {
+            tracing::info!("the assignment is of another subscription: joining again");
+            return self.begin("received assignments do not match the subscription").await;
+        }
         let owned = self.shared.state().owned();
         let is_new = |partition: &&TopicPartition| !owned.contains(partition);
         let added: Vec<TopicPartition> = assigned.iter().filter(is_new).cloned().collect();
@@ -131,20 +138,14 @@ impl Consumer {
         Ok(events)
     }
 
-    /// Refuses partitions of topics that nobody subscribed to.
-    fn check(&self, assigned: &BTreeSet<TopicPartition>) -> Result<(), ConsumeError> {
-        let is_wanted = |partition: &&TopicPartition| match &self.subscription {
+    /// Whether an assignment has only what is subscribed to: the subscription may have changed
+    /// since the group was joined.
+    fn is_subscribed_to(&self, assigned: &BTreeSet<TopicPartition>) -> bool {
+        assigned.iter().all(|partition| match &self.subscription {
             Some(Topics::Named(topics)) => topics.contains(&partition.topic),
             Some(Topics::Pattern(pattern)) => pattern.is_match(&partition.topic),
             None => false,
-        };
-        match assigned.iter().find(|partition| !is_wanted(partition)) {
-            None => Ok(()),
-            Some(partition) => Err(ConsumeError::Assignment {
-                group: self.shared.config.group.id.clone().unwrap_or_default(),
-                reason: format!("{partition} is not subscribed to"),
-            }),
-        }
+        })
     }
 
     fn join(&mut self, reason: &'static str) -> Result<(), ConsumeError> {
@@ -198,13 +199,19 @@ impl Consumer {
         if commit_at > now {
             return;
         }
-        self.commit_at = Some(now + group.auto_commit_interval);
+        // While one is under way, look again soon.
+        let interval = group.auto_commit_interval;
+        let Some(turn) = self.shared.turn_to_commit() else {
+            self.commit_at = Some(now + interval.min(COMMIT_PAUSE));
+            return;
+        };
+        self.commit_at = Some(now + interval);
         let offsets = self.shared.state().to_commit(None);
         let shared = self.shared.clone();
         self.shared.tracker.spawn(async move {
             tokio::select! {
                 () = shared.cancel.cancelled() => {}
-                committed = shared.commit(offsets) => {
+                committed = shared.commit_in_turn(offsets, turn) => {
                     if let Err(error) = committed {
                         tracing::warn!(%error, "automatic commit failed");
                     }

@@ -1,10 +1,10 @@
 //! What a consumer's handle and its tasks share.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::ErrorCode;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,7 +25,7 @@ pub(super) struct Shared {
     /// Tells `poll` the same.
     pub(super) news: Notify,
     /// One commit at a time, so that an older one never overwrites a newer one.
-    committing: tokio::sync::Mutex<()>,
+    committing: Arc<tokio::sync::Mutex<()>>,
     pub(super) cancel: CancellationToken,
     pub(super) tracker: TaskTracker,
 }
@@ -39,7 +39,7 @@ impl Shared {
             state: Mutex::new(State::default()),
             work: Notify::new(),
             news: Notify::new(),
-            committing: tokio::sync::Mutex::new(()),
+            committing: Arc::default(),
             cancel: CancellationToken::new(),
             tracker: TaskTracker::new(),
         })
@@ -57,16 +57,31 @@ impl Shared {
         })
     }
 
-    /// Commits as the member that this consumer is, or as nobody where it assigns itself.
+    /// Commits when those before are done, as the member that this consumer is, or as nobody where
+    /// it assigns itself.
     pub(super) async fn commit(
         &self,
         commits: BTreeMap<TopicPartition, OffsetToCommit>,
+    ) -> Result<(), ConsumeError> {
+        let turn = self.committing.clone().lock_owned().await;
+        self.commit_in_turn(commits, turn).await
+    }
+
+    /// The turn to commit, if no commit is under way. Who takes it and looks at the positions then
+    /// has older ones than all who commit later.
+    pub(super) fn turn_to_commit(&self) -> Option<OwnedMutexGuard<()>> {
+        self.committing.clone().try_lock_owned().ok()
+    }
+
+    pub(super) async fn commit_in_turn(
+        &self,
+        commits: BTreeMap<TopicPartition, OffsetToCommit>,
+        _turn: OwnedMutexGuard<()>,
     ) -> Result<(), ConsumeError> {
         let group = self.group()?;
         if commits.is_empty() {
             return Ok(());
         }
-        let _one_at_a_time = self.committing.lock().await;
         let committed = self.cluster.on_group_coordinator("OffsetCommit", group, async |node| {
             let committer = self.state().committer.clone();
             let committer = committer.unwrap_or_else(|| Committer::outside_of(group));

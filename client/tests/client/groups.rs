@@ -231,3 +231,38 @@ pub(crate) async fn a_member_that_does_not_poll_is_put_out(target: Arc<Target>) 
     late.poll_until(|member| member.has().len() == 2).await;
     late.consumer.close().await.unwrap();
 }
+
+pub(crate) async fn a_subscription_may_change_while_the_group_is_being_joined(target: Arc<Target>) {
+    let (a, b) = (target.topic("kept", 1).await, target.topic("dropped", 1).await);
+    let mut member = Member::new(target.member(&unique("group")), &[&a, &b]);
+    for round in 0..40 {
+        let topics = if round % 2 == 0 { vec![a.as_str()] } else { vec![a.as_str(), b.as_str()] };
+        member.consumer.subscribe(topics).unwrap();
+        // An answer to the join before may come at any time.
+        let polled = member.consumer.poll(Duration::from_millis(round)).await;
+        assert!(polled.is_ok(), "{polled:?}");
+    }
+    member.consumer.subscribe([a.as_str()]).unwrap();
+    member.poll_until(|member| member.has() == [partition(&a, 0)].into()).await;
+    member.consumer.close().await.unwrap();
+}
+
+pub(crate) async fn no_commit_goes_back_to_an_older_position(target: Arc<Target>) {
+    let topic = target.topic("commits", 1).await;
+    let zero = partition(&topic, 0);
+    target.send(&topic, 0, numbered("v", 1)).await;
+    let admin = target.admin();
+    for _ in 0..15 {
+        let group = unique("group");
+        let mut config = target.reading().in_group(&group);
+        config.group.auto_commit_interval = Duration::ZERO;
+        let mut consumer = Consumer::new(config).unwrap();
+        consumer.assign([zero.clone()]).unwrap();
+        while consumer.poll(SHORT).await.unwrap().is_empty() {}
+        consumer.close().await.unwrap();
+        let committed = admin.list_group_offsets(&group, None).await.unwrap();
+        let offset = committed[&zero].as_ref().unwrap().offset;
+        assert_eq!(offset, 1, "the last commit is the one of the close");
+    }
+    admin.close().await;
+}

@@ -67,7 +67,9 @@ stories! {
         round_robin_and_sticky_assign_everything
         a_static_member_comes_back_to_its_partitions
         a_pattern_follows_new_topics
-        a_member_that_does_not_poll_is_put_out;
+        a_member_that_does_not_poll_is_put_out
+        a_subscription_may_change_while_the_group_is_being_joined
+        no_commit_goes_back_to_an_older_position;
     faults:
         no_record_is_lost_or_doubled_when_connections_break
         a_consumer_goes_on_when_connections_break;

@@ -10,8 +10,8 @@ use client::admin::NewTopic;
 use client::consumer::OffsetReset;
 use client::producer::partition_for_key;
 use client::{
-    Admin, AdminError, ClientConfig, Consumer, ConsumerConfig, Producer, ProducerConfig, Record,
-    TopicPartition,
+    Admin, AdminError, ClientConfig, Consumer, ConsumerConfig, ConsumerRecord, Producer,
+    ProducerConfig, Record, TopicPartition,
 };
 use tokio::sync::Mutex;
 
@@ -112,24 +112,14 @@ async fn read(
     let all: Vec<TopicPartition> =
         (0..partitions).map(|partition| TopicPartition::new(topic, partition)).collect();
     consumer.assign(all.clone())?;
-    let starts = consumer.beginning_offsets(&all).await?;
-    let mut left = consumer.end_offsets(&all).await?;
-    left.retain(|partition, end| starts.get(partition).is_none_or(|start| start < end));
+    let ends = consumer.end_offsets(&all).await?;
     let mut checkpoints = BTreeMap::new();
-    while !left.is_empty() {
-        let polled = consumer.poll(Duration::from_secs(1)).await?;
-        for record in polled.records() {
-            let record = record?;
-            if let Some(key) = &record.key {
-                take_entry(&mut checkpoints, key, record.value.as_deref());
-            }
+    let take = |record: ConsumerRecord| {
+        if let Some(key) = &record.key {
+            take_entry(&mut checkpoints, key, record.value.as_deref());
         }
-        for (partition, next) in polled.next_offsets() {
-            if left.get(&partition).is_some_and(|end| next >= *end) {
-                left.remove(&partition);
-            }
-        }
-    }
+    };
+    consumer.read_to(&ends, take).await?;
     consumer.close().await?;
     Ok(checkpoints)
 }
