@@ -180,9 +180,10 @@ fn find_converter(
 }
 
 fn warn_about_unknown(config: &ConnectorConfig, def: &crate::plugin::ConfigDef) {
-    let served = ["key.converter.", "value.converter.", "topic.creation.default.", "errors."];
+    let served = ["key.converter.", "value.converter.", "topic.creation.default."];
     for key in config.settings.keys() {
-        if !def.has(key) && !served.iter().any(|prefix| key.starts_with(prefix)) {
+        let checked = crate::config::is_checked(key);
+        if !def.has(key) && !checked && !served.iter().any(|prefix| key.starts_with(prefix)) {
             tracing::warn!(connector = config.name, key, "this setting is not known: no effect");
         }
     }

@@ -157,6 +157,31 @@ const NOT_SERVED: [(&str, &str); 9] = [
     ("topic.creation.groups", "only topic.creation.default.* is served; take it out"),
 ];
 
+/// How errors are met: the one value that is served of each setting, and why.
+const ERRORS: [(&str, &str, &str); 4] = [
+    (
+        "errors.tolerance",
+        "none",
+        "only none is served: a record that cannot be read stops the connector",
+    ),
+    (
+        "errors.retry.timeout",
+        "0",
+        "only 0 is served: a record is tried once; what may pass starts the task again",
+    ),
+    ("errors.log.enable", "false", "only false is served: what stops a connector is always logged"),
+    (
+        "errors.log.include.messages",
+        "false",
+        "only false is served: what stops a connector is logged with its place",
+    ),
+];
+
+/// Whether [`refused`] sees to it that a setting has the value that is served.
+pub(crate) fn is_checked(key: &str) -> bool {
+    ERRORS.iter().any(|(name, ..)| *name == key)
+}
+
 /// The problems of settings that this runtime does not serve.
 pub(crate) fn refused(settings: &BTreeMap<String, String>) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
@@ -170,8 +195,8 @@ pub(crate) fn refused(settings: &BTreeMap<String, String>) -> Vec<ConfigProblem>
         if let Some((_, reason)) = NOT_SERVED.iter().find(|(name, _)| inside(name)) {
             problems.push(ConfigProblem::invalid(key, value, reason));
         }
-        if key == "errors.tolerance" && value != "none" {
-            let reason = "only none is served: a record that cannot be read stops the connector";
+        let only = ERRORS.iter().find(|(name, ..)| name == key);
+        if let Some((.., reason)) = only.filter(|(_, served, _)| value.trim() != *served) {
             problems.push(ConfigProblem::invalid(key, value, reason));
         }
     }
@@ -234,6 +259,8 @@ mod tests {
                 ("transforms", "a"),
                 ("transforms.a.type", "x"),
                 ("errors.tolerance", "all"),
+                ("errors.retry.timeout", "1000"),
+                ("errors.log.enable", "false"),
                 ("producer.override.acks", "1"),
                 ("topic.creation.default.partitions", "3"),
                 ("transformsX", "fine"),
@@ -241,9 +268,13 @@ mod tests {
         );
         let keys: Vec<String> =
             refused(&settings.settings).into_iter().map(|problem| problem.key).collect();
-        assert_eq!(
-            keys,
-            ["errors.tolerance", "producer.override.acks", "transforms", "transforms.a.type"]
-        );
+        let expected = [
+            "errors.retry.timeout",
+            "errors.tolerance",
+            "producer.override.acks",
+            "transforms",
+            "transforms.a.type",
+        ];
+        assert_eq!(keys, expected);
     }
 }

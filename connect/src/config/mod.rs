@@ -5,6 +5,6 @@ mod properties;
 mod worker;
 
 pub use connector::{ConnectorConfig, ConnectorFileError};
-pub(crate) use connector::{TopicCreation, connector_def, refused};
+pub(crate) use connector::{TopicCreation, connector_def, is_checked, refused};
 pub use properties::{PropertiesError, parse_properties};
 pub use worker::{OffsetStorage, WorkerConfig};

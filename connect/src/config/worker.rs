@@ -110,15 +110,29 @@ fn definition() -> ConfigDef {
 
 /// Keys that are not this crate's, and not the clients' either.
 fn warn_about(given: &BTreeMap<String, String>) {
-    let served = definition();
-    for key in given.keys() {
-        let clients = ["bootstrap.servers", "client.id"].contains(&key.as_str())
-            || key.ends_with(".ms")
-            || key.starts_with("metadata.");
-        if !served.has(key) && !is_converter(key) && !clients {
-            tracing::warn!(key, "this setting of the worker has no effect here");
-        }
+    for key in without_effect(given) {
+        tracing::warn!(key, "this setting of the worker has no effect here");
     }
+}
+
+/// The settings that the worker's clients take.
+const CLIENT_KEYS: [&str; 10] = [
+    "bootstrap.servers",
+    "client.id",
+    "request.timeout.ms",
+    "default.api.timeout.ms",
+    "retry.backoff.ms",
+    "retry.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "reconnect.backoff.max.ms",
+    "metadata.max.age.ms",
+    "connections.max.idle.ms",
+];
+
+fn without_effect(given: &BTreeMap<String, String>) -> impl Iterator<Item = &str> {
+    let served = definition();
+    let keys = given.keys().map(String::as_str);
+    keys.filter(move |key| !served.has(key) && !is_converter(key) && !CLIENT_KEYS.contains(key))
 }
 
 #[cfg(test)]
@@ -138,6 +152,10 @@ mod tests {
         assert_eq!(config.offsets, OffsetStorage::File("/tmp/connect.offsets".into()));
         assert_eq!(config.offset_flush_interval, Duration::from_secs(10));
         assert_eq!(config.converters.len(), 4);
+        assert_eq!(without_effect(&given).next(), None);
+        let distributed = [("session.timeout.ms", "1"), ("request.timeout.ms", "1")];
+        let distributed = distributed.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        assert_eq!(without_effect(&distributed).collect::<Vec<_>>(), ["session.timeout.ms"]);
         let problems = WorkerConfig::from_properties(&BTreeMap::new()).expect_err("two missing");
         assert_eq!(problems.len(), 2);
     }

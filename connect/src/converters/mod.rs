@@ -89,6 +89,11 @@ pub(crate) fn find(
             return Err(ConfigProblem::invalid(side.setting(), class, reason));
         }
     };
+    let encoding = settings.get("converter.encoding").filter(|name| !is_utf8(name));
+    if let Some(name) = encoding {
+        let key = format!("{}.converter.encoding", side.setting());
+        return Err(ConfigProblem::invalid(&key, name, "texts are written in UTF-8 only"));
+    }
     let (converter, taken) = known;
     if let Some(key) = settings.keys().find(|key| !taken.contains(&key.as_str())) {
         let key = format!("{}.{key}", side.setting());
@@ -96,6 +101,10 @@ pub(crate) fn find(
         return Err(ConfigProblem::new(key, message));
     }
     Ok(converter)
+}
+
+fn is_utf8(name: &str) -> bool {
+    ["UTF-8", "UTF8"].iter().any(|known| known.eq_ignore_ascii_case(name.trim()))
 }
 
 fn flag(

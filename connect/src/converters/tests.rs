@@ -71,4 +71,6 @@ fn wrong_settings_are_named() {
     assert!(message("AvroConverter", &[("schema.registry.url", "x")]).contains("http://"));
     assert!(message("StringConverter", &[("x", "1")]).contains("value.converter.x is not"));
     assert!(message("Json", &[("schemas.enable", "maybe")]).contains("true or false"));
+    assert!(message("StringConverter", &[("converter.encoding", "ISO-8859-1")]).contains("UTF-8"));
+    assert_eq!(message("StringConverter", &[("converter.encoding", "utf8")]), "");
 }

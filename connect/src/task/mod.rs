@@ -26,7 +26,7 @@ use crate::offsets::{Checkpoint, OffsetError, OffsetStore};
 use crate::plugin::{Polled, SourceError, SourceRecord, SourceTask};
 use crate::status::Shared;
 pub use recovery::WINDOW;
-use recovery::{Tail, TailRecord};
+use recovery::{Since, Tail, TailRecord};
 pub(crate) use target::{TargetError, Targets};
 
 /// What stopped a task. It can be started again, and loses nothing by it.
@@ -106,10 +106,10 @@ impl TaskRun {
         self.source.start(checkpoint.positions.clone()).await?;
         let now = Instant::now();
         let recovering = !tail.is_settled();
-        let (sent, since) = (VecDeque::new(), 0);
+        let (sent, since) = (VecDeque::new(), Since::default());
         let mut flow = Flow { checkpoint, tail, recovering, sent, since, remembered: now };
         loop {
-            let room = WINDOW - flow.since;
+            let room = flow.since.room();
             let polled = tokio::select! {
                 polled = self.source.poll(room) => polled?,
                 () = stop.cancelled() => {
@@ -126,13 +126,13 @@ impl TaskRun {
                     self.send(&mut flow, records).await?;
                     self.count_acknowledged(&mut flow)?;
                     let due = flow.remembered.elapsed() >= self.flush_interval;
-                    if flow.since == WINDOW || (due && flow.tail.is_settled()) {
+                    if flow.since.room() == 0 || (due && flow.tail.is_settled()) {
                         self.remember(&mut flow, true).await?;
                     }
                 }
                 Polled::Idle => {
                     let due = flow.remembered.elapsed() >= self.flush_interval;
-                    if flow.recovering || (due && flow.since > 0) {
+                    if flow.recovering || (due && !flow.since.is_empty()) {
                         self.remember(&mut flow, true).await?;
                     }
                     tokio::select! {
@@ -169,7 +169,7 @@ impl TaskRun {
                 (out.key, out.value, out.timestamp_ms) = (key, value, record.timestamp_ms);
                 flow.sent.push_back((Arc::clone(&record.topic), self.producer.send(out).await?));
             }
-            flow.since += 1;
+            flow.since.count(&record.partition);
             if let Some(position) = record.position {
                 let partition = serde_json::Value::Object((*record.partition).clone());
                 flow.checkpoint.positions.insert(partition.to_string(), position);
@@ -211,7 +211,7 @@ impl TaskRun {
         }
         flow.checkpoint.open &= open;
         self.offsets.save(&self.name, &flow.checkpoint).await?;
-        flow.since = 0;
+        flow.since = Since::default();
         flow.remembered = Instant::now();
         Ok(())
     }
@@ -268,6 +268,6 @@ struct Flow {
     recovering: bool,
     sent: VecDeque<(Arc<str>, Delivery)>,
     /// Records since positions were last remembered.
-    since: usize,
+    since: Since,
     remembered: Instant,
 }

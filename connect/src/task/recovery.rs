@@ -13,33 +13,68 @@
 //!               '--- the tail: {a, c, d}         written:      b     e f g ...
 //! ```
 //!
-//! At most [`WINDOW`] records are read between two remembered positions, so that after as many, or
-//! when the source has nothing more, the tail cannot hold anything of ours any more and is
-//! forgotten. Only then are positions remembered again: what an interrupted run has written beyond
-//! them would lie before the new end offsets, and be written twice after the next interruption.
+//! At most [`WINDOW`] records of a source partition are read between two remembered positions. A
+//! source gives its partitions turns, so that after as many of one of them, or when the source has
+//! nothing more, the tail cannot hold anything of ours any more and is forgotten. Only then are
+//! positions remembered again: what an interrupted run has written beyond them would lie before the
+//! new end offsets, and be written twice after the next interruption.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
-/// The most records that are sent before the next position is remembered.
+use serde_json::Value as Json;
+
+use crate::plugin::SourcePartition;
+
+/// The most records of a source partition that are sent before the next position is remembered.
 pub const WINDOW: usize = 10_000;
+
+/// How many records of each source partition were read since positions were last remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Since {
+    counts: HashMap<String, usize>,
+    most: usize,
+    /// The partition counted last, and its text.
+    last: Option<(Arc<SourcePartition>, String)>,
+}
+
+impl Since {
+    pub(crate) fn count(&mut self, partition: &Arc<SourcePartition>) {
+        let known = self.last.take().filter(|(last, _)| Arc::ptr_eq(last, partition));
+        let (partition, text) = known.unwrap_or_else(|| {
+            (Arc::clone(partition), Json::Object((**partition).clone()).to_string())
+        });
+        if !self.counts.contains_key(&text) {
+            self.counts.insert(text.clone(), 0);
+        }
+        let count = self.counts.get_mut(&text).expect("inserted where it was missing");
+        *count += 1;
+        self.most = self.most.max(*count);
+        self.last = Some((partition, text));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.most == 0
+    }
+
+    /// How many more records may be read of any partition.
+    pub(crate) fn room(&self) -> usize {
+        WINDOW - self.most
+    }
+}
 
 /// Records behind the remembered end offsets, as far as they are not yet recognised.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     copies: HashMap<(u64, u64), u32>,
-    /// How many more records may be looked up.
-    left: usize,
 }
 
 impl Tail {
-    /// Starts with what was read from the topics.
-    pub(crate) fn new<'a>(records: impl Iterator<Item = TailRecord<'a>>) -> Self {
-        let mut copies = HashMap::new();
-        for record in records {
-            *copies.entry(record.fingerprint()).or_insert(0) += 1;
-        }
-        Self { copies, left: WINDOW }
+    /// Notes a record that was read from a topic: not the record itself, as others may have
+    /// written any number of them.
+    pub(crate) fn note(&mut self, record: &TailRecord<'_>) {
+        *self.copies.entry(record.fingerprint()).or_insert(0) += 1;
     }
 
     /// Whether there is nothing left to recognise, so that positions may be remembered.
@@ -49,12 +84,11 @@ impl Tail {
 
     /// Whether this record is there already; a copy is used up by that.
     pub(crate) fn take(&mut self, record: &TailRecord<'_>) -> bool {
-        if self.left == 0 || self.copies.is_empty() {
+        if self.copies.is_empty() {
             return false;
         }
-        self.left -= 1;
         let place = record.fingerprint();
-        let found = match self.copies.get_mut(&place) {
+        match self.copies.get_mut(&place) {
             Some(1) => {
                 self.copies.remove(&place);
                 true
@@ -64,11 +98,7 @@ impl Tail {
                 true
             }
             None => false,
-        };
-        if self.left == 0 {
-            self.copies = HashMap::new();
         }
-        found
     }
 }
 
@@ -100,9 +130,15 @@ mod tests {
         TailRecord { topic: "t", key: None, value: Some(value.as_bytes()) }
     }
 
+    fn tail(values: &[&str]) -> Tail {
+        let mut tail = Tail::default();
+        values.iter().for_each(|value| tail.note(&record(value)));
+        tail
+    }
+
     #[test]
     fn each_copy_is_recognised_once() {
-        let mut tail = Tail::new(["a", "c", "a"].into_iter().map(record));
+        let mut tail = tail(&["a", "c", "a"]);
         let taken: Vec<bool> =
             ["a", "b", "a", "a", "c", "c"].into_iter().map(|v| tail.take(&record(v))).collect();
         assert_eq!(taken, [true, false, true, false, true, false]);
@@ -110,7 +146,7 @@ mod tests {
 
     #[test]
     fn key_value_and_topic_all_count() {
-        let mut tail = Tail::new([record("a")].into_iter());
+        let mut tail = tail(&["a"]);
         assert!(!tail.take(&TailRecord { key: Some(b"a"), ..record("a") }));
         assert!(!tail.take(&TailRecord { topic: "u", ..record("a") }));
         assert!(!tail.take(&TailRecord { value: None, ..record("a") }));
@@ -118,11 +154,20 @@ mod tests {
     }
 
     #[test]
-    fn foreign_records_are_forgotten_after_the_window() {
-        let mut tail = Tail::new([record("foreign")].into_iter());
-        for _ in 0..WINDOW {
-            assert!(!tail.take(&record("own")));
+    fn each_partition_of_the_source_has_a_window_of_its_own() {
+        let partition = |name: &str| {
+            let name = [("filename".to_owned(), Json::from(name))];
+            Arc::new(SourcePartition::from_iter(name))
+        };
+        let (a, b) = (partition("a"), partition("b"));
+        let mut since = Since::default();
+        assert!(since.is_empty());
+        for _ in 0..100 {
+            since.count(&a);
+            since.count(&b);
         }
-        assert!(!tail.take(&record("foreign")));
+        assert_eq!(since.room(), WINDOW - 100);
+        since.count(&partition("a"));
+        assert_eq!(since.room(), WINDOW - 101, "by its name, not by its address");
     }
 }

@@ -7,7 +7,7 @@ use client::admin::{NewTopic, Placement};
 use client::consumer::OffsetReset;
 use client::{
     Admin, AdminError, ClientConfig, ConfigError, ConsumeError, Consumer, ConsumerConfig,
-    TopicPartition,
+    ConsumerRecord, TopicPartition,
 };
 
 use super::recovery::{Tail, TailRecord};
@@ -132,25 +132,16 @@ impl Targets {
         for (place, start) in &starts {
             consumer.seek(place, *start)?;
         }
-        let mut found = Vec::new();
-        while !left.is_empty() {
-            let polled = consumer.poll(Duration::from_secs(1)).await?;
-            for record in polled.records() {
-                found.push(record?);
-            }
-            for (place, next) in polled.next_offsets() {
-                if left.get(&place).is_some_and(|end| next >= *end) {
-                    left.remove(&place);
-                }
-            }
-        }
+        let (mut tail, mut records) = (Tail::default(), 0_usize);
+        let note = |record: ConsumerRecord| {
+            let (key, value) = (record.key.as_deref(), record.value.as_deref());
+            tail.note(&TailRecord { topic: &record.topic, key, value });
+            records += 1;
+        };
+        consumer.read_to(&left, note).await?;
         consumer.close().await?;
-        tracing::info!(records = found.len(), "an interrupted run has left records to recognise");
-        Ok(Tail::new(found.iter().map(|record| TailRecord {
-            topic: &record.topic,
-            key: record.key.as_deref(),
-            value: record.value.as_deref(),
-        })))
+        tracing::info!(records, "an interrupted run has left records to recognise");
+        Ok(tail)
     }
 
     async fn settled_ends(&self, consumer: &Consumer, topic: &str) -> Result<Ends, TargetError> {

@@ -152,3 +152,33 @@ async fn a_followed_file_goes_on_after_kills_and_restarts_of_the_broker() {
         cluster.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_file_that_has_grown_does_not_hide_what_was_written_of_another() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start(&dir.path().join("data")).await;
+    let (grown, other) = (dir.path().join("a.txt"), dir.path().join("b.txt"));
+    std::fs::write(&grown, "first\n").expect("written");
+    std::fs::write(&other, "x\ny\nz\n").expect("written");
+    let connector = source(&dir.path().join("*.txt"), "tail", "1");
+    let mut seldom = worker(&STRINGS);
+    seldom.offset_flush_interval = Duration::from_secs(3600);
+    let running = run(&cluster, &seldom, connector.clone()).await;
+    while cluster.end("t").await < 4 {
+        yield_now().await;
+    }
+    drop(running);
+
+    let more: String = (0..connect::WINDOW + 500).map(|n| format!("line {n}\n")).collect();
+    std::fs::write(&grown, format!("first\n{more}")).expect("written");
+    let running = run(&cluster, &worker(&STRINGS), connector).await;
+    let expected = connect::WINDOW as i64 + 504;
+    while cluster.end("t").await < expected {
+        yield_now().await;
+    }
+    running.shutdown().await;
+    assert_eq!(cluster.end("t").await, expected);
+    let counts = counted(written(&cluster).await);
+    assert!(counts.values().all(|count| *count == 1), "some line is there twice");
+    cluster.stop().await;
+}

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
@@ -29,9 +29,16 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn of(path: &Path, limit: usize) -> std::io::Result<Self> {
-        let mut start = Vec::new();
-        File::open(path)?.take(limit.min(HEAD) as u64).read_to_end(&mut start)?;
+    fn of(file: &File, limit: usize) -> std::io::Result<Self> {
+        let mut start = vec![0; limit.min(HEAD)];
+        let mut length = 0;
+        loop {
+            match file.read_at(&mut start[length..], length as u64)? {
+                0 => break,
+                read => length += read,
+            }
+        }
+        start.truncate(length);
         let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
         let hash = start.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
         Ok(Self { bytes: start.len(), hash })
@@ -49,7 +56,12 @@ impl Head {
 
     /// Whether the file at `path` still begins like this.
     pub(super) fn is_of(self, path: &Path) -> std::io::Result<bool> {
-        Ok(Self::of(path, self.bytes)? == self)
+        Ok(Self::of(&File::open(path)?, self.bytes)? == self)
+    }
+
+    /// Whether a file that grows is known by as much as it ever will be.
+    pub(super) fn is_whole(self) -> bool {
+        self.bytes == HEAD
     }
 }
 
@@ -88,6 +100,11 @@ impl Cursor {
         file.seek(SeekFrom::Start(position))?;
         let path = path.to_owned();
         Ok(Self { path, file, buffer: Vec::new(), taken: 0, position, line, quotes })
+    }
+
+    /// What the open file begins with, whatever stands at its path by now.
+    pub(super) fn head(&self) -> std::io::Result<Head> {
+        Head::of(&self.file, HEAD)
     }
 
     /// The place after the last record given.

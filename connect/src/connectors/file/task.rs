@@ -47,7 +47,8 @@ impl Pace {
 impl FileTask {
     pub(super) fn new(settings: Settings, progress: Arc<Progress>) -> Self {
         let pace = settings.rate.map(|per_second| Pace { per_second, due: Instant::now() });
-        let files = Files { settings, progress, positions: Positions::new(), open: Vec::new() };
+        let (positions, open) = (Positions::new(), Vec::new());
+        let files = Files { settings, progress, positions, open, next: 0 };
         Self { files: Some(files), pace }
     }
 
@@ -99,6 +100,9 @@ struct Files {
     /// Where files were left that are not open yet.
     positions: Positions,
     open: Vec<Source>,
+    /// Which file is looked at first when files are followed: each has its turn, so that one that
+    /// grows and grows does not keep the others waiting.
+    next: usize,
 }
 
 /// One path with the file that stands there.
@@ -148,12 +152,14 @@ impl Files {
     fn read(&mut self, most: usize) -> Result<Polled, SourceError> {
         let mut records = Vec::new();
         let batch = self.settings.mode == Mode::Batch;
-        for index in 0..self.open.len() {
+        for step in 0..self.open.len() {
+            let index = if batch { step } else { (self.next + step) % self.open.len() };
             if self.open[index].done || !self.ready(index)? {
                 continue;
             }
             self.read_one(index, most, &mut records)?;
             if !records.is_empty() {
+                self.next = index + 1;
                 break;
             }
         }
@@ -210,7 +216,7 @@ impl Files {
             Format::Delimited(settings) => open_delimited(&path, settings, left, waits)?,
         };
         let Some((cursor, shape)) = reading else { return Ok(false) };
-        let head = Head::of(&path, usize::MAX).map_err(file_error(&path))?;
+        let head = cursor.head().map_err(file_error(&path))?;
         self.open[index].reading = Some(Reading { cursor, shape, head });
         Ok(true)
     }
@@ -262,9 +268,8 @@ impl Files {
             }
         }
         if let Some(record) = records.last_mut() {
-            if reading.head.to_json()["bytes"].as_u64() < Some(1024) {
-                reading.head =
-                    Head::of(&source.path, usize::MAX).map_err(file_error(&source.path))?;
+            if !reading.head.is_whole() {
+                reading.head = reading.cursor.head().map_err(file_error(&source.path))?;
             }
             record.position = Some(position(reading));
         }

@@ -240,3 +240,20 @@ fn types_are_read_and_inferred() {
     let inferred: Vec<Type> = (0..4).map(|column| infer(&sample, column, &[])).collect();
     assert_eq!(inferred, [Type::Float64, Type::String, Type::String, Type::Boolean]);
 }
+
+#[tokio::test]
+async fn files_that_are_followed_are_read_in_turns() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, text) in [("a.txt", "a1\na2\na3\na4\n"), ("b.txt", "b1\nb2\nb3\n")] {
+        std::fs::write(dir.path().join(name), text).expect("written");
+    }
+    let lines = |mode: &'static str| {
+        let pattern = dir.path().join("*.txt");
+        async move {
+            let more = [("format", "line"), ("mode", mode)];
+            Source::open(&pattern, &more, Positions::new()).await.lines().await
+        }
+    };
+    assert_eq!(lines("tail").await, ["a1", "a2", "b1", "b2", "a3", "a4", "b3"]);
+    assert_eq!(lines("batch").await, ["a1", "a2", "a3", "a4", "b1", "b2", "b3"]);
+}
