@@ -24,6 +24,9 @@ pub(crate) const CHUNK_ROWS: usize = 1_000;
 /// Rows of an input partition that wait in memory before its fetching pauses.
 pub(crate) const BUFFERED_ROWS: usize = 20_000;
 
+/// Bytes of keys and values of an input partition that wait in memory before its fetching pauses.
+pub(crate) const BUFFERED_BYTES: usize = 16 << 20;
+
 /// Windows and groups whose state an aggregate keeps ready in memory.
 pub(crate) const CACHED_GROUPS: usize = 20_000;
 

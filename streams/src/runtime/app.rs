@@ -7,6 +7,7 @@ use std::time::Duration;
 use client::ClientConfig;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::broker::{Broker, Fetched, Offsets};
@@ -28,6 +29,9 @@ use crate::topology::Topology;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+
+/// How long the end of a transient application may wait for the cluster.
+const CLEAN_UP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How an application is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +203,8 @@ async fn supervise(shared: Arc<Shared>, mut running: Running) {
                 shared.state.send_replace(AppState::Closed);
                 return;
             }
-            Err(error) if error.is_retriable() => error.to_string(),
+            // A transient application would show again what it has shown, or pass over some.
+            Err(error) if error.is_retriable() && !shared.config.transient => error.to_string(),
             Err(error) => return shared.fail(error),
         };
         running = loop {
@@ -213,11 +218,21 @@ async fn supervise(shared: Arc<Shared>, mut running: Running) {
                 }
             }
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
-            match Running::start(&shared).await {
+            let started = tokio::select! {
+                started = Running::start(&shared) => started,
+                () = shared.stop.cancelled() => {
+                    shared.workers.settle().await;
+                    shared.state.send_replace(AppState::Closed);
+                    return;
+                }
+            };
+            match started {
                 Ok(running) => break running,
                 Err(error) if error.is_retriable() => reason = error.to_string(),
                 Err(error) => return shared.fail(error),
             }
+            // What it began to restore must not be written below the next start.
+            shared.workers.settle().await;
         };
         backoff = FIRST_BACKOFF;
         shared.state.send_replace(AppState::Running);
@@ -294,24 +309,7 @@ impl Running {
 
     /// Waits for the end: all tasks stopped and committed, or the first failure.
     async fn wait(mut self, shared: &Shared) -> Result<(), AppError> {
-        let ended = loop {
-            tokio::select! {
-                task = self.tasks.join_next() => match task {
-                    None => break Ok(()),
-                    Some(Ok(Ok(()))) => {}
-                    Some(Ok(Err(error))) => break Err(error),
-                    Some(Err(error)) => break Err(AppError::Task {
-                        task: "?".to_owned(),
-                        message: error.to_string(),
-                    }),
-                },
-                pump = &mut self.pump, if !self.pump.is_finished() => {
-                    if let Ok(Err(error)) = pump {
-                        break Err(error);
-                    }
-                }
-            }
-        };
+        let ended = self.ended(&shared.stop).await;
         self.pump.abort();
         self.tasks.shutdown().await;
         shared.workers.settle().await;
@@ -321,13 +319,46 @@ impl Running {
             if let Err(error) = persisted.unwrap_or(Ok(())) {
                 tracing::warn!("{error}; the changelog has the state");
             }
-            if shared.config.transient {
-                let deleted = self.broker.delete_topics(&shared.internal_topics()).await;
-                deleted.unwrap_or_else(|error| tracing::warn!("{error}"));
+        }
+        if shared.config.transient {
+            let topics = shared.internal_topics();
+            let deleted = timeout(CLEAN_UP_PATIENCE, self.broker.delete_topics(&topics)).await;
+            match deleted {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!("{error}"),
+                Err(_) => tracing::warn!(?topics, "internal topics stay behind"),
             }
         }
         self.broker.close().await;
         ended
+    }
+
+    /// Tasks end well when they are told to, or when nothing is pumped to them any more: then it
+    /// is for the pump to say why.
+    async fn ended(&mut self, stop: &CancellationToken) -> Result<(), AppError> {
+        let failed = |what: &str, message| Err(AppError::Task { task: what.to_owned(), message });
+        let mut pumping = true;
+        loop {
+            tokio::select! {
+                task = self.tasks.join_next(), if !self.tasks.is_empty() => match task {
+                    Some(Ok(Err(error))) => return Err(error),
+                    Some(Err(error)) => return failed("?", error.to_string()),
+                    Some(Ok(Ok(()))) | None => {}
+                },
+                pump = &mut self.pump, if pumping => {
+                    pumping = false;
+                    match pump {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => return Err(error),
+                        Err(error) => return failed("reading", error.to_string()),
+                    }
+                }
+                () = stop.cancelled(), if self.tasks.is_empty() => {}
+            }
+            if self.tasks.is_empty() && (stop.is_cancelled() || !pumping) {
+                return Ok(());
+            }
+        }
     }
 }
 

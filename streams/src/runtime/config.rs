@@ -23,7 +23,8 @@ pub struct AppConfig {
     /// Replicas of internal topics; -1 takes the cluster's default.
     pub replication_factor: i16,
     /// An application that leaves nothing behind: no state, no offsets, no internal topics once
-    /// it is closed. Each start begins where its sources say.
+    /// it is closed. Each start begins where its sources say, so that it does not start again by
+    /// itself: an error of the cluster ends it.
     pub transient: bool,
     pub processing_log: Option<ProcessingLog>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{broadcast, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::app::{AppState, Shared};
 use super::broker::{Broker, OffsetAt, Offsets, TopicPartition};
@@ -20,18 +20,29 @@ use crate::topology::Topology;
 /// crash would, without a commit.
 pub struct AppHandle {
     shared: Arc<Shared>,
-    supervisor: JoinHandle<()>,
+    abort: AbortHandle,
+    /// There until somebody has seen it end; held while waiting for that.
+    supervisor: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Drop for AppHandle {
     fn drop(&mut self) {
-        self.supervisor.abort();
+        self.abort.abort();
     }
 }
 
 impl AppHandle {
     pub(crate) fn new(shared: Arc<Shared>, supervisor: JoinHandle<()>) -> Self {
-        Self { shared, supervisor }
+        let abort = supervisor.abort_handle();
+        Self { shared, abort, supervisor: tokio::sync::Mutex::new(Some(supervisor)) }
+    }
+
+    async fn ended(&self) {
+        let mut supervisor = self.supervisor.lock().await;
+        if let Some(running) = supervisor.as_mut() {
+            let _aborted_or_done = running.await;
+            *supervisor = None;
+        }
     }
 
     pub fn state(&self) -> AppState {
@@ -136,9 +147,15 @@ impl AppHandle {
 
     /// Commits, stops all tasks and makes the local state durable. An error tells why the
     /// application had failed before.
-    pub async fn close(mut self) -> Result<(), AppError> {
+    pub async fn close(self) -> Result<(), AppError> {
+        self.stop().await
+    }
+
+    /// As [`AppHandle::close`], for a handle that others hold too. The folder of its state stays
+    /// locked until the last of them drops it.
+    pub async fn stop(&self) -> Result<(), AppError> {
         self.shared.stop.cancel();
-        let _aborted_or_done = (&mut self.supervisor).await;
+        self.ended().await;
         match self.state() {
             AppState::Failed { reason } => Err(AppError::NotRunning(reason)),
             _ => Ok(()),
@@ -147,9 +164,9 @@ impl AppHandle {
 
     /// Stops all tasks and removes all that the application keeps: internal topics, offsets and
     /// local state. Sink topics stay. It starts from nothing under the same id afterwards.
-    pub async fn remove(mut self) -> Result<(), AppError> {
+    pub async fn remove(self) -> Result<(), AppError> {
         self.shared.stop.cancel();
-        let _aborted_or_done = (&mut self.supervisor).await;
+        self.ended().await;
         if let Some(folder) = &self.shared.config.state_dir {
             let folder = folder.join(&self.shared.config.application_id);
             let removed = tokio::fs::remove_dir_all(&folder).await;
@@ -168,9 +185,9 @@ impl AppHandle {
     }
 
     /// Ends it where it is, as a crash would, and waits until nothing of it runs any more.
-    pub async fn kill(mut self) {
-        self.supervisor.abort();
-        let _aborted = (&mut self.supervisor).await;
+    pub async fn kill(self) {
+        self.abort.abort();
+        self.ended().await;
         self.shared.workers.settle().await;
     }
 

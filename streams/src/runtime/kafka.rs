@@ -98,14 +98,6 @@ fn already_exists(error: &AdminError) -> bool {
     has_code(error, "TOPIC_ALREADY_EXISTS")
 }
 
-fn theirs(partition: &TopicPartition) -> client::TopicPartition {
-    client::TopicPartition::new(Arc::clone(&partition.topic), partition.partition)
-}
-
-fn ours(partition: &client::TopicPartition) -> TopicPartition {
-    TopicPartition::new(Arc::clone(&partition.topic), partition.partition)
-}
-
 fn record(topic: &Arc<str>, record: OutputRecord) -> Record {
     let header = |Header { key, value }| client::Header { key, value };
     Record {
@@ -171,7 +163,7 @@ impl Broker for KafkaBroker {
     async fn delete_records(&self, before: &Offsets) -> Result<(), BrokerError> {
         let action = "cannot delete processed records of internal topics";
         let before: BTreeMap<_, _> =
-            before.iter().map(|(partition, offset)| (theirs(partition), *offset)).collect();
+            before.iter().map(|(partition, offset)| (partition.clone(), *offset)).collect();
         let deleted = self.admin.delete_records(&before).await.map_err(|e| admin(action, e))?;
         let failed = deleted.into_values().find_map(Result::err);
         failed.map_or(Ok(()), |error| Err(admin(action, error)))
@@ -187,14 +179,14 @@ impl Broker for KafkaBroker {
             OffsetAt::End => OffsetSpec::Latest,
         };
         let wanted: BTreeMap<_, _> =
-            partitions.iter().map(|partition| (theirs(partition), spec)).collect();
+            partitions.iter().map(|partition| (partition.clone(), spec)).collect();
         let listed = self.admin.list_offsets(&wanted, IsolationLevel::ReadCommitted).await;
         let listed = listed.map_err(|error| admin("cannot list offsets", error))?;
         let mut offsets = HashMap::new();
         for (partition, result) in listed {
             let action = format!("cannot find the offsets of {partition}");
             let listed = result.map_err(|error| admin(&action, error))?;
-            offsets.extend(listed.offset.map(|offset| (ours(&partition), offset)));
+            offsets.extend(listed.offset.map(|offset| (partition, offset)));
         }
         Ok(offsets)
     }
@@ -205,13 +197,12 @@ impl Broker for KafkaBroker {
         partitions: &[TopicPartition],
     ) -> Result<Offsets, BrokerError> {
         let action = format!("cannot read the offsets of group {group}");
-        let wanted: Vec<_> = partitions.iter().map(theirs).collect();
-        let committed = self.admin.list_group_offsets(group, Some(&wanted)).await;
+        let committed = self.admin.list_group_offsets(group, Some(partitions)).await;
         let mut offsets = HashMap::new();
         for (partition, result) in committed.map_err(|error| admin(&action, error))? {
             let committed = result.map_err(|error| admin(&action, error))?;
             if committed.offset >= 0 {
-                offsets.insert(ours(&partition), committed.offset);
+                offsets.insert(partition, committed.offset);
             }
         }
         Ok(offsets)
@@ -221,7 +212,7 @@ impl Broker for KafkaBroker {
         let action = format!("cannot commit the offsets of group {group}");
         let offsets: BTreeMap<_, _> = offsets
             .iter()
-            .map(|(partition, offset)| (theirs(partition), (*offset).into()))
+            .map(|(partition, offset)| (partition.clone(), (*offset).into()))
             .collect();
         let committed = self.admin.alter_group_offsets(group, &offsets).await;
         let committed = committed.map_err(|error| admin(&action, error))?;
@@ -238,11 +229,9 @@ impl Broker for KafkaBroker {
         config.offset_reset = client::consumer::OffsetReset::None;
         config.allow_auto_create_topics = false;
         let mut consumer = Consumer::new(config).map_err(|error| consume(action, error))?;
-        consumer
-            .assign(from.keys().map(theirs).collect::<Vec<_>>())
-            .map_err(|error| consume(action, error))?;
+        consumer.assign(from.keys().cloned()).map_err(|error| consume(action, error))?;
         for (partition, offset) in from {
-            let sought = consumer.seek(&theirs(partition), *offset);
+            let sought = consumer.seek(partition, *offset);
             sought.map_err(|error| consume(action, error))?;
         }
         Ok(Box::new(KafkaReader { consumer: Some(consumer), positions: from.clone() }))
@@ -307,7 +296,7 @@ impl Reader for KafkaReader {
         let polled = consumer.poll(wait).await.map_err(|error| consume("cannot read", error))?;
         let mut fetched = Vec::with_capacity(polled.partitions.len());
         for found in polled.partitions {
-            let partition = ours(&found.partition);
+            let partition = found.partition.clone();
             let mut records = Vec::with_capacity(found.count_at_most());
             for record in found.records() {
                 let action = format!("cannot read {partition}");
@@ -321,16 +310,15 @@ impl Reader for KafkaReader {
                 end_offset: found.last_stable_offset,
             });
         }
-        if fetched.is_empty() {
-            // Markers of transactions and aborted records move a position without a record.
-            for (partition, position) in &mut self.positions {
-                let now = consumer.position(&theirs(partition)).await;
-                let now = now.map_err(|error| consume("cannot read", error))?;
-                if now > *position {
-                    *position = now;
-                    let (partition, records) = (partition.clone(), Vec::new());
-                    fetched.push(Fetched { partition, records, next_offset: now, end_offset: now });
-                }
+        // Markers of transactions and aborted records move a position without a record. A task
+        // waits for it, however much there is to read elsewhere.
+        for (partition, position) in &mut self.positions {
+            let now = consumer.position(partition).await;
+            let now = now.map_err(|error| consume("cannot read", error))?;
+            if now > *position {
+                *position = now;
+                let (partition, records) = (partition.clone(), Vec::new());
+                fetched.push(Fetched { partition, records, next_offset: now, end_offset: now });
             }
         }
         Ok(fetched)
@@ -338,8 +326,7 @@ impl Reader for KafkaReader {
 
     fn pause(&mut self, partitions: &[TopicPartition], paused: bool) {
         let Some(consumer) = &mut self.consumer else { return };
-        let partitions: Vec<_> = partitions.iter().map(theirs).collect();
-        let done = if paused { consumer.pause(&partitions) } else { consumer.resume(&partitions) };
+        let done = if paused { consumer.pause(partitions) } else { consumer.resume(partitions) };
         if let Err(error) = done {
             tracing::warn!("{error}");
         }

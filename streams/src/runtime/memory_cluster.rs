@@ -23,6 +23,8 @@ struct State {
     /// Atomic appends until they fail; `None`: they never do.
     appends_left: Option<usize>,
     appends: usize,
+    /// Whether polls fail.
+    reads_fail: bool,
 }
 
 #[derive(Default)]
@@ -72,6 +74,12 @@ impl MemoryCluster {
     /// Lets that many atomic appends through, then fails all further ones.
     pub(crate) fn fail_appends_after(&self, appends: Option<usize>) {
         self.lock().appends_left = appends;
+    }
+
+    /// Makes all polls fail from now on, or no more.
+    pub(crate) fn fail_reads(&self, fail: bool) {
+        self.lock().reads_fail = fail;
+        self.news.notify_waiters();
     }
 
     /// Atomic appends so far.
@@ -233,6 +241,9 @@ impl Reader for MemoryReader {
 impl MemoryReader {
     fn fetch(&mut self) -> Result<Vec<Fetched>, BrokerError> {
         let state = self.cluster.lock();
+        if state.reads_fail {
+            return Err(error("cannot read", true));
+        }
         let mut found = Vec::new();
         for (at, (position, paused)) in &mut self.positions {
             let log = state.topics.get(&*at.topic).ok_or_else(|| error("cannot read", false))?;

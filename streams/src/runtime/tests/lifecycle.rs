@@ -48,6 +48,19 @@ async fn a_transient_application_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transient_application_ends_rather_than_show_its_rows_again() {
+    let cluster = cluster(&[("IN", 2), ("OUT", 1)]);
+    let config = AppConfig { transient: true, ..config(None) };
+    let handle = start(&cluster, config, counting(None)).await;
+    let mut state = handle.watch_state();
+    cluster.fail_reads(true);
+    state.wait_for(|state| *state != AppState::Running).await.unwrap();
+    assert!(matches!(handle.state(), AppState::Failed { .. }), "{:?}", handle.state());
+    assert!(handle.close().await.is_err());
+    assert_eq!(cluster.topics(), ["IN", "OUT"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_application_starts_from_nothing() {
     let cluster = cluster(&[("IN", 1), ("OUT", 1)]);
     let folder = tempfile::tempdir().unwrap();
@@ -129,6 +142,25 @@ async fn a_cluster_that_fails_for_a_while_costs_no_record_and_doubles_none() {
     state.wait_for(|state| *state == AppState::Running).await.unwrap();
     handle.wait_caught_up().await.unwrap();
     assert_eq!(table(&cluster, "OUT")["a"], "200,200");
+    handle.close().await.unwrap();
+}
+
+/// Which of tasks and reader is seen to end first is a matter of luck: hence many times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_whose_inputs_cannot_be_read_for_a_while_starts_again() {
+    let cluster = cluster(&[("IN", 1), ("OUT", 1)]);
+    let handle = start(&cluster, config(None), counting(None)).await;
+    let mut state = handle.watch_state();
+    for round in 1..=8 {
+        cluster.fail_reads(true);
+        state.wait_for(|state| *state != AppState::Running).await.unwrap();
+        assert!(matches!(handle.state(), AppState::Restarting { .. }), "{:?}", handle.state());
+        cluster.fail_reads(false);
+        state.wait_for(|state| *state == AppState::Running).await.unwrap();
+        cluster.write("IN", 0, output("x", "a,1", 0));
+        handle.wait_caught_up().await.unwrap();
+        assert_eq!(table(&cluster, "OUT")["a"], format!("{round},{round}"));
+    }
     handle.close().await.unwrap();
 }
 
