@@ -47,32 +47,9 @@ pub(crate) fn wanted(query: &Query) -> bool {
 }
 
 pub(crate) fn has_aggregate(expr: &ast::Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Call { name, arguments, .. } => {
-            aggregate::is_aggregate(&name.name) || arguments.iter().any(has_aggregate)
-        }
-        ExprKind::Negate(e) | ExprKind::Not(e) => has_aggregate(e),
-        ExprKind::Cast { value, .. } | ExprKind::IsNull { value, .. } => has_aggregate(value),
-        ExprKind::Field { base, .. } => has_aggregate(base),
-        ExprKind::And(a, b)
-        | ExprKind::Or(a, b)
-        | ExprKind::Subscript { base: a, index: b }
-        | ExprKind::Arithmetic { left: a, right: b, .. }
-        | ExprKind::Compare { left: a, right: b, .. } => has_aggregate(a) || has_aggregate(b),
-        ExprKind::Case { operand, whens, otherwise } => {
-            let parts = operand.iter().chain(otherwise);
-            parts.map(|e| &**e).any(has_aggregate)
-                || whens.iter().any(|(w, t)| has_aggregate(w) || has_aggregate(t))
-        }
-        ExprKind::Between { value, low, high, .. } => {
-            [value, low, high].iter().any(|e| has_aggregate(e))
-        }
-        ExprKind::In { value, list, .. } => has_aggregate(value) || list.iter().any(has_aggregate),
-        ExprKind::Array(items) => items.iter().any(has_aggregate),
-        ExprKind::Map(entries) => entries.iter().any(|(k, v)| has_aggregate(k) || has_aggregate(v)),
-        ExprKind::Struct(members) => members.iter().any(|(_, v)| has_aggregate(v)),
-        _ => false,
-    }
+    let is_one = matches!(&expr.kind, ExprKind::Call { name, .. }
+        if aggregate::is_aggregate(&name.name));
+    is_one || expr.kind.parts().into_iter().any(has_aggregate)
 }
 
 pub(crate) fn group(query: &Query, catalog: &Catalog, input: Input) -> Result<Grouped> {
@@ -142,7 +119,7 @@ fn spread(query: &Query, before: &Scope) -> Query {
                     let ident = |name: &str| Ident { name: name.to_owned(), span: *span };
                     let source = c.source.as_deref().map(ident);
                     let kind = ExprKind::Column { source, name: ident(&c.name) };
-                    SelectItem::Expression { value: ast::Expr { kind, span: *span }, alias: None }
+                    SelectItem::Expression { value: ast::Expr::new(kind, *span), alias: None }
                 })
                 .collect(),
             other => vec![other.clone()],

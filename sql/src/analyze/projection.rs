@@ -186,7 +186,7 @@ fn starred(lowerer: &Lowerer<'_>, found: &ScopeColumn, joined: bool, span: Span)
     let ident = |name: &str| Ident { name: name.to_owned(), span };
     let source = found.source.as_deref().map(ident);
     let kind = ExprKind::Column { source, name: ident(&found.name) };
-    let Typed { expr, ty } = lowerer.lower(&ast::Expr { kind, span })?;
+    let Typed { expr, ty } = lowerer.lower(&ast::Expr::new(kind, span))?;
     let ty = ty.unwrap_or_else(|| found.ty.clone());
     Ok(Item { named: NamedExpr { name, ty, expr }, span, starred: true })
 }
@@ -201,7 +201,7 @@ fn fields(base: &ast::Expr, lowerer: &Lowerer<'_>, items: &mut Vec<Item>) -> Res
     for (name, _) in fields {
         let ident = Ident { name: name.clone(), span: base.span };
         let kind = ExprKind::Field { base: Box::new(base.clone()), name: ident };
-        let Typed { expr, ty } = lowerer.lower(&ast::Expr { kind, span: base.span })?;
+        let Typed { expr, ty } = lowerer.lower(&ast::Expr::new(kind, base.span))?;
         let ty = ty.unwrap_or(SqlType::String);
         items.push(Item { named: NamedExpr { name, ty, expr }, span: base.span, starred: false });
     }

@@ -280,3 +280,27 @@ fn avro_columns_come_from_the_registry_and_go_back_to_it() {
     harness.execute("INSERT INTO raw VALUES ('b', 6, NULL);").unwrap();
     assert_eq!(written(&mut harness, "TEXT").last().unwrap(), "null:{\"ID\":6,\"TAG\":null}@0");
 }
+
+#[test]
+fn expressions_as_high_as_the_parser_lets_them_be_are_evaluated() {
+    let (sum, text) = (format!("i{}", " + 1".repeat(200)), format!("t{}", " || 'x'".repeat(200)));
+    let nots = format!("{}b", "NOT ".repeat(90));
+    let cases = format!("{}1{}", "CASE WHEN b THEN ".repeat(60), " ELSE 0 END".repeat(60));
+    let either = format!("i = 7{}", " OR i = 1".repeat(3000));
+    let expected = json!(format!(" Abc {}", "x".repeat(200)));
+    check(&[
+        (sum.as_str(), json!(207)),
+        (text.as_str(), expected),
+        (nots.as_str(), json!(true)),
+        (cases.as_str(), json!(1)),
+        (either.as_str(), json!(true)),
+    ]);
+}
+
+#[test]
+fn times_beyond_the_calendar_are_null() {
+    let far = "FROM_UNIXTIME(CAST(9223372036854775807 AS BIGINT))";
+    let moved = format!("CONVERT_TZ({far}, 'UTC', '+01:00')");
+    let later = format!("TIMESTAMPADD(DAYS, 1, {far})");
+    check(&[(moved.as_str(), json!(null)), (later.as_str(), json!(null))]);
+}

@@ -14,6 +14,19 @@ pub(crate) struct Ident {
 pub(crate) struct Expr {
     pub(crate) kind: ExprKind,
     pub(crate) span: Span,
+    /// How many expressions lead from this one down to the last: what recursion over it costs.
+    height: usize,
+}
+
+impl Expr {
+    pub(crate) fn new(kind: ExprKind, span: Span) -> Self {
+        let below = kind.parts().into_iter().map(|part| part.height).max();
+        Self { height: below.map_or(0, |height| height + 1), kind, span }
+    }
+
+    pub(crate) fn height(&self) -> usize {
+        self.height
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +112,35 @@ pub(crate) enum ExprKind {
     Array(Vec<Expr>),
     Map(Vec<(Expr, Expr)>),
     Struct(Vec<(Ident, Expr)>),
+}
+
+impl ExprKind {
+    /// The expressions directly below this one.
+    pub(crate) fn parts(&self) -> Vec<&Expr> {
+        match self {
+            Self::Column { .. } | Self::Literal(_) => Vec::new(),
+            Self::Negate(one) | Self::Not(one) => vec![one],
+            Self::IsNull { value, .. } | Self::Cast { value, .. } => vec![value],
+            Self::Field { base, .. } => vec![base],
+            Self::Lambda { body, .. } => vec![body],
+            Self::And(left, right) | Self::Or(left, right) => vec![left, right],
+            Self::Arithmetic { left, right, .. } | Self::Compare { left, right, .. } => {
+                vec![left, right]
+            }
+            Self::Subscript { base, index } => vec![base, index],
+            Self::Like { value, pattern, .. } => vec![value, pattern],
+            Self::Between { value, low, high, .. } => vec![value, low, high],
+            Self::In { value, list, .. } => std::iter::once(&**value).chain(list).collect(),
+            Self::Case { operand, whens, otherwise } => {
+                let ends = operand.iter().chain(otherwise).map(|part| &**part);
+                ends.chain(whens.iter().flat_map(|(when, then)| [when, then])).collect()
+            }
+            Self::Call { arguments, .. } => arguments.iter().collect(),
+            Self::Array(items) => items.iter().collect(),
+            Self::Map(entries) => entries.iter().flat_map(|(key, value)| [key, value]).collect(),
+            Self::Struct(members) => members.iter().map(|(_, value)| value).collect(),
+        }
+    }
 }
 
 /// A type as written: complete, or the name of one made by CREATE TYPE inside.

@@ -17,33 +17,57 @@ pub(crate) fn value_expression(cursor: &mut Cursor) -> Result<Expr> {
     cursor.nested(sum)
 }
 
+/// How high the tree of an expression may grow: a bound on the stack of all that walk over it.
+const MAX_HEIGHT: usize = 200;
+
+/// The expression that ends with the token read last.
+fn built(cursor: &Cursor, kind: ExprKind, start: usize) -> Result<Expr> {
+    let expr = Expr::new(kind, cursor.since(start));
+    if expr.height() > MAX_HEIGHT { Err(too_high(&expr)) } else { Ok(expr) }
+}
+
+fn too_high(expr: &Expr) -> SqlError {
+    let message = format!("this expression nests more than {MAX_HEIGHT} levels deep");
+    SqlError::syntax(message, expr.span)
+}
+
 fn disjunction(cursor: &mut Cursor) -> Result<Expr> {
-    let start = cursor.start();
-    let mut left = conjunction(cursor)?;
+    let mut terms = vec![conjunction(cursor)?];
     while cursor.accept("OR") {
-        let right = conjunction(cursor)?;
-        let kind = ExprKind::Or(Box::new(left), Box::new(right));
-        left = Expr { kind, span: cursor.since(start) };
+        terms.push(conjunction(cursor)?);
     }
-    Ok(left)
+    joined(terms, ExprKind::Or)
 }
 
 fn conjunction(cursor: &mut Cursor) -> Result<Expr> {
-    let start = cursor.start();
-    let mut left = negation(cursor)?;
+    let mut terms = vec![negation(cursor)?];
     while cursor.accept("AND") {
-        let right = negation(cursor)?;
-        let kind = ExprKind::And(Box::new(left), Box::new(right));
-        left = Expr { kind, span: cursor.since(start) };
+        terms.push(negation(cursor)?);
     }
-    Ok(left)
+    joined(terms, ExprKind::And)
+}
+
+/// Terms that may be put together in any way: a few from the left, many as a low tree.
+fn joined(mut terms: Vec<Expr>, kind: fn(Box<Expr>, Box<Expr>) -> ExprKind) -> Result<Expr> {
+    const FEW: usize = 16;
+    let join = |left: Expr, right: Expr| {
+        let span = left.span.to(right.span);
+        Expr::new(kind(Box::new(left), Box::new(right)), span)
+    };
+    let expr = if terms.len() <= FEW {
+        terms.into_iter().reduce(join).expect("there is a first term")
+    } else {
+        let right = terms.split_off(terms.len().div_ceil(2));
+        join(joined(terms, kind)?, joined(right, kind)?)
+    };
+    if expr.height() > MAX_HEIGHT { Err(too_high(&expr)) } else { Ok(expr) }
 }
 
 fn negation(cursor: &mut Cursor) -> Result<Expr> {
     let start = cursor.start();
     if cursor.accept("NOT") {
         let inner = cursor.nested(negation)?;
-        return Ok(Expr { kind: ExprKind::Not(Box::new(inner)), span: cursor.since(start) });
+        return built(cursor, ExprKind::Not(Box::new(inner)), start);
     }
     predicate(cursor)
 }
@@ -53,7 +77,7 @@ fn predicate(cursor: &mut Cursor) -> Result<Expr> {
     let mut left = sum(cursor)?;
     loop {
         let Some(kind) = predicate_tail(cursor, &left)? else { return Ok(left) };
-        left = Expr { kind, span: cursor.since(start) };
+        left = built(cursor, kind, start)?;
     }
 }
 
@@ -138,7 +162,7 @@ fn sum(cursor: &mut Cursor) -> Result<Expr> {
         };
         let (l, r) = (Box::new(left), Box::new(product(cursor)?));
         let kind = ExprKind::Arithmetic { op, left: l, right: r };
-        left = Expr { kind, span: cursor.since(start) };
+        left = built(cursor, kind, start)?;
     }
 }
 
@@ -155,7 +179,7 @@ fn product(cursor: &mut Cursor) -> Result<Expr> {
         cursor.take();
         let (l, r) = (Box::new(left), Box::new(sign(cursor)?));
         let kind = ExprKind::Arithmetic { op, left: l, right: r };
-        left = Expr { kind, span: cursor.since(start) };
+        left = built(cursor, kind, start)?;
     }
 }
 
@@ -163,11 +187,11 @@ fn sign(cursor: &mut Cursor) -> Result<Expr> {
     let start = cursor.start();
     if cursor.accept_symbol("-") {
         if let Some(literal) = number(cursor, true)? {
-            let span = cursor.since(start);
-            return postfix(cursor, Expr { kind: ExprKind::Literal(literal), span });
+            let literal = built(cursor, ExprKind::Literal(literal), start)?;
+            return postfix(cursor, literal);
         }
         let inner = cursor.nested(sign)?;
-        return Ok(Expr { kind: ExprKind::Negate(Box::new(inner)), span: cursor.since(start) });
+        return built(cursor, ExprKind::Negate(Box::new(inner)), start);
     }
     if cursor.accept_symbol("+") {
         return cursor.nested(sign);
@@ -183,12 +207,12 @@ fn postfix(cursor: &mut Cursor, mut base: Expr) -> Result<Expr> {
             let index = Box::new(expression(cursor)?);
             cursor.expect_symbol("]")?;
             let kind = ExprKind::Subscript { base: Box::new(base), index };
-            base = Expr { kind, span: cursor.since(start) };
+            base = built(cursor, kind, start)?;
         } else if cursor.is_symbol("->") && !cursor.is_symbol_ahead(1, "*") {
             cursor.take();
             let name = cursor.field_name()?;
             let kind = ExprKind::Field { base: Box::new(base), name };
-            base = Expr { kind, span: cursor.since(start) };
+            base = built(cursor, kind, start)?;
         } else {
             return Ok(base);
         }
@@ -252,13 +276,13 @@ fn primary(cursor: &mut Cursor) -> Result<Expr> {
     } else {
         name_or_call(cursor)?
     };
-    Ok(Expr { kind, span: cursor.since(start) })
+    built(cursor, kind, start)
 }
 
 fn parenthesised(cursor: &mut Cursor) -> Result<Expr> {
     let start = cursor.start();
     if let Some(kind) = lambda(cursor)? {
-        return Ok(Expr { kind, span: cursor.since(start) });
+        return built(cursor, kind, start);
     }
     cursor.expect_symbol("(")?;
     if cursor.is_word("SELECT") {
@@ -266,7 +290,7 @@ fn parenthesised(cursor: &mut Cursor) -> Result<Expr> {
     }
     let inner = expression(cursor)?;
     cursor.expect_symbol(")")?;
-    Ok(Expr { kind: inner.kind, span: cursor.since(start) })
+    built(cursor, inner.kind, start)
 }
 
 fn case(cursor: &mut Cursor) -> Result<ExprKind> {

@@ -161,6 +161,19 @@ fn deep_nesting_is_refused_and_not_a_crash() {
     assert!(parse(&text).unwrap_err().message.contains("nested more than"));
     let text = format!("SELECT {}1 FROM s;", "- ".repeat(5000));
     assert!(parse(&text).unwrap_err().message.contains("nested more than"));
+    for chain in ["+ 1", "|| 'x'", "* 2", "[1]", "->a", " IS NULL", " = 1"] {
+        let text = format!("SELECT a {} FROM s;", chain.repeat(100_000));
+        assert!(parse(&text).unwrap_err().message.contains("nests more than"), "{chain}");
+    }
+}
+
+#[test]
+fn any_number_of_conditions_may_stand_side_by_side() {
+    for word in ["AND", "OR"] {
+        let many = format!(" {word} a = 1").repeat(20_000);
+        let parsed = parse(&format!("SELECT a FROM s WHERE a = 1{many} EMIT CHANGES;"));
+        assert_eq!(parsed.unwrap().len(), 1, "{word}");
+    }
 }
 
 #[test]
