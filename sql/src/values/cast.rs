@@ -198,6 +198,10 @@ mod tests {
         check(text(stamp), SqlType::String, SqlType::Timestamp, Ok(stamp));
         let east = "2022-04-28T21:44:47+01:00";
         check(text(east), SqlType::String, SqlType::Timestamp, Ok("2022-04-28T20:44:47.000"));
+        for zone in ["+0199999999999999999", "+99:00", "+01:75", "-"] {
+            let odd = format!("2022-04-28T21:44:47{zone}");
+            assert!(cast(&text(&odd), &SqlType::String, &SqlType::Timestamp).is_err(), "{odd}");
+        }
         check(text("12:30"), SqlType::String, SqlType::Time, Ok("12:30"));
         check(text("1970-01-03"), SqlType::String, SqlType::Date, Ok("1970-01-03"));
     }

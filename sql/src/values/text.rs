@@ -123,7 +123,8 @@ fn parse_zone(text: &str) -> Option<i64> {
     let hours: i64 = digits.get(..2)?.parse().ok()?;
     let minutes: i64 =
         digits.get(2..).filter(|m| !m.is_empty()).map_or(Some(0), |m| m.parse().ok())?;
-    Some(sign * (hours * 60 + minutes) * 60_000)
+    let is_zone = (0..=18).contains(&hours) && (0..60).contains(&minutes);
+    is_zone.then(|| sign * (hours * 60 + minutes) * 60_000)
 }
 
 pub(crate) fn parse_date(text: &str) -> Result<i32, String> {

@@ -130,7 +130,8 @@ fn parse(v: &[Value]) -> Result<i64, String> {
 
 fn convert_zone(v: &[Value]) -> Outcome {
     let shift = zone(v, 2)? - zone(v, 1)?;
-    Ok(Value::Timestamp(bigint(&v[0])? + shift * 1000))
+    let moved = bigint(&v[0])?.checked_add(shift * 1000);
+    moved.map(Value::Timestamp).ok_or_else(too_far)
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -173,9 +174,13 @@ fn shift(v: &[Value], sign: i64) -> Outcome {
                 Some(by) => amount.checked_mul(by).and_then(|by| start.checked_add(by)),
                 None => Some(months_later(start, &unit, amount)?),
             };
-            moved.map(Value::Timestamp).ok_or_else(|| "the timestamp is too far away".to_owned())
+            moved.map(Value::Timestamp).ok_or_else(too_far)
         }
     }
+}
+
+fn too_far() -> String {
+    "the timestamp is too far away".to_owned()
 }
 
 fn bad_unit(unit: &str) -> String {
