@@ -33,6 +33,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The broker, the registry or the disk failed.
     Server,
+    /// As many push queries run as may run.
+    TooManyQueries,
     /// The engine is stopping.
     Stopping,
 }

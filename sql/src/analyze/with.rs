@@ -270,24 +270,24 @@ impl<'a> With<'a> {
 
     /// What the clause says about the topic.
     pub(crate) fn topic(&self) -> Result<TopicWish> {
-        let positive = |name: &str| -> Result<Option<i64>> {
-            let value = self.whole(name)?;
-            match value {
-                Some(n) if n < 1 && !(name == "REPLICAS" && n == -1) => {
-                    let message =
-                        format!("Invalid value for property {name}: {n} must be 1 or more");
-                    Err(SqlError::statement(message).at(self.span(name).unwrap_or_default()))
-                }
-                other => Ok(other),
-            }
-        };
-        let small = |value: Option<i64>| value.and_then(|n| i32::try_from(n).ok());
         Ok(TopicWish {
             name: self.text("KAFKA_TOPIC")?,
-            partitions: small(positive("PARTITIONS")?),
-            replicas: small(positive("REPLICAS")?).and_then(|n| i16::try_from(n).ok()),
+            partitions: self.count("PARTITIONS", |n| n >= 1)?,
+            replicas: self.count("REPLICAS", |n| n >= 1 || n == -1)?,
             retention_ms: self.whole("RETENTION_MS")?,
         })
+    }
+
+    /// A number that `fits` takes, and its type can hold.
+    fn count<N: TryFrom<i64>>(&self, name: &str, fits: fn(i64) -> bool) -> Result<Option<N>> {
+        let Some(value) = self.whole(name)? else { return Ok(None) };
+        let count = Some(value).filter(|n| fits(*n)).and_then(|n| N::try_from(n).ok());
+        let invalid = || {
+            let reason = if value < 1 { "must be 1 or more" } else { "is too large" };
+            let message = format!("Invalid value for property {name}: {value} {reason}");
+            SqlError::statement(message).at(self.span(name).unwrap_or_default())
+        };
+        count.map(Some).ok_or_else(invalid)
     }
 }
 

@@ -6,11 +6,14 @@ mod statements;
 mod streaming;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,7 +28,11 @@ pub struct Server {
     address: SocketAddr,
     stop: CancellationToken,
     tracker: TaskTracker,
+    serving: AbortHandle,
 }
+
+/// How long a shutdown waits for answers that nobody reads.
+const GRACE: Duration = Duration::from_secs(5);
 
 impl Server {
     /// Binds (port 0: any free one) and serves from then on.
@@ -38,14 +45,14 @@ impl Server {
         let tracker = TaskTracker::new();
         let stopped = stop.clone();
         let app = router(engine);
-        tracker.spawn(async move {
+        let serving = tracker.spawn(async move {
             let serve = axum::serve(listener, app)
                 .with_graceful_shutdown(async move { stopped.cancelled().await });
             if let Err(error) = serve.await {
                 tracing::error!(%error, "the SQL listener failed");
             }
         });
-        Ok(Self { address, stop, tracker })
+        Ok(Self { address, stop, tracker, serving: serving.abort_handle() })
     }
 
     /// The address that it listens on.
@@ -53,12 +60,16 @@ impl Server {
         self.address
     }
 
-    /// Stops accepting, and waits for requests under way. Shut the engine down first or beside:
-    /// it ends push queries, whose requests would go on for ever.
+    /// Stops accepting, and waits for requests under way, though not long for a client that does
+    /// not read its answer. Shut the engine down first or beside: it ends push queries, whose
+    /// requests would go on for ever.
     pub async fn shutdown(&self) {
         self.stop.cancel();
         self.tracker.close();
-        self.tracker.wait().await;
+        if timeout(GRACE, self.tracker.wait()).await.is_err() {
+            tracing::warn!("a client kept its connection open; it is closed now");
+            self.serving.abort();
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use super::error::{MEDIA_TYPE, bad_request, body, json_body, response};
 use super::statements::Request;
 use crate::engine::{Engine, Outcome, header_schema};
 use crate::error::{ErrorKind, SqlError};
+use crate::parser;
+use crate::parser::ast::{Parsed, Statement};
 use crate::query::rows::{PrintStream, QueryStream, ResultColumn, RowEvent};
 
 /// The media type of /query-stream unless the client asks for JSON.
@@ -59,19 +61,34 @@ async fn answer(engine: &Engine, bytes: &[u8], shape: Shape) -> Response {
         Err(message) => return bad_request(&message),
     };
     let text = request.text();
-    let wrong = || {
-        let message = "Expected exactly one SELECT or PRINT statement; send others to /ksql";
-        let error = SqlError::new(ErrorKind::WrongEndpoint, message);
-        response(&error, &text, &text, Vec::new())
-    };
+    let refuse = |error: &SqlError| response(error, &text, &text, Vec::new());
+    if let Err(error) = only_query(&text) {
+        return refuse(&error);
+    }
     match engine.execute(&text, &request.properties()).await {
         Err(failed) => response(&failed.error, &text, &failed.statement, Vec::new()),
         Ok(mut outcomes) => match (outcomes.pop(), outcomes.is_empty()) {
             (Some(Outcome::Rows(rows)), true) => streamed(rows, shape, &text),
             (Some(Outcome::Print(lines)), true) => printed(lines),
-            _ => wrong(),
+            _ => refuse(&not_one_query()),
         },
     }
+}
+
+fn not_one_query() -> SqlError {
+    let message = "Expected exactly one SELECT or PRINT statement; send others to /ksql";
+    SqlError::new(ErrorKind::WrongEndpoint, message)
+}
+
+/// Refuses, before anything is carried out, what is not one query, with SETs before it at most.
+fn only_query(text: &str) -> Result<(), SqlError> {
+    let mut statements = parser::parse(text)?;
+    let last = statements.pop().map(|last| last.statement);
+    let is_query = matches!(last, Some(Statement::Select(_) | Statement::Print(_)));
+    let is_setting = |parsed: &Parsed| {
+        matches!(parsed.statement, Statement::Set { .. } | Statement::Unset { .. })
+    };
+    if is_query && statements.iter().all(is_setting) { Ok(()) } else { Err(not_one_query()) }
 }
 
 fn streamed(query: QueryStream, shape: Shape, text: &str) -> Response {

@@ -18,6 +18,9 @@ use crate::query::push::PushContext;
 use crate::query::rows::{PrintStream, QueryStream};
 use crate::query::{print, pull, push};
 
+/// The most push queries that run at once.
+const MAX_PUSH_QUERIES: usize = 100;
+
 /// What a statement answers.
 #[derive(Debug)]
 pub enum Outcome {
@@ -166,7 +169,7 @@ impl Shared {
         let until_end = query.emit == Emit::Unstated;
         let start = if until_end { streams::StartFrom::Earliest } else { session.start() };
         let stop = self.stop.child_token();
-        self.transient().insert(id.clone(), stop.clone());
+        admit(&mut self.transient(), &id, &stop)?;
         let context = PushContext {
             runtime: &self.runtime,
             schemas: Arc::clone(&self.schemas),
@@ -276,5 +279,39 @@ impl Shared {
     /// A currentStatus entity for a definition.
     pub(crate) fn done(&self, text: &str, command: &str, message: &str) -> Outcome {
         Outcome::Entity(entity::status(text, command, message, self.catalog().sequence()))
+    }
+}
+
+/// Puts a push query on the list. Each holds clients, and a thread while its reader is slow.
+fn admit(
+    transient: &mut HashMap<String, CancellationToken>,
+    id: &str,
+    stop: &CancellationToken,
+) -> Result<(), SqlError> {
+    if transient.len() >= MAX_PUSH_QUERIES {
+        let message = format!(
+            "Not executing statement as the number of running push queries would exceed the limit \
+             of {MAX_PUSH_QUERIES}. TERMINATE one, or close its connection, first."
+        );
+        return Err(SqlError::new(ErrorKind::TooManyQueries, message));
+    }
+    transient.insert(id.to_owned(), stop.clone());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_push_queries_are_admitted() {
+        let (mut running, stop) = (HashMap::new(), CancellationToken::new());
+        for query in 0..MAX_PUSH_QUERIES {
+            assert_eq!(admit(&mut running, &query.to_string(), &stop), Ok(()));
+        }
+        let refused = admit(&mut running, "one more", &stop).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::TooManyQueries);
+        running.remove("7");
+        assert_eq!(admit(&mut running, "one more", &stop), Ok(()));
     }
 }

@@ -131,18 +131,11 @@ impl Engine {
     }
 }
 
-/// Stops a query's application, and waits for readers of its state that still hold it.
+/// Stops a query's application.
 pub(crate) async fn close(query: Running) {
     let Some(handle) = query.handle else { return };
-    match Arc::try_unwrap(handle) {
-        Ok(handle) => {
-            if let Err(error) = handle.close().await {
-                tracing::warn!(query = %query.query.id, %error, "a query had failed");
-            }
-        }
-        Err(_still_read) => {
-            tracing::debug!(query = %query.query.id, "a query ends with its last reader");
-        }
+    if let Err(error) = handle.stop().await {
+        tracing::warn!(query = %query.query.id, %error, "a query had failed");
     }
 }
 

@@ -24,17 +24,10 @@ struct Pending {
 /// Applies all commands, then starts the queries that are left, in the order of their creation.
 pub(super) async fn replay(shared: &Arc<Shared>, commands: Vec<Command>) -> Result<(), SqlError> {
     let mut pending: IndexMap<String, Pending> = IndexMap::new();
-    let ended: HashSet<String> = commands
-        .iter()
-        .filter_map(|c| match &c.change {
-            Change::Terminate { id } => Some(id.clone()),
-            _ => None,
-        })
-        .collect();
-    for command in &commands {
+    for (command, lives) in commands.iter().zip(lives(&commands)) {
         let mut reads = Vec::new();
         if let Change::CreateQuery { id, sink, from_earliest, .. } = &command.change
-            && !ended.contains(id)
+            && lives
         {
             match planned(shared, command).await {
                 Ok(mut query) => {
@@ -82,6 +75,26 @@ pub(super) async fn replay(shared: &Arc<Shared>, commands: Vec<Command>) -> Resu
         }
     }
     Ok(())
+}
+
+/// For each command, whether it makes a query that is not terminated later. An id may be used
+/// again once its query is.
+fn lives(commands: &[Command]) -> Vec<bool> {
+    let mut ended = HashSet::new();
+    let mut lives: Vec<bool> = commands
+        .iter()
+        .rev()
+        .map(|command| match &command.change {
+            Change::Terminate { id } => {
+                ended.insert(id.as_str());
+                false
+            }
+            Change::CreateQuery { id, .. } => !ended.remove(id.as_str()),
+            _ => false,
+        })
+        .collect();
+    lives.reverse();
+    lives
 }
 
 /// The query of a command, planned over the catalog as it was then.

@@ -26,16 +26,41 @@ pub(crate) struct Topics {
 impl Topics {
     /// How many partitions a topic has; none if it does not exist.
     pub(crate) async fn partitions(&self, topic: &str) -> Result<Option<i32>> {
+        let replicas = self.replicas(topic).await?;
+        Ok(replicas.and_then(|replicas| i32::try_from(replicas.len()).ok()))
+    }
+
+    /// How many replicas each partition of a topic has; none if the topic does not exist.
+    async fn replicas(&self, topic: &str) -> Result<Option<Vec<usize>>> {
         if !self.admin.topic_exists(topic).await.map_err(SqlError::server)? {
             return Ok(None);
         }
         let mut found =
             self.admin.describe_topics(&[topic.to_owned()]).await.map_err(SqlError::server)?;
         match found.remove(topic) {
-            Some(Ok(topic)) => Ok(i32::try_from(topic.partitions.len()).ok()),
+            Some(Ok(topic)) => {
+                Ok(Some(topic.partitions.iter().map(|p| p.replicas.len()).collect()))
+            }
             Some(Err(error)) => Err(SqlError::server(error)),
             None => Ok(None),
         }
+    }
+
+    /// Whether a topic is there; one that is must be as the statement says.
+    async fn is_there(&self, topic: &str, wish: &TopicWish) -> Result<bool> {
+        let Some(replicas) = self.replicas(topic).await? else { return Ok(false) };
+        let found = (replicas.len() as i64, replicas.first().map_or(0, |first| *first as i64));
+        let partitions = wish.partitions.map_or(found.0, i64::from);
+        let factor = wish.replicas.filter(|factor| *factor >= 0).map_or(found.1, i64::from);
+        if (partitions, factor) == found {
+            return Ok(true);
+        }
+        Err(SqlError::statement(format!(
+            "A Kafka topic with the name '{topic}' already exists, with different \
+             partition/replica configuration than required. KSQL expects {partitions} partitions \
+             (topic has {}), and {factor} replication factor (topic has {}).",
+            found.0, found.1
+        )))
     }
 
     /// Makes a topic that does not exist; one that does is left as it is.
@@ -61,7 +86,7 @@ impl Topics {
 
     /// What a CREATE over a topic wants: that it is there, or is made where PARTITIONS is stated.
     pub(crate) async fn ensure_source(&self, topic: &str, wish: &TopicWish) -> Result<()> {
-        if self.partitions(topic).await?.is_some() {
+        if self.is_there(topic, wish).await? {
             return Ok(());
         }
         let Some(partitions) = wish.partitions else {
@@ -80,7 +105,7 @@ impl Topics {
         wish: &TopicWish,
         (first_source, is_table): (&str, bool),
     ) -> Result<()> {
-        if self.partitions(topic).await?.is_some() {
+        if self.is_there(topic, wish).await? {
             return Ok(());
         }
         let partitions = match wish.partitions {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use client::schema_registry::SchemaRegistry;
-use formats::avro::Schema as AvroSchema;
+use client::schema_registry::{RegisteredSchema, SchemaRegistry};
+use formats::avro::{Schema as AvroSchema, Validation};
 use tokio::runtime::Handle;
 
 /// Why a schema could not be had.
@@ -44,8 +44,9 @@ impl HttpSchemas {
         Ok(Self { registry, runtime: Handle::current(), parsed: Mutex::default() })
     }
 
-    fn parse(&self, id: u32, text: &str) -> Result<Arc<AvroSchema>, SchemaFailure> {
-        let schema = AvroSchema::parse(text)
+    fn parse(&self, id: u32, found: &RegisteredSchema) -> Result<Arc<AvroSchema>, SchemaFailure> {
+        let references: Vec<&str> = found.references.iter().map(String::as_str).collect();
+        let schema = AvroSchema::parse_with(&found.text, &references, Validation::Lenient)
             .map_err(|e| SchemaFailure::Refused(format!("schema {id} is not Avro: {e}")))?;
         let schema = Arc::new(schema);
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,13 +70,13 @@ impl Schemas for HttpSchemas {
             return Ok(known);
         }
         let found = self.runtime.block_on(self.registry.schema(id)).map_err(|e| failure(&e))?;
-        self.parse(id, &found.text)
+        self.parse(id, &found)
     }
 
     fn latest(&self, subject: &str) -> Result<Option<(u32, Arc<AvroSchema>)>, SchemaFailure> {
         match self.runtime.block_on(self.registry.latest(subject)) {
             Ok(found) => {
-                let schema = self.parse(found.id, &found.schema.text)?;
+                let schema = self.parse(found.id, &found.schema)?;
                 Ok(Some((found.id, schema)))
             }
             Err(error) if error.is_not_found() => Ok(None),

@@ -140,3 +140,53 @@ async fn mistakes_are_shown_with_their_place() {
     engine.shutdown().await;
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_is_used_again_names_a_running_query_after_a_restart() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    run(&engine, ORDERS).await;
+    let create = "CREATE STREAM copy (id INT KEY, item VARCHAR, amount DOUBLE) \
+                  WITH (kafka_topic='copy', value_format='JSON', partitions=2);";
+    run(&engine, create).await;
+    let insert = "INSERT INTO copy WITH (QUERY_ID='feed') SELECT * FROM orders;";
+    run(&engine, &format!("{insert} TERMINATE FEED; {insert}")).await;
+    engine.shutdown().await;
+
+    let engine = cluster.engine().await;
+    let queries = entity(&engine, "SHOW QUERIES;").await;
+    assert_eq!(queries["queries"][0]["id"], "FEED");
+    assert_eq!(queries["queries"][0]["state"], "RUNNING");
+    run(&engine, "INSERT INTO orders VALUES (1, 'pen', 1.5);").await;
+    let select = "SELECT item FROM copy EMIT CHANGES LIMIT 1;";
+    assert_eq!(rows(&engine, select).await, ["[\"pen\"]"]);
+    run(&engine, "TERMINATE FEED;").await;
+    engine.shutdown().await;
+
+    let engine = cluster.engine().await;
+    assert_eq!(entity(&engine, "SHOW QUERIES;").await["queries"], json!([]));
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_not_as_a_statement_says_is_refused() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    cluster.create_topic("there", 2).await;
+    let create = |with: &str| {
+        format!("CREATE STREAM s (v INT) WITH (kafka_topic='there', value_format='JSON'{with});")
+    };
+    let message = refused(&engine, &create(", partitions=3")).await;
+    assert!(message.contains("expects 3 partitions (topic has 2)"), "{message}");
+    let message = refused(&engine, &create(", partitions=2, replicas=3")).await;
+    assert!(message.contains("3 replication factor (topic has 1)"), "{message}");
+    let message = refused(&engine, &create(", partitions=3000000000")).await;
+    assert!(message.contains("PARTITIONS: 3000000000 is too large"), "{message}");
+    run(&engine, &create(", partitions=2, replicas=1")).await;
+    let sink = "CREATE STREAM o WITH (kafka_topic='there', partitions=1) AS SELECT v FROM s;";
+    let message = refused(&engine, sink).await;
+    assert!(message.contains("expects 1 partitions (topic has 2)"), "{message}");
+    engine.shutdown().await;
+    cluster.stop().await;
+}

@@ -47,6 +47,14 @@ async fn the_rest_api_speaks_as_ksqldb_does() {
     let header: Json = serde_json::from_str(lines[0]).unwrap();
     assert_eq!(header["columnTypes"], json!(["STRING"]));
     assert_eq!(lines[1..], ["[\"x\"]"]);
+
+    let create = "CREATE STREAM r (v INT) \
+                  WITH (kafka_topic='r', value_format='JSON', partitions=1);";
+    for wrong in [create.to_owned(), format!("{create} SELECT * FROM s EMIT CHANGES LIMIT 1;")] {
+        let (status, body) = post(&format!("{url}/query"), json!({"ksql": wrong})).await;
+        assert!(status == 400 && body.contains("\"error_code\":40002"), "{body}");
+        assert!(refused(&engine, "DESCRIBE r;").await.contains('R'), "nothing was done");
+    }
     engine.shutdown().await;
     server.shutdown().await;
     cluster.stop().await;
