@@ -165,7 +165,7 @@ impl Prepared {
         }
         let own = crc32c::crc32c(&header[CHECKED_FROM..]);
         let crc = (0..32)
-            .filter(|bit| own >> bit & 1 == 1)
+            .filter(|bit| (own >> bit) & 1 == 1)
             .fold(self.records_crc, |crc, bit| crc ^ self.shifted[bit]);
         header[CRC].copy_from_slice(&crc.to_be_bytes());
         header
