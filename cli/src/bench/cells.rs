@@ -152,7 +152,7 @@ fn counted(count: usize, noun: &str) -> String {
 }
 
 fn bytes(count: usize) -> String {
-    if count % 1024 == 0 { format!("{} KiB", count / 1024) } else { format!("{count} B") }
+    if count.is_multiple_of(1024) { format!("{} KiB", count / 1024) } else { format!("{count} B") }
 }
 
 /// With commas between the thousands.
@@ -160,7 +160,7 @@ pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -44,7 +44,7 @@ mod tests {
             let below = values.iter().filter(|value| **value < middle).count();
             let above = values.iter().filter(|value| **value > middle).count();
             prop_assert!(below * 2 <= values.len() && above * 2 <= values.len());
-            let mut turned = values.clone();
+            let mut turned = values;
             turned.reverse();
             prop_assert_eq!(median(&turned), Some(middle));
         }

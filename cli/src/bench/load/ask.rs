@@ -82,7 +82,6 @@ impl Asking {
         let request = ApiVersionsRequest {
             client_software_name: CLIENT_ID.to_owned(),
             client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..Default::default()
         };
         check("ApiVersions", self.ask(3, &request)?.error_code)
     }
@@ -176,7 +175,6 @@ impl Asking {
             partition_index,
             current_leader_epoch: -1,
             timestamp: LATEST,
-            ..Default::default()
         });
         let asked = ListOffsetsTopic { name: topic.name.clone(), partitions: partitions.collect() };
         let request = ListOffsetsRequest {
