@@ -161,7 +161,7 @@ impl Tree {
     /// The folder that a path is in, and its last name.
     fn parent(&self, path: &Path) -> io::Result<(usize, String)> {
         let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
-        let folder = self.find(path.parent().unwrap_or(Path::new("")))?;
+        let folder = self.find(path.parent().unwrap_or_else(|| Path::new("")))?;
         self.names(folder)?;
         Ok((folder, name.to_string_lossy().into_owned()))
     }

@@ -118,11 +118,10 @@ impl MetadataLog {
         self.undo_failed(now_ms)?;
         let before = self.log.log_end_offset();
         let append = LeaderAppend { leader_epoch: self.epoch, origin: Origin::Coordinator, now_ms };
-        let appended = self.log.append_as_leader(&bytes, append).map_err(|problem| {
-            if let AppendError::Storage(problem) = &problem {
+        let appended = self.log.append_as_leader(&bytes, append).inspect_err(|problem| {
+            if let AppendError::Storage(problem) = problem {
                 self.dir.storage_failed(problem);
             }
-            problem
         })?;
         if let Err(problem) = self.log.flush(now_ms) {
             self.dir.storage_failed(&problem);

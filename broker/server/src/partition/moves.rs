@@ -91,7 +91,7 @@ enum Stage {
 #[derive(Debug)]
 enum Outcome {
     /// The copy is the partition; this is its old log.
-    Moved(Log),
+    Moved(Box<Log>),
     /// Given up, or the partition was deleted.
     Over,
     /// The broker stops.
@@ -478,7 +478,7 @@ fn switch(
         future.promote(source, now_ms)
     });
     match switched {
-        Ok(Some(old)) => Ok(Outcome::Moved(old)),
+        Ok(Some(old)) => Ok(Outcome::Moved(Box::new(old))),
         Ok(None) => {
             remove_folder(target, &folder);
             Ok(Outcome::Over)
