@@ -28,6 +28,10 @@ pub(crate) const WRITE_PIECES: usize = 64;
 /// The most of a file that one call sends before other connections of the thread have their turn.
 pub(crate) const SEND_STEP: usize = 1024 * 1024;
 
+/// After requests of so many bytes a connection lets the others of its thread have their turn: a
+/// client that sends without a pause would keep them waiting for its own sake.
+pub(crate) const TURN_BYTES: usize = 512 * 1024;
+
 /// Producer ids that are taken from the metadata log at once.
 pub(crate) const PRODUCER_ID_BLOCK: i64 = 1000;
 

@@ -36,7 +36,7 @@ pub(crate) use self::frame::FrameError;
 use self::frame::FrameReader;
 pub(crate) use self::stream::Stream;
 use crate::dispatch::{self, Outcome, Peer};
-use crate::limits::{DRAIN, IN_FLIGHT_PER_CONNECTION};
+use crate::limits::{DRAIN, IN_FLIGHT_PER_CONNECTION, TURN_BYTES};
 use crate::services::Services;
 
 /// What a connection needs to know beyond its stream.
@@ -59,6 +59,7 @@ pub(crate) async fn serve(
         queue: VecDeque::new(),
         held: None,
         bytes_in_flight: limits.request_bytes,
+        bytes_this_turn: 0,
         peer,
         services,
     };
@@ -86,6 +87,8 @@ struct Connection {
     held: Option<Bytes>,
     /// No more is read while running requests are of more bytes than one request may have.
     bytes_in_flight: usize,
+    /// Of the requests since other connections had their turn.
+    bytes_this_turn: usize,
     peer: Arc<Peer>,
     services: Arc<Services>,
 }
@@ -122,6 +125,11 @@ impl Connection {
             }
             if let Err(reason) = started {
                 return reason;
+            }
+            if self.bytes_this_turn >= TURN_BYTES {
+                self.bytes_this_turn = 0;
+                // Sockets that have become ready meanwhile are looked for as well.
+                tokio::task::yield_now().await;
             }
             if self.held.as_ref().is_some_and(|frame| self.may_start(frame)) {
                 continue;
@@ -191,6 +199,7 @@ impl Connection {
 
     fn start(&mut self, frame: Bytes) -> Result<(), Reason> {
         let (beside, bytes) = (dispatch::runs_beside(&frame), frame.len());
+        self.bytes_this_turn += bytes;
         let started = dispatch::start(frame, self.peer.clone(), self.services.clone());
         let mut future = started.map_err(|refusal| refusal.to_string())?;
         // The first poll happens here, in the order of the requests. It may not register a waker
