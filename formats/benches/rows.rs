@@ -2,8 +2,9 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use formats::{Field, Format, RowDecoder, RowEncoder, Schema, Type, Wrapping, avro};
 
 const ROWS: usize = 1000;
@@ -38,7 +39,7 @@ fn decode(decoder: &mut RowDecoder, records: &[Vec<u8>]) {
     black_box(decoder.finish());
 }
 
-fn main() {
+fn rows(criterion: &mut Criterion) {
     let fields = fields();
     let json = json_records();
     let mut json_decoder =
@@ -67,23 +68,22 @@ fn main() {
         RowDecoder::new(Format::Avro, &fields, Wrapping::Record).expect("a decoder");
     avro_decoder.add_writer(1, schema);
 
-    measure("decode json", || decode(&mut json_decoder, &json));
-    measure("decode avro", || decode(&mut avro_decoder, &avro));
-    measure("encode json", || drop(black_box(encode(&json_encoder))));
-    measure("encode avro", || drop(black_box(encode(&avro_encoder))));
+    let mut group = criterion.benchmark_group("rows");
+    group.throughput(Throughput::Elements(ROWS as u64));
+    group.bench_function("decode json", |bencher| {
+        bencher.iter(|| decode(&mut json_decoder, &json));
+    });
+    group.bench_function("decode avro", |bencher| {
+        bencher.iter(|| decode(&mut avro_decoder, &avro));
+    });
+    group.bench_function("encode json", |bencher| bencher.iter(|| encode(&json_encoder)));
+    group.bench_function("encode avro", |bencher| bencher.iter(|| encode(&avro_encoder)));
+    group.finish();
 }
 
-/// Runs for about two seconds and prints rows a second, of the fastest tenth of a second.
-fn measure(name: &str, mut run: impl FnMut()) {
-    let slice = Duration::from_millis(100);
-    let mut best = 0.0f64;
-    for _ in 0..20 {
-        let (start, mut rounds) = (Instant::now(), 0usize);
-        while start.elapsed() < slice {
-            run();
-            rounds += 1;
-        }
-        best = best.max((rounds * ROWS) as f64 / start.elapsed().as_secs_f64());
-    }
-    println!("{name:<12} {best:>12.0} rows/s");
+criterion_group! {
+    name = benches;
+    config = Criterion::default().measurement_time(Duration::from_secs(2)).sample_size(20);
+    targets = rows
 }
+criterion_main!(benches);

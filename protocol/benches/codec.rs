@@ -1,10 +1,9 @@
-//! How fast messages and batches go through: `cargo bench -p protocol`. Each line is the best of
-//! several runs, since noise only ever adds.
+//! How fast messages and batches go through: `cargo bench -p protocol`.
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use protocol::frame::{encode_request, encode_response};
 use protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -14,27 +13,8 @@ use protocol::record::{
 };
 use protocol::{Message, Reader};
 
-const RUNS: usize = 7;
-const RUN: Duration = Duration::from_millis(60);
 const PARTITIONS: usize = 100;
 const LIMIT: usize = 1 << 24;
-
-/// Prints the time of one call of `work`, and the rate if it goes through `bytes`.
-fn measure<T>(name: &str, bytes: usize, mut work: impl FnMut() -> T) {
-    let mut best = f64::INFINITY;
-    for _ in 0..RUNS {
-        let start = Instant::now();
-        let mut calls = 0_u32;
-        while start.elapsed() < RUN {
-            black_box(work());
-            calls += 1;
-        }
-        best = best.min(start.elapsed().as_secs_f64() / f64::from(calls));
-    }
-    let rate = bytes as f64 / best / 1e6;
-    let rate = if bytes > 0 { format!("{rate:10.0} MB/s") } else { String::new() };
-    println!("{name:<44} {:12.2} us {rate}", best * 1e6);
-}
 
 fn batch(compression: Compression, records: usize) -> Bytes {
     let options = BatchOptions { codec: compression.into(), ..BatchOptions::default() };
@@ -47,7 +27,7 @@ fn batch(compression: Compression, records: usize) -> Bytes {
     builder.finish()
 }
 
-fn messages() {
+fn messages(criterion: &mut Criterion) {
     let records = batch(Compression::None, 1_000);
     let partition = |index: usize| PartitionProduceData {
         index: index as i32,
@@ -61,8 +41,10 @@ fn messages() {
     let produce = ProduceRequest { topic_data: vec![topic], acks: -1, ..Default::default() };
     let frame = encode_request(&produce, 9, 1, Some("bench")).expect("it fits").into_bytes();
     let body = frame.slice(frame.len() - encoded_length(&produce, 9)..);
-    measure("decode Produce 9, 100 partitions", 0, || {
-        ProduceRequest::decode(&mut Reader::new(body.clone()), 9).expect("it is whole")
+    criterion.bench_function("messages/decode Produce 9, 100 partitions", |bencher| {
+        bencher.iter(|| {
+            ProduceRequest::decode(&mut Reader::new(body.clone()), 9).expect("it is whole")
+        });
     });
 
     let length = records.len();
@@ -76,8 +58,8 @@ fn messages() {
         ..FetchableTopicResponse::default()
     };
     let fetch = FetchResponse { responses: vec![topic], ..FetchResponse::default() };
-    measure("encode Fetch 13, 100 partitions elsewhere", 0, || {
-        encode_response::<FetchRequest>(&fetch, 13, 1).expect("it fits")
+    criterion.bench_function("messages/encode Fetch 13, 100 partitions elsewhere", |bencher| {
+        bencher.iter(|| encode_response::<FetchRequest>(&fetch, 13, 1).expect("it fits"));
     });
 }
 
@@ -87,21 +69,35 @@ fn encoded_length<M: Message>(message: &M, version: i16) -> usize {
     writer.total_length()
 }
 
-fn batches() {
+fn batches(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("record_batch");
     for (compression, records) in Compression::ALL.into_iter().flat_map(|c| [(c, 1), (c, 1_000)]) {
         let bytes = batch(compression, records);
         let batch = RecordBatch::parse(&bytes).expect("it is whole");
         let plain = batch.payload(LIMIT).expect("it is read").bytes().len();
-        let name = |what: &str| format!("{what} {records} records, {compression}");
-        measure(&name("build"), plain, || self::batch(compression, records));
-        measure(&name("read"), plain, || validate_records(&batch, LIMIT).expect("it is valid"));
+        group.throughput(Throughput::Bytes(plain as u64));
+        group.bench_function(format!("build, {records} records, {compression}"), |bencher| {
+            bencher.iter(|| self::batch(compression, records));
+        });
+        group.bench_function(format!("read, {records} records, {compression}"), |bencher| {
+            bencher.iter(|| validate_records(&batch, LIMIT).expect("it is valid"));
+        });
     }
     let bytes = batch(Compression::None, 1_000);
     let batch = RecordBatch::parse(&bytes).expect("it is whole");
-    measure("check the CRC of 1000 records", bytes.len(), || validate(&batch));
+    group.throughput(Throughput::Bytes(bytes.len() as u64));
+    group.bench_function("check the CRC, 1000 records", |bencher| {
+        bencher.iter(|| validate(&batch));
+    });
+    group.finish();
 }
 
-fn main() {
-    messages();
-    batches();
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(20);
+    targets = messages, batches
 }
+criterion_main!(benches);

@@ -1,5 +1,5 @@
-//! What an append and a read cost: `cargo bench -p broker-log`. Each line is the best of several
-//! runs, since noise only ever adds; the last column counts allocations a call.
+//! What an append, a read and the structures beside the records cost: `cargo bench -p broker-log`.
+//! Of appends and reads the allocations a call are printed as well.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -12,11 +12,13 @@ use broker_log::{
     TopicPartition,
 };
 use bytes::Bytes;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use protocol::record::{BatchBuilder, BatchOptions};
 use uuid::Uuid;
 
-const RUNS: usize = 5;
-const RUN: Duration = Duration::from_millis(100);
+/// Calls over which allocations are counted.
+const COUNTED: u32 = 1000;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -39,23 +41,15 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Prints the time of one call of `work`, and the rate if it goes through `bytes`.
-fn measure<T>(name: &str, bytes: usize, mut work: impl FnMut() -> T) {
-    let mut best = f64::INFINITY;
-    let mut allocations = f64::INFINITY;
-    for _ in 0..RUNS {
-        let (start, before) = (Instant::now(), ALLOCATIONS.load(Ordering::Relaxed));
-        let mut calls = 0_u32;
-        while start.elapsed() < RUN {
-            black_box(work());
-            calls += 1;
-        }
-        let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        best = best.min(start.elapsed().as_secs_f64() / f64::from(calls));
-        allocations = allocations.min(made as f64 / f64::from(calls));
+/// Measures one call of `work`, and says how often it allocates.
+fn measure<T>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut work: impl FnMut() -> T) {
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..COUNTED {
+        black_box(work());
     }
-    let rate = bytes as f64 / best / 1e6;
-    println!("{name:<32} {:8.2} us {rate:8.0} MB/s {allocations:8.3} allocations", best * 1e6);
+    let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    println!("{name}: {:.3} allocations a call", made as f64 / f64::from(COUNTED));
+    group.bench_function(name, |bencher| bencher.iter(&mut work));
 }
 
 fn open(dir: &std::path::Path, name: &str) -> Log {
@@ -75,13 +69,8 @@ fn open(dir: &std::path::Path, name: &str) -> Log {
     log
 }
 
-fn batch(bytes: usize, producer: Option<i32>) -> Bytes {
-    let mut batch = BatchBuilder::new(BatchOptions {
-        producer_id: producer.map_or(-1, |_| 7),
-        producer_epoch: producer.map_or(-1, |_| 0),
-        base_sequence: producer.unwrap_or(-1),
-        ..Default::default()
-    });
+fn batch(bytes: usize) -> Bytes {
+    let mut batch = BatchBuilder::new(BatchOptions::default());
     for _ in 0..bytes.div_ceil(1024) {
         batch.append(0, None, Some(&vec![b'x'; bytes.min(1024)]), &[]);
     }
@@ -127,80 +116,111 @@ fn history(dir: &std::path::Path) -> Log {
     log
 }
 
+fn appends(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("there is a place for temporary files");
+    let mut group = criterion.benchmark_group("append");
+    for bytes in [100, 1024, 16 << 10, 64 << 10, 1 << 20] {
+        let mut log = open(dir.path(), &format!("append-{bytes}"));
+        let batch = batch(bytes);
+        group.throughput(Throughput::Bytes(batch.len() as u64));
+        measure(&mut group, &bytes.to_string(), || append(&mut log, &batch));
+    }
+    group.finish();
+}
+
+fn reads(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("there is a place for temporary files");
+    let mut log = open(dir.path(), "read");
+    let small = batch(1024);
+    while log.size_bytes() < 200 << 20 {
+        append(&mut log, &small);
+    }
+    let end = log.log_end_offset();
+    let mut group = criterion.benchmark_group("read");
+    measure(&mut group, "tail", || read(&log, end - 1));
+    let mut at = 0;
+    measure(&mut group, "anywhere", || {
+        at = (at + 7_919_317) % end;
+        read(&log, at)
+    });
+    group.finish();
+}
+
 /// What is found by the structures beside the records.
-fn lookups(dir: &std::path::Path) {
-    let log = history(dir);
+fn lookups(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("there is a place for temporary files");
+    let log = history(dir.path());
     let mut at = 0;
     let mut next = |limit: i64| {
         at = (at + 7_919_317) % limit;
         at
     };
-    measure("offset index, any offset", 0, || {
-        let offset = next(RECORDS);
-        let request =
-            ReadRequest { offset, max_bytes: 1, upper_bound: RECORDS, min_one_batch: true };
-        log.read(request).expect("the files are there").map_or(0, |slice| slice.length)
-    });
-    measure("time index, any timestamp", 0, || {
-        log.offset_for_timestamp(next(RECORDS)).expect("the files are there")
-    });
-    measure("epoch cache, end of any epoch", 0, || log.epoch_end_offset(next(EPOCHS) as i32));
-    measure("epoch cache, epoch at any offset", 0, || log.epoch_at(next(RECORDS)));
-}
-
-/// Appends of many producers in turns, whose sequences are watched.
-fn producer_state(dir: &std::path::Path, producers: usize) {
-    const EACH: i32 = 200;
-    let mut log = open(dir, &format!("producers-{producers}"));
-    let batch = |producer: usize, base_sequence: i32| {
-        let mut batch = BatchBuilder::new(BatchOptions {
-            producer_id: producer as i64,
-            producer_epoch: 0,
-            base_sequence,
-            ..Default::default()
+    let mut group = criterion.benchmark_group("offset_index");
+    group.bench_function("any offset", |bencher| {
+        bencher.iter(|| {
+            let (offset, upper_bound) = (next(RECORDS), RECORDS);
+            let request = ReadRequest { offset, max_bytes: 1, upper_bound, min_one_batch: true };
+            log.read(request).expect("the files are there").map_or(0, |slice| slice.length)
         });
-        batch.append(0, None, Some(&[b'x'; 100]), &[]);
-        batch.finish()
-    };
-    let batches: Vec<_> = (0..EACH)
-        .flat_map(|sequence| (0..producers).map(move |producer| (producer, sequence)))
-        .map(|(producer, sequence)| batch(producer, sequence))
-        .collect();
-    let begun = Instant::now();
-    for batch in &batches {
-        append(&mut log, batch);
-    }
-    let each = begun.elapsed().as_secs_f64() / batches.len() as f64;
-    println!("{:<32} {:8.2} us", format!("producer state, {producers} producers"), each * 1e6);
+    });
+    group.finish();
+    let mut group = criterion.benchmark_group("time_index");
+    group.bench_function("any timestamp", |bencher| {
+        bencher.iter(|| log.offset_for_timestamp(next(RECORDS)).expect("the files are there"));
+    });
+    group.finish();
+    let mut group = criterion.benchmark_group("leader_epochs");
+    group.bench_function("end of any epoch", |bencher| {
+        bencher.iter(|| log.epoch_end_offset(next(EPOCHS) as i32));
+    });
+    group.bench_function("epoch at any offset", |bencher| {
+        bencher.iter(|| log.epoch_at(next(RECORDS)));
+    });
+    group.finish();
 }
 
-fn main() {
+/// Appends of many idempotent producers in turns, whose sequences are watched. Each sequence may
+/// be sent once, so that the batches are built anew for each round, outside of what is measured.
+fn producer_states(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("there is a place for temporary files");
-    for bytes in [100, 1024, 16 << 10, 64 << 10, 1 << 20] {
-        let mut log = open(dir.path(), &format!("append-{bytes}"));
-        let batch = batch(bytes, None);
-        measure(&format!("append {bytes}"), batch.len(), || append(&mut log, &batch));
-    }
-    let mut log = open(dir.path(), "idempotent");
-    let batches: Vec<_> = (0..500_000).map(|sequence| batch(100, Some(sequence))).collect();
-    let mut next = batches.iter();
-    measure("append 100, idempotent", batches[0].len(), || {
-        append(&mut log, next.next().expect("there are enough for all runs"))
-    });
-    let mut log = open(dir.path(), "read");
-    let small = batch(1024, None);
-    while log.size_bytes() < 200 << 20 {
-        append(&mut log, &small);
-    }
-    let end = log.log_end_offset();
-    measure("read, tail", 0, || read(&log, end - 1));
-    let mut at = 0;
-    measure("read, anywhere", 0, || {
-        at = (at + 7_919_317) % end;
-        read(&log, at)
-    });
-    lookups(dir.path());
+    let mut group = criterion.benchmark_group("producer_states");
     for producers in [1, 1_000] {
-        producer_state(dir.path(), producers);
+        let mut log = open(dir.path(), &format!("producers-{producers}"));
+        let mut sent = 0;
+        group.bench_function(format!("append 100 of {producers} producers"), |bencher| {
+            bencher.iter_custom(|calls| {
+                let mut spent = Duration::ZERO;
+                for _ in 0..calls {
+                    let batch = sequenced(sent % producers, sent / producers);
+                    let begun = Instant::now();
+                    append(&mut log, &batch);
+                    spent += begun.elapsed();
+                    sent += 1;
+                }
+                spent
+            });
+        });
     }
+    group.finish();
 }
+
+fn sequenced(producer: u64, sequence: u64) -> Bytes {
+    let mut batch = BatchBuilder::new(BatchOptions {
+        producer_id: producer as i64,
+        producer_epoch: 0,
+        base_sequence: sequence as i32,
+        ..Default::default()
+    });
+    batch.append(0, None, Some(&[b'x'; 100]), &[]);
+    batch.finish()
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(20);
+    targets = appends, reads, lookups, producer_states
+}
+criterion_main!(benches);
