@@ -63,6 +63,8 @@ otherwise) and is under load for a while before anything counts. Beyond the defa
 - Broker CPU is user and system time of the broker's process, from `/proc`.
 - The floor is a C program without any protocol, run in the same session: bytes from a \
 loopback socket, their CRC-32C, into a file; and a file to a socket by sendfile.
+- What bounds the figures whose aim is not met: [where the broker's time goes]\
+(broker.md#where-the-time-goes).
 ";
 
 fn sessions(page: &mut String, sessions: &[Session]) {
