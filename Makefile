@@ -35,7 +35,7 @@ bench: peers release
 
 ## bench-micro: benchmarks of the structures by themselves, with the release profile
 bench-micro: setup
-	$(CARGO) bench --workspace
+	$(CARGO) bench --manifest-path benches/Cargo.toml
 
 ## conformance: the case runners of ../shared/cases, held against the lists in conformance/
 conformance: build

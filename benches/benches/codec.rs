@@ -1,4 +1,4 @@
-//! How fast messages and batches go through: `cargo bench -p protocol`.
+//! How fast messages and batches go through: `make bench-micro`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What an append, a read and the structures beside the records cost: `cargo bench -p broker-log`.
+//! What an append, a read and the structures beside the records cost: `make bench-micro`.
 //! Of appends and reads the allocations a call are printed as well.
 
 use std::alloc::{GlobalAlloc, Layout, System};

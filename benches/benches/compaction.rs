@@ -1,4 +1,4 @@
-//! What a pass of compaction costs: `cargo bench -p broker-log --bench compaction`. Throughput
+//! What a pass of compaction costs: `make bench-micro`. Throughput
 //! counts the records of the log; each is read once for its key and once more if it may stay.
 
 use std::sync::Arc;

@@ -1,0 +1,1 @@
+//! Only benchmarks are in here: `benches/`, run by `make bench-micro`.
