@@ -64,7 +64,7 @@ pub(crate) const FLUSH_THREADS: usize = 16;
 pub(crate) const LATER_FLUSH_THREADS: usize = 2;
 
 /// How often log dirs are looked at; the numbers below are of these ticks.
-pub(crate) const DIR_TICK: Duration = Duration::from_secs(1);
+pub(crate) const LOG_DIR_CHECK: Duration = Duration::from_secs(1);
 
 /// Between two looks whether a log dir that is well is there.
 pub(crate) const DIR_LOOK_TICKS: u32 = 10;

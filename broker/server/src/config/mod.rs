@@ -10,6 +10,7 @@ mod log;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use broker_log::{FsStore, Store};
 use broker_metadata::config::{
@@ -21,6 +22,7 @@ use thiserror::Error;
 pub use self::listeners::{Listener, ListenerError};
 pub(crate) use self::log::LogConfigs;
 use crate::clock::{Clock, SystemClock};
+use crate::limits::LOG_DIR_CHECK;
 
 /// The node id of a broker that is given none.
 const DEFAULT_NODE_ID: i32 = 1;
@@ -61,11 +63,17 @@ pub struct BrokerConfig {
 pub struct Environment {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    /// How often log dirs are looked at, and those in trouble tried again.
+    pub log_dir_check: Duration,
 }
 
 impl Default for Environment {
     fn default() -> Self {
-        Self { store: Arc::new(FsStore), clock: Arc::new(SystemClock) }
+        Self {
+            store: Arc::new(FsStore),
+            clock: Arc::new(SystemClock),
+            log_dir_check: LOG_DIR_CHECK,
+        }
     }
 }
 

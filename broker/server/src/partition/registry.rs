@@ -1,6 +1,6 @@
 //! All partitions of this broker, kept in step with the metadata image.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use broker_log::{
@@ -80,12 +80,14 @@ impl Partitions {
         topic: &str,
         partition: i32,
     ) -> Result<Arc<Partition>, LeadershipError> {
-        self.get(topic, partition).ok_or_else(|| {
-            match self.offline().contains_key(&TopicPartition::new(topic, partition)) {
-                true => LeadershipError::Offline,
-                false => LeadershipError::Gone,
-            }
-        })
+        if let Some(found) = self.get(topic, partition) {
+            return Ok(found);
+        }
+        if self.offline().contains_key(&TopicPartition::new(topic, partition)) {
+            return Err(LeadershipError::Offline);
+        }
+        // It may have been put into service between the two looks.
+        self.get(topic, partition).ok_or(LeadershipError::Gone)
     }
 
     pub(crate) fn get(&self, topic: &str, partition: i32) -> Option<Arc<Partition>> {
@@ -160,8 +162,8 @@ impl Partitions {
         (same && partition.replicas.contains(&self.node_id)).then_some(partition.leader_epoch)
     }
 
-    /// Creates partitions of a topic that are not open here, and not known to be offline; those
-    /// that are open take their part in a new leader epoch.
+    /// Creates partitions of a topic that are not open here, those too that could not be created
+    /// before; those that are open take their part in a new leader epoch.
     pub(super) fn open_missing(&self, image: &Image, topic: &TopicImage, now_ms: i64) {
         let mut missing = Vec::new();
         for (index, image_of) in (0..).zip(&topic.partitions) {
@@ -169,7 +171,7 @@ impl Partitions {
                 continue;
             }
             match self.find(&topic.name, index) {
-                Err(LeadershipError::Offline) => {}
+                Err(LeadershipError::Offline) if !self.is_uncreated(&topic.name, index) => {}
                 Err(_) => missing.push((index, image_of.leader_epoch)),
                 Ok(present) => {
                     if let Err(problem) = present.lead(image_of.leader_epoch) {
@@ -217,18 +219,20 @@ impl Partitions {
 
     /// Tries again to create what could not be created.
     pub(crate) fn create_missing(&self, image: &Image, now_ms: i64) {
-        let mut topics = Vec::new();
-        self.offline().retain(|id, why| {
-            if *why == Offline::Uncreated {
-                topics.push(id.topic.clone());
-            }
-            *why != Offline::Uncreated
-        });
-        topics.sort();
-        topics.dedup();
-        for topic in topics.iter().filter_map(|name| image.topic(name)) {
+        let uncreated: BTreeSet<_> = self
+            .offline()
+            .iter()
+            .filter(|(_, why)| **why == Offline::Uncreated)
+            .map(|(id, _)| id.topic.clone())
+            .collect();
+        for topic in uncreated.iter().filter_map(|name| image.topic(name)) {
             self.open_missing(image, topic, now_ms);
         }
+    }
+
+    fn is_uncreated(&self, topic: &Arc<str>, partition: i32) -> bool {
+        let id = TopicPartition::new(topic.clone(), partition);
+        self.offline().get(&id) == Some(&Offline::Uncreated)
     }
 
     /// Puts an opened log into service.
@@ -242,13 +246,16 @@ impl Partitions {
         let index =
             usize::try_from(id.partition).expect("a partition of the image is not negative");
         let partition = Arc::new(Partition::new(log, dir.clone(), epoch, rules));
-        self.offline().remove(&id);
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        let places = topics.entry(id.topic).or_default();
-        if places.len() <= index {
-            places.resize(index + 1, None);
+        {
+            let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+            let places = topics.entry(id.topic.clone()).or_default();
+            if places.len() <= index {
+                places.resize(index + 1, None);
+            }
+            places[index] = Some(partition);
         }
-        places[index] = Some(partition);
+        // Only now: at no moment is it neither offline nor in service.
+        self.offline().remove(&id);
     }
 
     /// For each of the new partitions the dir that somebody chose for it, or the one that then has

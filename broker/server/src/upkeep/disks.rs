@@ -8,12 +8,11 @@ use tracing::{error, warn};
 
 use super::janitor::Janitor;
 use super::rounds::every;
-use crate::limits::DIR_TICK;
 use crate::partition::{DataDir, ReopenError, Turn};
 use crate::services::Services;
 
 pub(super) fn start(services: &Arc<Services>, janitor: &Janitor) {
-    every(services, Some(DIR_TICK), |services| {
+    every(services, Some(services.config.environment.log_dir_check), |services| {
         for dir in services.partitions.dirs() {
             look_after(services, dir);
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use broker_log::{MemoryStore, Store};
-use broker_server::{Broker, ManualClock, config};
+use broker_server::{Broker, ManualClock};
 use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::messages::ListOffsetsRequest;
@@ -45,8 +45,8 @@ impl Clocked {
         let pairs: Vec<(&str, &str)> =
             settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let mut config = config_in(Path::new("/data"), &pairs);
-        config.environment =
-            config::Environment { store: Arc::new(store.clone()), clock: clock.clone() };
+        config.environment.store = Arc::new(store.clone());
+        config.environment.clock = clock.clone();
         let broker = Broker::start(config).await.unwrap();
         Self { broker, store, clock, settings }
     }

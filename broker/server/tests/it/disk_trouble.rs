@@ -1,6 +1,7 @@
 //! Disks that are full, broken or gone under a broker that serves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use broker_log::Store;
 use broker_server::Broker;
@@ -9,7 +10,6 @@ use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::{DescribeLogDirsRequest, MetadataRequest};
 use tempfile::TempDir;
 use testkit::disk::{Broken, SimDisk};
-use tokio::time::{Duration, sleep};
 
 use crate::support::{TestBroker, Wire, batch, config_in, create, produce, records_of};
 
@@ -18,6 +18,7 @@ async fn start_on(disk: &SimDisk, dirs: &str) -> Result<TestBroker, String> {
     let dir: TempDir = tempfile::tempdir().unwrap();
     let mut config = config_in(dir.path(), &[("log.dirs", dirs)]);
     config.environment.store = Arc::new(disk.clone()) as Arc<dyn Store>;
+    config.environment.log_dir_check = Duration::from_millis(5);
     let broker = Broker::start(config).await.map_err(|problem| problem.to_string())?;
     Ok(TestBroker { broker, dir })
 }
@@ -28,7 +29,7 @@ async fn produce_until_taken(wire: &mut Wire, topic: &str, partition: i32, value
         let produced = wire.produce(topic, partition, batch(&[value])).await;
         match produced.error_code {
             ErrorCode::None => return produced.base_offset,
-            ErrorCode::KafkaStorageError => sleep(Duration::from_millis(50)).await,
+            ErrorCode::KafkaStorageError => {}
             other => panic!("{other:?}"),
         }
     }
@@ -253,7 +254,6 @@ async fn a_commit_of_the_metadata_that_failed_is_not_true_later() {
             break;
         }
         assert_eq!(created, ErrorCode::KafkaStorageError);
-        sleep(Duration::from_millis(50)).await;
     }
     let disk = disk.after_power_loss(3);
     test.stop().await;

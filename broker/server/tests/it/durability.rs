@@ -3,8 +3,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use broker_server::{Broker, SystemClock, config};
+use broker_server::Broker;
 use protocol::ErrorCode;
 use protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -19,8 +20,8 @@ use crate::support::{Wire, batch, config_in, produce, records_of};
 
 async fn start(disk: &Disk, settings: &[(&str, &str)]) -> Broker {
     let mut config = config_in(Path::new("/data"), settings);
-    config.environment =
-        config::Environment { store: Arc::new(disk.clone()), clock: Arc::new(SystemClock) };
+    config.environment.store = Arc::new(disk.clone());
+    config.environment.log_dir_check = Duration::from_millis(5);
     Broker::start(config).await.unwrap()
 }
 
@@ -125,9 +126,7 @@ async fn a_sync_that_fails_is_told_to_all_that_wait_and_nothing_is_taken_after_i
     assert_eq!(disk.synced("t-0").done, 0);
     // The disk is well again: what it may have dropped is written again before anything is taken.
     disk.set(Gate::Open);
-    while code(&wire.call(9, &produce("t", 0, -1, batch(&["z"]))).await) != ErrorCode::None {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    while code(&wire.call(9, &produce("t", 0, -1, batch(&["z"]))).await) != ErrorCode::None {}
     assert_eq!(visible(&wire.fetch("t", 0, 0, 0).await), (6, 6));
     broker.shutdown().await.unwrap();
 }

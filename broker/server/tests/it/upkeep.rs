@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use broker_log::MemoryStore;
-use broker_server::{Broker, ManualClock, config};
+use broker_server::{Broker, ManualClock};
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::{InitProducerIdRequest, ListOffsetsRequest};
 use protocol::record::{BatchBuilder, BatchOptions};
@@ -16,8 +16,8 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 
 async fn start(store: &MemoryStore, clock: &Arc<ManualClock>, more: &[(&str, &str)]) -> Broker {
     let mut config = config_in(Path::new("/data"), more);
-    config.environment =
-        config::Environment { store: Arc::new(store.clone()), clock: clock.clone() };
+    config.environment.store = Arc::new(store.clone());
+    config.environment.clock = clock.clone();
     Broker::start(config).await.unwrap()
 }
 
