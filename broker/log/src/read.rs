@@ -1,16 +1,13 @@
 //! How records leave the log: as slices of its files.
 
-use std::io;
 use std::os::fd::RawFd;
-use std::sync::Arc;
 
 use crate::batch::HeaderWalk;
-use crate::error::ReadError;
+use crate::error::{ReadError, StorageError};
 use crate::folder::OpenFile;
 use crate::index::OffsetLookup;
 use crate::log::Log;
-use crate::segment::find_batch;
-use crate::store::File;
+use crate::segment::{Segment, find_batch};
 
 /// What to read.
 #[derive(Clone, Copy, Debug)]
@@ -26,23 +23,51 @@ pub struct ReadRequest {
 /// Bytes of a file that may be read or sent without the log's lock.
 #[derive(Clone, Debug)]
 pub struct FileSlice {
-    pub file: Arc<dyn File>,
+    file: OpenFile,
     pub position: u64,
     pub length: usize,
 }
 
 impl FileSlice {
+    /// Another range of the same file.
+    #[must_use]
+    pub fn range(&self, position: u64, length: usize) -> Self {
+        Self { file: self.file.clone(), position, length }
+    }
+
     /// Reads the slice; shorter than `length` only when the log was truncated since.
-    pub fn read(&self) -> io::Result<Vec<u8>> {
+    pub fn read(&self) -> Result<Vec<u8>, StorageError> {
         let mut bytes = vec![0; self.length];
         let read = self.file.read_at(&mut bytes, self.position)?;
         bytes.truncate(read);
         Ok(bytes)
     }
 
+    /// As [`Self::read`], where that does not wait for a disk; else `None`.
+    pub fn read_cached(&self) -> Result<Option<Vec<u8>>, StorageError> {
+        let mut bytes = vec![0; self.length];
+        let read = self.file.handle.read_cached_at(&mut bytes, self.position);
+        let read = read.map_err(self.file.id.failed("read"))?;
+        Ok(read.map(|read| {
+            bytes.truncate(read);
+            bytes
+        }))
+    }
+
+    /// Whether reading or sending the slice would not wait for a disk, as far as can be told
+    /// quickly.
+    pub fn is_cached(&self) -> bool {
+        self.file.handle.is_cached(self.position, self.length)
+    }
+
+    /// Has the slice read into memory. Blocks.
+    pub fn load(&self) -> Result<(), StorageError> {
+        self.file.handle.load(self.position, self.length).map_err(self.file.id.failed("read"))
+    }
+
     /// For `sendfile`; `None` for a log in memory.
     pub fn as_raw_fd(&self) -> Option<RawFd> {
-        self.file.as_raw_fd()
+        self.file.handle.as_raw_fd()
     }
 }
 
@@ -53,12 +78,30 @@ pub struct PreparedRead {
     file: OpenFile,
     /// Where the segment's batches end.
     end: u64,
-    start: OffsetLookup,
+    start: Place,
     /// `None` when the whole segment is below the upper bound.
-    bound: Option<OffsetLookup>,
+    bound: Option<Place>,
     /// The offset to go on from when the segment has no batch at or above the one asked for.
     next_segment: Option<i64>,
     request: ReadRequest,
+}
+
+/// Where the first batch lies that ends at or above an offset.
+#[derive(Debug)]
+enum Place {
+    /// It begins and ends at these positions.
+    Known { start: u64, end: u64 },
+    /// It is to be looked for.
+    Lookup(OffsetLookup),
+}
+
+impl Place {
+    fn of(segment: &Segment, offset: i64) -> Result<Self, StorageError> {
+        Ok(match segment.find_recent(offset) {
+            Some((start, end)) => Self::Known { start, end },
+            None => Self::Lookup(segment.lookup(offset)?),
+        })
+    }
 }
 
 /// What became of a prepared read.
@@ -113,13 +156,12 @@ impl Log {
         let segment = &self.segments[index];
         let segment_end = self.end_of_segment(index);
         let is_last = index + 1 == self.segments.len();
-        let bound =
-            if upper_bound < segment_end { Some(segment.lookup(upper_bound)?) } else { None };
+        let is_bounded = upper_bound < segment_end;
         Ok(Some(PreparedRead {
             file: segment.open_log()?,
             end: segment.size(),
-            start: segment.lookup(offset)?,
-            bound,
+            start: Place::of(segment, offset)?,
+            bound: is_bounded.then(|| Place::of(segment, upper_bound)).transpose()?,
             next_segment: (!is_last).then_some(segment_end),
             request,
         }))
@@ -156,27 +198,41 @@ impl PreparedRead {
     /// Looks where the bytes lie.
     pub fn locate(self) -> Result<Located, ReadError> {
         let request = self.request;
-        let found = find_batch(&self.file, &self.start, self.end, request.offset)?;
-        let Some((position, header)) = found else {
+        let Some((start, batch_end)) = self.first_batch()? else {
             return Ok(match self.next_segment {
                 Some(offset) => Located::Further(ReadRequest { offset, ..request }),
                 None => Located::Nothing,
             });
         };
-        let fits = request.min_one_batch || header.size() <= request.max_bytes;
-        let most = request.max_bytes.max(header.size()) as u64;
-        let end = self.end_of_readable(position, most)?;
-        if !fits || end <= position {
+        let first = batch_end - start;
+        let fits = request.min_one_batch || first <= request.max_bytes as u64;
+        let most = first.max(request.max_bytes as u64);
+        let end = self.end_of_readable(start, most)?;
+        if !fits || end <= start {
             return Ok(Located::Nothing);
         }
-        let length = most.min(end - position) as usize;
-        Ok(Located::Slice(FileSlice { file: self.file.handle, position, length }))
+        let length = most.min(end - start) as usize;
+        Ok(Located::Slice(FileSlice { file: self.file, position: start, length }))
+    }
+
+    /// The positions between which the first batch lies.
+    fn first_batch(&self) -> Result<Option<(u64, u64)>, ReadError> {
+        match &self.start {
+            Place::Known { start, end } => Ok(Some((*start, *end))),
+            Place::Lookup(lookup) => {
+                let found = find_batch(&self.file, lookup, self.end, self.request.offset)?;
+                Ok(found.map(|(position, header)| (position, position + header.size() as u64)))
+            }
+        }
     }
 
     /// Where the upper bound lies, or an end that is `most` bytes behind the start or more.
     fn end_of_readable(&self, start: u64, most: u64) -> Result<u64, ReadError> {
-        let Some(bound) = &self.bound else { return Ok(self.end) };
-        let from = bound.position()?;
+        let from = match &self.bound {
+            None => return Ok(self.end),
+            Some(Place::Known { start, .. }) => return Ok(*start),
+            Some(Place::Lookup(lookup)) => lookup.position()?,
+        };
         if from > start && from - start >= most {
             return Ok(from);
         }
@@ -189,3 +245,6 @@ impl PreparedRead {
         Ok(self.end)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use crate::error::{StorageError, WalkError};
 use crate::folder::{Folder, OpenFile, SegmentFile};
 use crate::index::{OffsetIndex, OffsetLookup, TimeEntry, TimeIndex, TxnIndex};
 use crate::name::FileKind;
+use crate::recent::RecentBatches;
 
 /// Entry sizes of the offset and the time index, for telling whether one more fits.
 const INDEX_ENTRIES: [u64; 2] = [8, 12];
@@ -44,6 +45,7 @@ pub(crate) struct Segment {
     /// When it was last written, which stands in for timestamps where there are none.
     modified_ms: i64,
     bytes_since_index_entry: u64,
+    recent: RecentBatches,
 }
 
 /// Sizes of a segment's files as a folder's listing gives them.
@@ -108,6 +110,7 @@ impl Segment {
             created_ms: now_ms,
             modified_ms: now_ms,
             bytes_since_index_entry: 0,
+            recent: RecentBatches::new(base_offset),
             folder,
         }
     }
@@ -177,6 +180,10 @@ impl Segment {
     /// Takes a batch that is in the file into the indexes.
     pub(crate) fn note(&mut self, header: &BatchHeader, position: u64, config: &SegmentConfig) {
         self.note_time(header);
+        if position != self.size {
+            self.recent.clear();
+        }
+        self.recent.note(header, position);
         if self.bytes_since_index_entry > u64::from(config.index_interval_bytes) {
             self.offsets.push(header.last_offset(), position);
             self.push_largest();
@@ -304,6 +311,12 @@ impl Segment {
         Ok(largest)
     }
 
+    /// The first batch that ends at or above an offset, where that is known without reading a
+    /// file: where it begins, and where it ends.
+    pub(crate) fn find_recent(&self, offset: i64) -> Option<(u64, u64)> {
+        self.recent.find(offset, self.size)
+    }
+
     /// Where the search for an offset's batch begins; reads no file.
     pub(crate) fn lookup(&self, offset: i64) -> Result<OffsetLookup, StorageError> {
         self.offsets.lookup(offset)
@@ -338,6 +351,7 @@ impl Segment {
         let cut = self.find(offset)?;
         self.mend()?;
         if let Some((position, _)) = cut {
+            self.recent.clear();
             self.log.set_size(position)?;
             self.size = position;
         }
@@ -364,6 +378,7 @@ impl Segment {
     /// Forgets batches and indexes, which are then noted anew, also where an error says that a
     /// file of them is still there.
     pub(crate) fn restart(&mut self) -> Result<(), StorageError> {
+        self.recent.clear();
         self.size = 0;
         self.largest = None;
         self.sealed_largest = OnceLock::new();
@@ -409,6 +424,7 @@ impl Segment {
     /// Completes the indexes on disk and gives back disk space that was reserved for batches to
     /// come. Batches may be appended afterwards.
     pub(crate) fn seal(&mut self) -> Result<(), StorageError> {
+        self.recent.clear();
         self.mend()?;
         if self.has_reserve {
             self.log.set_size(self.size)?;

@@ -174,3 +174,20 @@ fn what_is_loaded_is_in_memory_and_unchanged() {
         assert_eq!(content(&file), bytes);
     });
 }
+
+#[test]
+fn what_is_in_memory_is_read_without_waiting_up_to_the_end() {
+    on_each_store(|store, dir| {
+        let file = store.create(&dir.join("f")).unwrap();
+        let bytes: Vec<u8> = (0..20_000_u32).map(|number| number as u8).collect();
+        file.write_at(&bytes, 0).unwrap();
+        file.load(0, 20_000).unwrap();
+        let mut buffer = vec![0; 10_000];
+        assert_eq!(file.read_cached_at(&mut buffer, 5).unwrap(), Some(10_000));
+        assert_eq!(buffer, bytes[5..10_005]);
+        assert_eq!(file.read_cached_at(&mut buffer, 19_000).unwrap(), Some(1_000));
+        assert_eq!(buffer[..1_000], bytes[19_000..]);
+        assert_eq!(file.read_cached_at(&mut buffer, 20_000).unwrap(), Some(0));
+        assert_eq!(file.read_cached_at(&mut [], 0).unwrap(), Some(0));
+    });
+}

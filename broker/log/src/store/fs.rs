@@ -185,6 +185,28 @@ impl File for FsFile {
         Some(self.file.as_raw_fd())
     }
 
+    fn read_cached_at(&self, buffer: &mut [u8], position: u64) -> io::Result<Option<usize>> {
+        use rustix::io::Errno;
+
+        let mut done = 0;
+        while done < buffer.len() {
+            let rest = &mut [IoSliceMut::new(&mut buffer[done..])];
+            let at = position + done as u64;
+            match rustix::io::preadv2(&self.file, rest, at, ReadWriteFlags::NOWAIT) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(Errno::INTR) => {}
+                // A file system that can't tell.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                    return self.read_at(buffer, position).map(Some);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Some(done))
+    }
+
     fn is_cached(&self, position: u64, length: usize) -> bool {
         probes(position, length).all(|at| {
             let mut byte = [0];

@@ -15,6 +15,9 @@ use std::sync::Arc;
 pub use fs::FsStore;
 pub use memory::MemoryStore;
 
+/// What is loaded at once of a file that the system can't load by itself.
+const LOAD_BYTES: usize = 64 * 1024;
+
 /// Names: creates, finds, renames and removes files and folders.
 pub trait Store: Debug + Send + Sync + 'static {
     /// Opens a file for reading and writing; `NotFound` when it is not there.
@@ -74,13 +77,27 @@ pub trait File: Debug + Send + Sync {
     /// For `sendfile`; `None` when there is no file behind it.
     fn as_raw_fd(&self) -> Option<RawFd>;
 
+    /// As [`Self::read_at`], but `None` where that would wait for a disk.
+    fn read_cached_at(&self, buffer: &mut [u8], position: u64) -> io::Result<Option<usize>> {
+        self.read_at(buffer, position).map(Some)
+    }
+
     /// Whether reading these bytes would not wait for a disk, as far as can be told quickly.
     fn is_cached(&self, _position: u64, _length: usize) -> bool {
         true
     }
 
-    /// Has these bytes read into memory. Blocks.
-    fn load(&self, _position: u64, _length: usize) -> io::Result<()> {
+    /// Has these bytes read into memory, as many as the file has. Blocks.
+    fn load(&self, position: u64, length: usize) -> io::Result<()> {
+        let mut buffer = vec![0; length.min(LOAD_BYTES)];
+        let mut done = 0;
+        while done < length {
+            let most = buffer.len().min(length - done);
+            match self.read_at(&mut buffer[..most], position + done as u64)? {
+                0 => break,
+                read => done += read,
+            }
+        }
         Ok(())
     }
 }

@@ -223,12 +223,7 @@ pub(crate) fn move_to(log: &mut Log, target: &Rig) -> Result<Log, broker_log::Co
     future.align(log, NOW)?;
     while let Some(request) = future.next_read(log) {
         let Some(slice) = log.read(request)? else { break };
-        let bytes = slice.read().map_err(|source| broker_log::StorageError {
-            operation: "read",
-            path: target.dir.clone(),
-            source,
-        })?;
-        future.copy(bytes.into(), NOW)?;
+        future.copy(slice.read()?.into(), NOW)?;
     }
     future.promote(log, NOW)
 }

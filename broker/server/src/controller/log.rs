@@ -34,8 +34,6 @@ pub enum LoadError {
     Open(#[from] OpenError),
     #[error("the metadata log can't be read: {0}")]
     Read(#[from] ReadError),
-    #[error("the metadata log can't be read: {0}")]
-    Io(#[from] std::io::Error),
     #[error("the metadata log holds a broken batch: {0}")]
     Batch(#[from] BatchError),
     #[error("the metadata log's record at offset {offset}: {source}")]
@@ -180,7 +178,7 @@ fn replay(log: &Log) -> Result<Image, LoadError> {
             min_one_batch: true,
         };
         let Some(slice) = log.read(request)? else { break };
-        let bytes = Bytes::from(slice.read()?);
+        let bytes = Bytes::from(slice.read().map_err(ReadError::from)?);
         for batch in record::batches(&bytes) {
             let batch = match batch {
                 // The slice may end within a batch: the next read begins with it.

@@ -434,12 +434,8 @@ fn copy_piece(
     while let Some(read) = prepared.take() {
         match read.locate()? {
             Located::Slice(slice) => {
-                let bytes = slice.read().map_err(|source| StorageError {
-                    operation: "read",
-                    path: future.dir().to_owned(),
-                    source,
-                });
-                let copied = future.copy(Bytes::from(bytes.map_err(ReadError::from)?), now_ms)?;
+                let bytes = slice.read().map_err(ReadError::from)?;
+                let copied = future.copy(Bytes::from(bytes), now_ms)?;
                 return Ok(copied > 0);
             }
             Located::Nothing => return Ok(false),
@@ -466,12 +462,8 @@ fn switch(
         future.align(source, now_ms)?;
         while let Some(request) = future.next_read(source) {
             let Some(slice) = source.read(request)? else { break };
-            let bytes = slice.read().map_err(|source| StorageError {
-                operation: "read",
-                path: folder.clone(),
-                source,
-            });
-            if future.copy(Bytes::from(bytes.map_err(ReadError::from)?), now_ms)? == 0 {
+            let bytes = slice.read().map_err(ReadError::from)?;
+            if future.copy(Bytes::from(bytes), now_ms)? == 0 {
                 break;
             }
         }
