@@ -106,13 +106,13 @@ fn unknown_api_versions(header: &RequestHeader) -> Running {
     Box::pin(std::future::ready(answer))
 }
 
-/// Encodes a response; each gap in it, where records are sent from their files, takes one of
-/// `files` in turn.
+/// Encodes a response; each gap in it, where records are sent from where they are, takes one of
+/// `records` in turn.
 pub(crate) fn encode<R: Request>(
     response: &R::Response,
     version: i16,
     correlation_id: i32,
-    files: Vec<broker_log::FileSlice>,
+    records: Vec<Chunk>,
 ) -> Outcome {
     let writer = match frame::encode_response::<R>(response, version, correlation_id) {
         Ok(writer) => writer,
@@ -122,19 +122,19 @@ pub(crate) fn encode<R: Request>(
         }
     };
     let (buffer, gaps) = writer.into_parts();
-    let mut files = files.into_iter();
+    let mut records = records.into_iter();
     let mut chunks = Vec::with_capacity(2 * gaps.len() + 1);
     let mut from = 0;
     for gap in gaps {
         chunks.push(Chunk::Bytes(buffer.slice(from..gap.position)));
         from = gap.position;
-        match (gap.bytes, files.next()) {
+        match (gap.bytes, records.next()) {
             (Some(bytes), _) => chunks.push(Chunk::Bytes(bytes)),
-            (None, Some(file)) => {
-                assert_eq!(file.length, gap.length, "the files are those of the gaps, in order");
-                chunks.push(Chunk::File(file));
+            (None, Some(chunk)) => {
+                assert_eq!(chunk.length(), gap.length, "records are those of the gaps, in order");
+                chunks.push(chunk);
             }
-            (None, None) => unreachable!("a response has a file for each gap"),
+            (None, None) => unreachable!("a response has records for each gap"),
         }
     }
     if from < buffer.len() {

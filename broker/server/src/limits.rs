@@ -28,6 +28,13 @@ pub(crate) const WRITE_PIECES: usize = 64;
 /// The most of a file that one call sends before other connections of the thread have their turn.
 pub(crate) const SEND_STEP: usize = 1024 * 1024;
 
+/// Records of a partition up to this size are read into memory and leave with the head of their
+/// answer; of larger ones, sending them from their file costs less.
+pub(crate) const READ_NOT_SENT: usize = 16 * 1024;
+
+/// The most that is read so for one answer.
+pub(crate) const READ_PER_ANSWER: usize = 64 * 1024;
+
 /// After requests of so many bytes a connection lets the others of its thread have their turn: a
 /// client that sends without a pause would keep them waiting for its own sake.
 pub(crate) const TURN_BYTES: usize = 512 * 1024;

@@ -10,7 +10,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use broker_log::FileSlice;
 use broker_metadata::Image;
 use bytes::Bytes;
 use protocol::ErrorCode;
@@ -24,27 +23,29 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::error::{code_of_fetch_error, code_of_leadership_error, code_of_session_error};
+use super::fetch_records::{Part, read_small};
 use super::fetch_session::{
     Asked, FINAL_EPOCH, FetchKey, INITIAL_EPOCH, Session, SessionChanges, Told, TopicKey,
 };
+use crate::connection::Chunk;
 use crate::dispatch::{self, Outcome, RequestContext};
-use crate::partition::{FetchSpec, Fetched, Isolation, Partition, Wake};
+use crate::partition::{FetchSpec, Fetched, Isolation, Partition, RecordRange, Wake};
 use crate::services::Services;
 
-/// A response, and the files that fill the gaps in it.
+/// A response, and the records that fill the gaps in it.
 pub(super) struct FetchReply {
     response: FetchResponse,
-    files: Vec<FileSlice>,
+    records: Vec<Chunk>,
 }
 
 impl FetchReply {
     pub(super) fn outcome(self, version: i16, correlation_id: i32) -> Outcome {
-        dispatch::encode::<FetchRequest>(&self.response, version, correlation_id, self.files)
+        dispatch::encode::<FetchRequest>(&self.response, version, correlation_id, self.records)
     }
 
     fn error(error_code: ErrorCode) -> Self {
         let response = FetchResponse { error_code, ..FetchResponse::default() };
-        Self { response, files: Vec::new() }
+        Self { response, records: Vec::new() }
     }
 }
 
@@ -69,7 +70,11 @@ pub(super) async fn handle(
         Err(code) => return FetchReply::error(code),
     };
     let found = wait_and_read(services, &scope, limits).await;
-    scope.reply(context.version, found)
+    let keys = scope.partitions.iter().map(|(key, _)| key);
+    let mut parts: Vec<Part> =
+        keys.zip(found).map(|(key, found)| part(key.partition, found)).collect();
+    read_small(&mut parts).await;
+    scope.reply(context.version, parts)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -133,28 +138,27 @@ impl Scope {
     }
 
     /// Makes the response; of a session only what is new in it.
-    fn reply(self, version: i16, found: Vec<Found>) -> FetchReply {
+    fn reply(self, version: i16, parts: Vec<Part>) -> FetchReply {
         let mut response =
             FetchResponse { session_id: self.session_id, ..FetchResponse::default() };
-        let mut files = Vec::new();
-        for ((key, _), found) in self.partitions.into_iter().zip(found) {
-            let (data, slice) = partition_data(key.partition, found);
+        let mut all = Vec::new();
+        for ((key, _), Part { data, records }) in self.partitions.into_iter().zip(parts) {
             if let Some(session) = &self.session {
                 let told = Told {
                     error: data.error_code,
                     high_watermark: data.high_watermark,
                     log_start_offset: data.log_start_offset,
                 };
-                let news = slice.is_some() || data.diverging_epoch != EpochEndOffset::default();
+                let news = records.is_some() || data.diverging_epoch != EpochEndOffset::default();
                 let must = lock(session).tell(&key, told, news);
                 if !must && !self.full {
                     continue;
                 }
             }
             put(&mut response.responses, key.topic, version, data);
-            files.extend(slice);
+            all.extend(records);
         }
-        FetchReply { response, files }
+        FetchReply { response, records: all }
     }
 }
 
@@ -207,7 +211,7 @@ impl Found {
     /// Bytes of records.
     fn length(&self) -> usize {
         match self {
-            Found::Read(fetched) => fetched.records.as_ref().map_or(0, |slice| slice.length),
+            Found::Read(fetched) => fetched.records.as_ref().map_or(0, RecordRange::length),
             Found::Failed(_) | Found::Missing(_) => 0,
         }
     }
@@ -336,20 +340,10 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn partition_data(partition_index: i32, found: Found) -> (PartitionData, Option<FileSlice>) {
-    let empty = PartitionData {
-        partition_index,
-        high_watermark: -1,
-        records: Some(Records::Bytes(Bytes::new())),
-        ..PartitionData::default()
-    };
+fn part(partition_index: i32, found: Found) -> Part {
     match found {
-        Found::Missing(error_code) => {
-            (PartitionData { error_code, aborted_transactions: Some(Vec::new()), ..empty }, None)
-        }
-        Found::Failed(error_code) => {
-            (PartitionData { error_code, aborted_transactions: None, ..empty }, None)
-        }
+        Found::Missing(error_code) => Part::missing(partition_index, error_code),
+        Found::Failed(error_code) => Part::failed(partition_index, error_code),
         Found::Read(Fetched { marks, records, aborted, diverging }) => {
             let aborted = aborted.map(|all| {
                 let all = all.iter().map(|one| AbortedTransaction {
@@ -360,20 +354,21 @@ fn partition_data(partition_index: i32, found: Found) -> (PartitionData, Option<
             });
             let diverging = diverging
                 .map(|end| EpochEndOffset { epoch: end.leader_epoch, end_offset: end.end_offset });
-            let records = records.filter(|slice| slice.length > 0);
+            let records = records.filter(|range| range.length() > 0);
             let data = PartitionData {
+                partition_index,
                 high_watermark: marks.high_watermark,
                 last_stable_offset: marks.last_stable_offset,
                 log_start_offset: marks.log_start_offset,
                 aborted_transactions: aborted,
                 diverging_epoch: diverging.unwrap_or_default(),
-                records: match &records {
-                    Some(slice) => Some(Records::Elsewhere { length: slice.length }),
-                    None => empty.records.clone(),
-                },
-                ..empty
+                records: Some(match &records {
+                    Some(range) => Records::Elsewhere { length: range.length() },
+                    None => Records::Bytes(Bytes::new()),
+                }),
+                ..PartitionData::default()
             };
-            (data, records)
+            Part { data, records: records.map(Chunk::File) }
         }
     }
 }

@@ -10,6 +10,7 @@ mod configs_alter;
 mod describe_topics;
 pub(crate) mod error;
 mod fetch;
+mod fetch_records;
 pub(crate) mod fetch_session;
 mod find_coordinator;
 mod groups;

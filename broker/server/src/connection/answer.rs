@@ -3,16 +3,25 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use broker_log::FileSlice;
 use bytes::Bytes;
 
 use super::stream::Stream;
 use crate::limits::{SEND_STEP, WRITE_PIECES};
+use crate::partition::RecordRange;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Chunk {
     Bytes(Bytes),
-    File(FileSlice),
+    File(RecordRange),
+}
+
+impl Chunk {
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Chunk::Bytes(bytes) => bytes.len(),
+            Chunk::File(range) => range.length(),
+        }
+    }
 }
 
 /// One whole response frame, its length included.
@@ -24,11 +33,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// Bytes on the wire.
     pub(crate) fn length(&self) -> usize {
-        let lengths = self.chunks.iter().map(|chunk| match chunk {
-            Chunk::Bytes(bytes) => bytes.len(),
-            Chunk::File(range) => range.length,
-        });
-        lengths.sum()
+        self.chunks.iter().map(Chunk::length).sum()
     }
 }
 
@@ -59,40 +64,48 @@ pub(crate) async fn write_answers(stream: &mut Stream, answers: Vec<Answer>) -> 
     Ok(())
 }
 
-/// Sends a range of a file: without copying it, where there are a socket and a file.
-async fn write_range(stream: &mut Stream, range: &FileSlice) -> io::Result<()> {
-    let end = range.position + range.length as u64;
-    let mut position = range.position;
-    while position < end {
-        let length = usize::try_from(end - position).unwrap_or(SEND_STEP).min(SEND_STEP);
-        let part = FileSlice { file: range.file.clone(), position, length };
-        load(&part).await;
-        match (&*stream, part.as_raw_fd()) {
-            (Stream::Tcp(socket), Some(file)) => {
-                Stream::send_file(socket, file, position, length).await?;
+/// Sends a range of a file: without copying it, where there are a socket and a file. The range's
+/// log dir is told when it is the file that fails.
+async fn write_range(stream: &mut Stream, range: &RecordRange) -> io::Result<()> {
+    let mut done = 0;
+    while done < range.length() {
+        let length = SEND_STEP.min(range.length() - done);
+        let part = range.part(done, length);
+        part.load_if_cold().await.map_err(io::Error::other)?;
+        match (&*stream, part.file()) {
+            (Stream::Tcp(socket), Some((file, position))) => {
+                let sent = Stream::send_file(socket, file, position, length).await;
+                if let Err(problem) = sent {
+                    return Err(blame(&part, problem).await);
+                }
             }
             _ => write_copy(stream, &part).await?,
         }
-        position += length as u64;
+        done += length;
     }
     Ok(())
 }
 
-/// Has bytes that are not in memory read on a thread that may wait for the disk, so that no other
-/// connection does. Whatever goes wrong shows when they are sent.
-async fn load(part: &FileSlice) {
-    if part.file.is_cached(part.position, part.length) {
-        return;
+/// Finds out whether it was the file that could not be read: then its log dir is told.
+async fn blame(part: &RecordRange, problem: io::Error) -> io::Error {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+
+    match problem.kind() {
+        // The client is gone, or the log was truncated.
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected => problem,
+        io::ErrorKind::UnexpectedEof => problem,
+        _ => part.load().await.err().map_or(problem, io::Error::other),
     }
-    let FileSlice { file, position, length } = part.clone();
-    let _ = tokio::task::spawn_blocking(move || file.load(position, length)).await;
 }
 
-async fn write_copy(stream: &mut Stream, part: &FileSlice) -> io::Result<()> {
-    let buffer = part.read()?;
-    if buffer.len() < part.length {
+async fn write_copy(stream: &mut Stream, part: &RecordRange) -> io::Result<()> {
+    let buffer = part.read().map_err(io::Error::other)?;
+    if buffer.len() < part.length() {
         let problem = "a segment ended before the bytes that a fetch answered from it";
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem));
     }
     stream.write(&mut [IoSlice::new(&buffer)], false).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ mod data_dir;
 mod loading;
 mod moves;
 mod parallel;
+mod range;
 mod registry;
 mod revival;
 mod sync;
@@ -16,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use broker_log::{
-    AbortedTransaction, AppendError, Appended, EpochEnd, FileSlice, LeaderAppend, Located, Log,
-    LogConfig, Origin, PreparedRead, ReadError, ReadRequest, StorageError, TopicPartition,
+    AbortedTransaction, AppendError, Appended, EpochEnd, LeaderAppend, Located, Log, LogConfig,
+    Origin, PreparedRead, ReadError, ReadRequest, StorageError, TopicPartition,
 };
 use bytes::Bytes;
 use protocol::record::Codec;
@@ -27,6 +28,7 @@ use uuid::Uuid;
 
 pub(crate) use self::data_dir::{DataDir, DirState, Turn};
 pub(crate) use self::moves::MoveError;
+pub(crate) use self::range::RecordRange;
 pub(crate) use self::registry::Partitions;
 pub(crate) use self::revival::{ReopenError, as_after_a_crash, reopen_log};
 pub(crate) use self::sync::SyncError;
@@ -102,12 +104,15 @@ pub(crate) struct FetchSpec {
 #[derive(Clone, Debug)]
 pub(crate) struct Fetched {
     pub(crate) marks: Marks,
-    pub(crate) records: Option<FileSlice>,
+    pub(crate) records: Option<RecordRange>,
     /// Only for readers of committed records.
     pub(crate) aborted: Option<Vec<AbortedTransaction>>,
     /// Where the reader's log and this one part; then there are no records.
     pub(crate) diverging: Option<EpochEnd>,
 }
+
+/// What has to be looked for, and the log dir that it is in.
+type Prepared = Option<(PreparedRead, Arc<DataDir>)>;
 
 /// The offsets that bound what is readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -368,12 +373,15 @@ impl Partition {
             let (mut fetched, prepared) = self.prepare_fetch(spec, offset)?;
             // A response that is full tells of the other partitions only how far they go.
             let prepared = prepared.filter(|_| spec.max_bytes > 0 || spec.min_one_batch);
-            match prepared.map(PreparedRead::locate).transpose()? {
-                None | Some(Located::Nothing) => {
+            let located = prepared.map(|(read, dir)| read.locate().map(|located| (located, dir)));
+            match located.transpose()? {
+                None | Some((Located::Nothing, _)) => {
                     fetched.aborted = fetched.aborted.map(|_| Vec::new());
                 }
-                Some(Located::Slice(slice)) => fetched.records = Some(slice),
-                Some(Located::Further(further)) => {
+                Some((Located::Slice(slice), dir)) => {
+                    fetched.records = Some(RecordRange::new(slice, dir));
+                }
+                Some((Located::Further(further), _)) => {
                     offset = further.offset;
                     continue;
                 }
@@ -387,7 +395,7 @@ impl Partition {
         &self,
         spec: FetchSpec,
         offset: i64,
-    ) -> Result<(Fetched, Option<PreparedRead>), FetchError> {
+    ) -> Result<(Fetched, Prepared), FetchError> {
         let log = self.lock();
         let log = log.as_ref().ok_or(LeadershipError::Gone)?;
         let marks = Marks::of(log);
@@ -409,7 +417,7 @@ impl Partition {
                 Some(log.aborted_transactions(spec.offset, upper_bound)?)
             }
         };
-        Ok((Fetched { aborted, ..fetched }, prepared))
+        Ok((Fetched { aborted, ..fetched }, prepared.map(|read| (read, self.dir()))))
     }
 
     /// Runs something short on the log.

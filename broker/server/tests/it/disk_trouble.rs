@@ -11,14 +11,19 @@ use protocol::messages::{DescribeLogDirsRequest, MetadataRequest};
 use tempfile::TempDir;
 use testkit::disk::{Broken, SimDisk};
 
-use crate::support::{TestBroker, Wire, batch, config_in, create, produce, records_of};
+use crate::support::{TestBroker, Wire, batch, config_in, create, fetch, produce, records_of};
 
 /// Starts a broker whose folders are on a disk in memory.
 async fn start_on(disk: &SimDisk, dirs: &str) -> Result<TestBroker, String> {
+    start_with(disk, dirs, Duration::from_millis(5)).await
+}
+
+/// As [`start_on`], with a look at the dirs as often as is said.
+async fn start_with(disk: &SimDisk, dirs: &str, check: Duration) -> Result<TestBroker, String> {
     let dir: TempDir = tempfile::tempdir().unwrap();
     let mut config = config_in(dir.path(), &[("log.dirs", dirs)]);
     config.environment.store = Arc::new(disk.clone()) as Arc<dyn Store>;
-    config.environment.log_dir_check = Duration::from_millis(5);
+    config.environment.log_dir_check = check;
     let broker = Broker::start(config).await.map_err(|problem| problem.to_string())?;
     Ok(TestBroker { broker, dir })
 }
@@ -263,5 +268,63 @@ async fn a_commit_of_the_metadata_that_failed_is_not_true_later() {
     assert_eq!(told.topics[0].partitions.len(), 3);
     let sent = wire.call(9, &produce("t", 2, -1, batch(&["a"]))).await;
     assert_eq!(sent.responses[0].partition_responses[0].error_code, ErrorCode::None);
+    test.stop().await;
+}
+
+/// Waits until a log dir has the code that it is expected to have.
+async fn dir_becomes(wire: &mut Wire, number: usize, code: ErrorCode) {
+    loop {
+        let described = wire.call(4, &DescribeLogDirsRequest { topics: None }).await;
+        if described.results[number].error_code == code {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn records_that_can_not_be_read_are_said_to_be_so_and_their_dir_is_looked_after() {
+    let disk = SimDisk::default();
+    let test = start_on(&disk, "/one,/two").await.unwrap();
+    let mut wire = test.connect().await;
+    // The metadata is in the first dir, this in the second.
+    wire.create_topic("other", 1, &[]).await;
+    wire.create_topic("t", 1, &[]).await;
+    assert!(disk.list("/two/t-0".as_ref()).is_ok());
+    wire.produce("t", 0, batch(&["a"])).await;
+    disk.break_folder("/two", Broken::Io);
+    let fetched = wire.fetch("t", 0, 0, 0).await;
+    let partition = &fetched.responses[0].partitions[0];
+    assert_eq!(partition.error_code, ErrorCode::KafkaStorageError);
+    assert_eq!(partition.high_watermark, -1);
+    assert!(records_of(&fetched).is_empty());
+    dir_becomes(&mut wire, 1, ErrorCode::KafkaStorageError).await;
+    disk.mend();
+    assert_eq!(produce_until_taken(&mut wire, "t", 0, "b").await, 1);
+    assert_eq!(values(&mut wire, "t", 0).await, numbered(&["a", "b"]));
+    dir_becomes(&mut wire, 1, ErrorCode::None).await;
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_can_not_be_completed_ends_and_the_next_says_why() {
+    let disk = SimDisk::default();
+    // Nobody but the fetch finds out.
+    let never = Duration::from_secs(100_000);
+    let test = start_with(&disk, "/one,/two", never).await.unwrap();
+    let mut wire = test.connect().await;
+    wire.create_topic("other", 1, &[]).await;
+    wire.create_topic("t", 1, &[]).await;
+    assert!(disk.list("/two/t-0".as_ref()).is_ok());
+    let large = "x".repeat(200_000);
+    wire.produce("t", 0, batch(&[&large])).await;
+    disk.break_folder("/two", Broken::Io);
+    wire.send(12, &fetch("t", &[(0, 0)], 0)).await;
+    assert!(wire.frame().await.is_none(), "its head is out, and its records can't be read");
+    let mut wire = test.connect().await;
+    dir_becomes(&mut wire, 1, ErrorCode::KafkaStorageError).await;
+    let fetched = wire.fetch("t", 0, 0, 0).await;
+    assert_eq!(fetched.responses[0].partitions[0].error_code, ErrorCode::KafkaStorageError);
+    disk.mend();
+    assert_eq!(values(&mut wire, "t", 0).await, numbered(&[&large]), "what can be read is read");
     test.stop().await;
 }
