@@ -53,6 +53,13 @@ pub(crate) enum Section {
     Partitions,
 }
 
+impl Section {
+    /// As it is named on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
 /// What a number says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -128,7 +135,7 @@ pub(crate) struct Figure {
     pub(crate) value: f64,
 }
 
-/// A run that came to nothing.
+/// A run that came to nothing, or a whole section, which stands as its cell then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) session: String,
@@ -172,10 +179,10 @@ impl Results {
 /// The runs of one metric of a cell, by system.
 pub(crate) type Runs = BTreeMap<System, Vec<f64>>;
 
-/// What counts of a file: of each cell the newest session that measured it.
+/// What counts of a file: of each metric of a cell the newest session that measured it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Figures {
-    /// The sessions that something is left of, in order.
+    /// The sessions that something is left of, the oldest first.
     pub(crate) sessions: Vec<Session>,
     /// Cells in the order in which they were first measured.
     pub(crate) cells: Vec<Cell>,
@@ -188,7 +195,8 @@ pub(crate) struct Cell {
     pub(crate) section: Section,
     pub(crate) name: String,
     pub(crate) metrics: BTreeMap<Metric, Runs>,
-    session: String,
+    /// The newest session of each metric, which its runs are of.
+    sessions: BTreeMap<Metric, String>,
 }
 
 impl Cell {
@@ -227,36 +235,32 @@ impl Figures {
         Ok(Self::from_lines(lines))
     }
 
-    /// Takes lines in the order in which they were written.
     pub(crate) fn from_lines(lines: impl IntoIterator<Item = Line>) -> Self {
         let mut all = Self::default();
         for line in lines {
             match line {
                 Line::Session(session) => all.sessions.push(session),
                 Line::Figure(figure) => all.add(figure),
-                Line::Failure(failure) => {
-                    let same = |other: &Failure| {
-                        (other.section, &other.cell) == (failure.section, &failure.cell)
-                            && other.session != failure.session
-                    };
-                    all.failures.retain(|other| !same(other));
-                    all.failures.push(failure);
-                }
+                Line::Failure(failure) => all.failures.push(failure),
             }
         }
-        let used = |session: &Session| {
-            all.cells.iter().any(|cell| cell.session == session.began)
-                || all.failures.iter().any(|failure| failure.session == session.began)
+        let failures = std::mem::take(&mut all.failures);
+        let count = |failure: &&Failure| {
+            let is_later = |other: &Failure| {
+                (other.section, &other.cell) == (failure.section, &failure.cell)
+                    && other.session > failure.session
+            };
+            !all.is_mended(failure) && !failures.iter().any(is_later)
         };
-        all.sessions = all.sessions.iter().filter(|session| used(session)).cloned().collect();
+        all.failures = failures.iter().filter(count).cloned().collect();
+        let mut sessions = std::mem::take(&mut all.sessions);
+        sessions.retain(|session| all.is_left_of(session));
+        sessions.sort_by(|one, other| one.began.cmp(&other.began));
+        all.sessions = sessions;
         all
     }
 
     fn add(&mut self, figure: Figure) {
-        self.failures.retain(|failure| {
-            (failure.section, &failure.cell) != (figure.section, &figure.cell)
-                || failure.session == figure.session
-        });
         let found = self
             .cells
             .iter()
@@ -266,17 +270,37 @@ impl Figures {
                 section: figure.section,
                 name: figure.cell.clone(),
                 metrics: BTreeMap::new(),
-                session: figure.session.clone(),
+                sessions: BTreeMap::new(),
             });
             self.cells.len() - 1
         });
         let cell = &mut self.cells[index];
-        if cell.session != figure.session {
-            cell.metrics.clear();
-            cell.session = figure.session;
+        let newest = cell.sessions.entry(figure.metric).or_default();
+        if figure.session < *newest {
+            return;
         }
         let runs = cell.metrics.entry(figure.metric).or_default();
+        if figure.session > *newest {
+            runs.clear();
+            *newest = figure.session;
+        }
         runs.entry(figure.system).or_default().push(figure.value);
+    }
+
+    /// Whether what failed was measured later, or anything of it if the whole section failed.
+    fn is_mended(&self, failure: &Failure) -> bool {
+        let is_whole = failure.cell == failure.section.name();
+        self.of(failure.section)
+            .filter(|cell| is_whole || cell.name == failure.cell)
+            .flat_map(|cell| cell.sessions.values())
+            .any(|session| *session > failure.session)
+    }
+
+    /// Whether a figure or a failure of a session still counts.
+    fn is_left_of(&self, session: &Session) -> bool {
+        let mut figures = self.cells.iter().flat_map(|cell| cell.sessions.values());
+        figures.any(|began| *began == session.began)
+            || self.failures.iter().any(|failure| failure.session == session.began)
     }
 
     /// The cells of a section.
@@ -327,26 +351,70 @@ mod tests {
         assert_eq!((a.ratio(Metric::Throughput), a.runs()), (Some(2.0), 1));
         let b = figures.cell(Section::Produce, "b").expect("it was measured");
         assert_eq!((b.ratio(Metric::Throughput), b.ratio(Metric::P99)), (None, None));
-        let began: Vec<_> = figures.sessions.iter().map(|s| s.began.as_str()).collect();
-        assert_eq!(began, ["one", "two"]);
+        assert_eq!(began(&figures), ["one", "two"]);
+    }
+
+    fn failure(session: &str, cell: &str) -> Line {
+        Line::Failure(Failure {
+            session: session.to_owned(),
+            section: Section::Produce,
+            cell: cell.to_owned(),
+            system: System::Kafka,
+            run: 1,
+            reason: "no".to_owned(),
+        })
+    }
+
+    fn began(figures: &Figures) -> Vec<&str> {
+        figures.sessions.iter().map(|session| session.began.as_str()).collect()
+    }
+
+    #[test]
+    fn each_metric_is_of_its_newest_session_whatever_the_order_of_the_lines() {
+        let p99 = |session: &str, value| match figure(session, "a", System::Yeoul, 1, value) {
+            Line::Figure(figure) => Line::Figure(Figure { metric: Metric::P99, ..figure }),
+            other => other,
+        };
+        let lines = [
+            session("1"),
+            figure("1", "a", System::Yeoul, 1, 10.0),
+            figure("1", "a", System::Kafka, 1, 20.0),
+            p99("1", 1.0),
+            session("2"),
+            figure("2", "a", System::Yeoul, 1, 30.0),
+            session("3"),
+            p99("3", 3.0),
+        ];
+        let turned = [&lines[4..], &lines[..4]].concat();
+        for lines in [lines.to_vec(), turned] {
+            let figures = Figures::from_lines(lines);
+            let a = figures.cell(Section::Produce, "a").expect("it was measured");
+            assert_eq!(a.median(Metric::Throughput, System::Yeoul), Some(30.0));
+            // Ratios are of one session: the other system's figures are gone too.
+            assert_eq!(a.median(Metric::Throughput, System::Kafka), None);
+            assert_eq!(a.median(Metric::P99, System::Yeoul), Some(3.0));
+            assert_eq!(began(&figures), ["2", "3"]);
+        }
     }
 
     #[test]
     fn a_session_of_which_nothing_is_left_goes_and_so_does_a_failure_that_was_mended() {
-        let failure = Line::Failure(Failure {
-            session: "one".to_owned(),
-            section: Section::Produce,
-            cell: "a".to_owned(),
-            system: System::Kafka,
-            run: 1,
-            reason: "no".to_owned(),
-        });
-        let first = [session("one"), failure];
-        assert_eq!(Figures::from_lines(first.clone()).failures.len(), 1);
-        let then = [session("two"), figure("two", "a", System::Kafka, 1, 1.0)];
-        let figures = Figures::from_lines(first.into_iter().chain(then));
-        assert!(figures.failures.is_empty());
-        assert_eq!(figures.sessions.len(), 1);
+        for cell in ["a", "produce"] {
+            let first = [session("1"), failure("1", cell)];
+            assert_eq!(Figures::from_lines(first.clone()).failures.len(), 1);
+            let then = [session("2"), figure("2", "a", System::Kafka, 1, 1.0)];
+            let figures = Figures::from_lines(first.into_iter().chain(then));
+            assert!(figures.failures.is_empty());
+            assert_eq!(began(&figures), ["2"]);
+        }
+        let figures = Figures::from_lines([
+            session("1"),
+            failure("1", "a"),
+            session("2"),
+            failure("2", "a"),
+            figure("2", "b", System::Kafka, 1, 1.0),
+        ]);
+        assert_eq!((figures.failures.len(), began(&figures)), (1, vec!["2"]));
     }
 
     #[test]

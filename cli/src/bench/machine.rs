@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::figures::Session;
+use super::usage;
 
 /// This machine, this checkout, this moment.
 pub(super) fn session() -> Session {
@@ -17,10 +18,14 @@ pub(super) fn session() -> Session {
     }
 }
 
-/// As it would be typed: the program by its name alone.
+/// As it would be typed: the program by its name alone, and what has blanks in quotes.
 fn command(mut arguments: impl Iterator<Item = String>) -> String {
     let program = arguments.next().unwrap_or_default();
     let name = program.rsplit('/').next().unwrap_or_default().to_owned();
+    let arguments = arguments.map(|argument| match argument.contains(char::is_whitespace) {
+        true => format!("\"{argument}\""),
+        false => argument,
+    });
     std::iter::once(name).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
@@ -45,8 +50,7 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn memory(meminfo: &str) -> u64 {
-    let kibibytes = field(meminfo, "MemTotal").and_then(|value| value.strip_suffix("kB"));
-    kibibytes.and_then(|value| value.trim().parse::<u64>().ok()).unwrap_or(0) * 1024
+    usage::kibibytes(meminfo, "MemTotal:").unwrap_or(0) * 1024
 }
 
 #[cfg(test)]
@@ -58,8 +62,8 @@ mod tests {
         assert_eq!(memory("MemFree: 1 kB\nMemTotal:       24684544 kB\n"), 25_276_973_056);
         assert_eq!(field("model name\t: AMD EPYC\n", "model name"), Some("AMD EPYC"));
         assert_eq!(field("", "model name"), None);
-        let words = ["/opt/bin/yeoul", "bench", "compare", "--quick"].map(str::to_owned);
-        assert_eq!(command(words.into_iter()), "yeoul bench compare --quick");
+        let words = ["/opt/bin/yeoul", "bench", "--quick", "--cells", "1 KiB"].map(str::to_owned);
+        assert_eq!(command(words.into_iter()), "yeoul bench --quick --cells \"1 KiB\"");
         assert!(session().cores >= 1);
     }
 }

@@ -3,11 +3,13 @@
 //! - `load`: the client · `single`: one load on a broker that runs already
 //! - `compare`: Yeoul and Kafka in turns · `system`: both as processes · `cells`: what is measured
 //! - `figures`: what was measured, kept as lines of JSON · `report`: a page and a picture of it
-//! - `usage`: what processes use · `machine`: where it was · `interrupt`: Ctrl-C
+//! - `usage`: what processes use · `free_memory`: made fit for use before a run
+//! - `machine`: where it was · `interrupt`: Ctrl-C
 
 mod cells;
 mod compare;
 mod figures;
+mod free_memory;
 mod interrupt;
 mod load;
 mod machine;

@@ -112,11 +112,17 @@ struct Batches {
 }
 
 impl Batches {
-    fn shape(&self) -> Shape {
-        Shape {
+    /// One producer that sends them.
+    fn load(&self, topic: &Topic) -> ProduceLoad {
+        let shape = Shape {
             record_bytes: self.record_size,
             batch_bytes: self.batch_size,
             compression: self.compression,
+        };
+        ProduceLoad {
+            in_flight: self.in_flight,
+            request_bytes: self.request_size,
+            ..ProduceLoad::new(topic, shape)
         }
     }
 }
@@ -149,14 +155,10 @@ impl Produce {
         let acks = acks(&self.acks)?;
         let produced = self.topic.with(address, |topic| {
             let load = ProduceLoad {
-                topic: topic.clone(),
                 producers: self.producers,
                 acks,
-                shape: self.batches.shape(),
-                in_flight: self.batches.in_flight,
-                request_bytes: self.batches.request_size,
                 threads: self.threads,
-                bytes_max: None,
+                ..self.batches.load(topic)
             };
             produce::run(&load, address, self.server.broker_pid, extent)
         })?;
@@ -207,24 +209,16 @@ impl Consume {
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let (address, extent) = (self.server.address()?, self.length.extent()?);
         let window = self.topic.with(address, |topic| {
-            let fill = ProduceLoad {
-                topic: topic.clone(),
-                producers: 1,
-                acks: -1,
-                shape: self.batches.shape(),
-                in_flight: self.batches.in_flight,
-                request_bytes: self.batches.request_size,
-                threads: 1,
-                bytes_max: Some(self.megabytes * 1_000_000),
-            };
+            let bytes_max = Some(self.megabytes * 1_000_000);
+            let fill = ProduceLoad { bytes_max, ..self.batches.load(topic) };
             produce::run(&fill, address, None, Extent::WHOLE)?;
+            let ends = Asking::connect(address, PATIENCE)?.ends(topic)?;
             let load = ConsumeLoad {
-                topic: topic.clone(),
                 consumers: self.consumers,
-                ends: Asking::connect(address, PATIENCE)?.ends(topic)?,
                 again: true,
                 check_crcs: self.check_crcs,
                 threads: self.threads,
+                ..ConsumeLoad::new(topic, ends)
             };
             consume::run(&load, address, self.server.broker_pid, extent)
         })?;

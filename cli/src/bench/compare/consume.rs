@@ -6,6 +6,7 @@ use super::produce::fill;
 use super::{Bench, Values};
 use crate::bench::cells::{self, ConsumeCell};
 use crate::bench::figures::{Metric, Section, System};
+use crate::bench::free_memory;
 use crate::bench::load::ask::Topic;
 use crate::bench::load::consume::{self, ConsumeLoad};
 use crate::bench::load::payload::Shape;
@@ -33,12 +34,14 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         };
         if bench.wants(&cached) {
             bench.alternate(Section::Consume, &cached, |broker| {
+                free_memory::warm(0);
                 read(broker, topic(broker), &cell, true, extent)
             })?;
         }
         if bench.wants(&cold) {
             bench.alternate(Section::Consume, &cold, |broker| {
                 broker.drop_page_cache()?;
+                free_memory::warm(bytes);
                 read(broker, topic(broker), &cell, false, Extent::WHOLE)
             })?;
         }
@@ -64,6 +67,7 @@ fn filled(bench: &mut Bench, cell: &ConsumeCell, bytes: u64) -> anyhow::Result<F
             batch_bytes: cells::BATCH_BYTES,
             compression: cell.compression,
         };
+        free_memory::warm(bytes);
         fill(broker, &topic, shape, bytes)?;
         topics.push((broker.system(), topic));
     }
@@ -78,14 +82,8 @@ fn read(
     extent: Extent,
 ) -> anyhow::Result<Values> {
     let topic = topic.ok_or_else(|| anyhow::anyhow!("its topic was not made"))?;
-    let load = ConsumeLoad {
-        consumers: cell.consumers(),
-        ends: broker.ask()?.ends(&topic)?,
-        topic,
-        again,
-        check_crcs: false,
-        threads: 1,
-    };
+    let ends = broker.ask()?.ends(&topic)?;
+    let load = ConsumeLoad { consumers: cell.consumers(), again, ..ConsumeLoad::new(&topic, ends) };
     Ok(values(&consume::run(&load, broker.address(), broker.pid(), extent)?))
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use super::{Bench, Values};
 use crate::bench::cells;
 use crate::bench::figures::{Metric, Section, System};
+use crate::bench::free_memory;
 
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let program = bench.scratch("floor")?;
@@ -43,6 +44,7 @@ fn compile(source: &Path, program: &Path) -> anyhow::Result<()> {
 }
 
 fn once(program: &Path, file: &Path, gigabytes: f64) -> anyhow::Result<(f64, f64)> {
+    free_memory::warm((gigabytes * 1e9) as u64);
     let output = Command::new(program).arg(file).arg(gigabytes.to_string()).output()?;
     ensure!(output.status.success(), "{} ended with {}", program.display(), output.status);
     let text = String::from_utf8_lossy(&output.stdout);

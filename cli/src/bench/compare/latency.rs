@@ -3,10 +3,11 @@
 use anyhow::ensure;
 
 use super::Bench;
-use super::produce::IN_FLIGHT;
 use crate::bench::cells;
 use crate::bench::figures::{Metric, Section};
+use crate::bench::free_memory;
 use crate::bench::load::latency::{self, LatencyLoad};
+use crate::bench::load::produce::IN_FLIGHT;
 
 /// A rate at which less than this share arrives in time is not kept up with.
 const KEPT_UP: f64 = 0.97;
@@ -31,6 +32,8 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
                     linger: cell.linger,
                     in_flight: IN_FLIGHT,
                 };
+                let bytes = cell.rate * cell.record_bytes as f64 * extent.whole().as_secs_f64();
+                free_memory::warm(bytes as u64);
                 let timed = latency::run(&load, broker.address(), broker.pid(), extent)?;
                 let window = &timed.window;
                 let share = window.records as f64 / timed.due as f64;

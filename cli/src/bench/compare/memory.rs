@@ -1,14 +1,11 @@
 //! Resident memory: after a start, and with a load.
 
-use protocol::record::Compression;
-
-use super::produce::{IN_FLIGHT, REQUEST_BYTES};
+use super::produce::PLAIN;
 use super::{Bench, Values};
 use crate::bench::cells;
 use crate::bench::figures::{Metric, Section, System};
 use crate::bench::load::ask::Led;
 use crate::bench::load::consume::{self, ConsumeLoad};
-use crate::bench::load::payload::Shape;
 use crate::bench::load::produce::{self, ProduceLoad};
 use crate::bench::system::Broker;
 use crate::bench::usage;
@@ -51,29 +48,9 @@ fn resident(broker: &Broker) -> anyhow::Result<Values> {
 /// Fifty producers, then eight consumers, on a hundred partitions.
 fn load(bench: &Bench, broker: &Broker) -> anyhow::Result<()> {
     let topic = broker.create("memory", 100, &[])?;
-    let shape = Shape {
-        record_bytes: 1024,
-        batch_bytes: cells::BATCH_BYTES,
-        compression: Compression::None,
-    };
-    let writing = ProduceLoad {
-        topic: topic.clone(),
-        producers: 50,
-        acks: -1,
-        shape,
-        in_flight: IN_FLIGHT,
-        request_bytes: REQUEST_BYTES,
-        threads: 1,
-        bytes_max: None,
-    };
+    let writing = ProduceLoad { producers: 50, ..ProduceLoad::new(&topic, PLAIN) };
     produce::run(&writing, broker.address(), None, bench.profile.load)?;
-    let reading = ConsumeLoad {
-        ends: broker.ask()?.ends(&topic)?,
-        topic,
-        consumers: 8,
-        again: true,
-        check_crcs: false,
-        threads: 1,
-    };
+    let ends = broker.ask()?.ends(&topic)?;
+    let reading = ConsumeLoad { consumers: 8, again: true, ..ConsumeLoad::new(&topic, ends) };
     consume::run(&reading, broker.address(), None, bench.profile.load).map(|_| ())
 }

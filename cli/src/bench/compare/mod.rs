@@ -34,10 +34,10 @@ const PEERS: &str = "../shared/peers";
 /// Yeoul and Kafka beside each other
 #[derive(Args)]
 pub(crate) struct Compare {
-    /// Each run as short as it may be: all of it in less than half an hour (the default)
+    /// Each run as short as it may be: all of it in about 35 minutes (the default)
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// Longer runs, and every combination of sizes
+    /// Longer runs of the same: all of it in some hours
     #[arg(long)]
     full: bool,
     /// Only these sections; the others stay as they were measured last
@@ -130,8 +130,7 @@ type Values = Vec<(Metric, f64)>;
 impl Bench {
     fn measure(&mut self, section: Section) -> anyhow::Result<()> {
         interrupt::check()?;
-        let title = section.to_possible_value().map(|value| value.get_name().to_owned());
-        let title = title.unwrap_or_default();
+        let title = section.name();
         eprintln!("== {title} (after {} s)", self.begun.elapsed().as_secs());
         let done = match section {
             Section::Floor => floor::measure(self),

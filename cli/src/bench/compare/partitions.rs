@@ -3,16 +3,14 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
-use protocol::record::Compression;
 
 use super::Bench;
-use super::produce::fill;
+use super::produce::{PLAIN, fill};
 use crate::bench::cells;
 use crate::bench::figures::{Metric, Section, System};
 use crate::bench::interrupt;
 use crate::bench::load::ask::Led;
 use crate::bench::load::consume::{self, ConsumeLoad};
-use crate::bench::load::payload::Shape;
 use crate::bench::load::window::Extent;
 use crate::bench::system::Broker;
 use crate::bench::usage;
@@ -43,25 +41,13 @@ fn once(bench: &Bench, system: System, values: &mut Vec<(Metric, f64)>) -> anyho
         topics.push(broker.create(&format!("topic-{number}"), EACH, &[])?);
     }
     values.push((Metric::Create, begun.elapsed().as_secs_f64() * 1000.0));
-    let shape = Shape {
-        record_bytes: 1024,
-        batch_bytes: cells::BATCH_BYTES,
-        compression: Compression::None,
-    };
     for topic in &topics {
         // A batch for each partition, and what is written is read.
-        fill(&broker, topic, shape, EACH as u64 * cells::BATCH_BYTES as u64)?;
+        fill(&broker, topic, PLAIN, EACH as u64 * cells::BATCH_BYTES as u64)?;
         let ends = broker.ask()?.ends(topic)?;
         let written: i64 = ends.iter().sum();
         ensure!(written >= i64::from(EACH), "{written} records were written to {}", topic.name);
-        let load = ConsumeLoad {
-            topic: topic.clone(),
-            consumers: 4,
-            ends,
-            again: false,
-            check_crcs: true,
-            threads: 1,
-        };
+        let load = ConsumeLoad { consumers: 4, check_crcs: true, ..ConsumeLoad::new(topic, ends) };
         let window = consume::run(&load, broker.address(), None, Extent::WHOLE)?;
         let read = i64::try_from(window.records)?;
         ensure!(read >= written, "{read} of {written} records of {} were read", topic.name);

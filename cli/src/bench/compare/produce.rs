@@ -7,6 +7,7 @@ use protocol::record::Compression;
 use super::{Bench, Values};
 use crate::bench::cells::{self, ProduceCell};
 use crate::bench::figures::{Metric, Section};
+use crate::bench::free_memory;
 use crate::bench::load::ask::Topic;
 use crate::bench::load::consume::{self, ConsumeLoad};
 use crate::bench::load::payload::Shape;
@@ -14,65 +15,52 @@ use crate::bench::load::produce::{self, ProduceLoad, Produced};
 use crate::bench::load::window::Extent;
 use crate::bench::system::Broker;
 
-/// `max.in.flight.requests.per.connection` and `max.request.size` of Kafka's producer.
-pub(super) const IN_FLIGHT: usize = 5;
-pub(super) const REQUEST_BYTES: usize = 1 << 20;
+/// Records of 1 KiB in batches as Kafka's producer makes them.
+pub(super) const PLAIN: Shape =
+    Shape { record_bytes: 1024, batch_bytes: cells::BATCH_BYTES, compression: Compression::None };
 
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     bench.start_pair()?;
     let extent = bench.profile.produce;
-    for cell in shapes(bench.profile.every_shape) {
+    for cell in shapes() {
         let name = cell.name();
-        if bench.wants(&name) {
-            bench.alternate(Section::Produce, &name, |broker| {
-                broker.with_topic(cell.partitions, &[], |topic| {
-                    let load = ProduceLoad {
-                        topic: topic.clone(),
-                        producers: cell.producers,
-                        acks: cell.acks,
-                        shape: shape(&cell),
-                        in_flight: IN_FLIGHT,
-                        request_bytes: REQUEST_BYTES,
-                        threads: 1,
-                        bytes_max: None,
-                    };
-                    let produced = produce::run(&load, broker.address(), broker.pid(), extent)?;
-                    Ok(values(&produced))
-                })
-            })?;
+        if !bench.wants(&name) {
+            continue;
         }
+        let shape = Shape {
+            record_bytes: cell.record_bytes,
+            batch_bytes: cell.batch_bytes,
+            compression: cell.compression,
+        };
+        bench.alternate(Section::Produce, &name, |broker| {
+            broker.with_topic(cell.partitions, &[], |topic| {
+                let load = ProduceLoad {
+                    producers: cell.producers,
+                    acks: cell.acks,
+                    ..ProduceLoad::new(topic, shape)
+                };
+                written(&load, broker, extent, at_most(&cell))
+            })
+        })?;
     }
     Ok(())
 }
 
-fn shape(cell: &ProduceCell) -> Shape {
-    Shape {
-        record_bytes: cell.record_bytes,
-        batch_bytes: cell.batch_bytes,
-        compression: cell.compression,
-    }
-}
-
-/// Every combination with acks=all; with acks=1, if not every one, those of one size.
-fn shapes(every: bool) -> Vec<ProduceCell> {
+/// Every combination, and some with the batches of a tuned producer.
+fn shapes() -> Vec<ProduceCell> {
     let mut shapes = Vec::new();
     for acks in [-1, 1] {
         for record_bytes in [100, 1024, 10_240] {
             for compression in [Compression::None, Compression::Lz4] {
                 for partitions in [1, 100] {
-                    for producers in [1, 8, 50] {
-                        let is_sample = record_bytes == 1024 && compression == Compression::None;
-                        if acks == -1 || every || is_sample {
-                            shapes.push(ProduceCell {
-                                record_bytes,
-                                compression,
-                                acks,
-                                producers,
-                                partitions,
-                                batch_bytes: cells::BATCH_BYTES,
-                            });
-                        }
-                    }
+                    shapes.extend([1, 8, 50].map(|producers| ProduceCell {
+                        record_bytes,
+                        compression,
+                        acks,
+                        producers,
+                        partitions,
+                        batch_bytes: cells::BATCH_BYTES,
+                    }));
                 }
             }
         }
@@ -90,8 +78,27 @@ fn shapes(every: bool) -> Vec<ProduceCell> {
     shapes
 }
 
-/// What a run of producers says.
-pub(super) fn values(produced: &Produced) -> Values {
+/// Bytes a second that hardly a broker writes more of on two cores.
+fn at_most(cell: &ProduceCell) -> f64 {
+    match (cell.batch_bytes, cell.partitions) {
+        (cells::BATCH_BYTES, 1) => 0.8e9,
+        (cells::BATCH_BYTES, _) => 1.4e9,
+        _ => 1.8e9,
+    }
+}
+
+/// What a run of producers says. Memory for as many bytes a second as `at_most` is touched before.
+pub(super) fn written(
+    load: &ProduceLoad,
+    broker: &Broker,
+    extent: Extent,
+    at_most: f64,
+) -> anyhow::Result<Values> {
+    free_memory::warm((at_most * extent.whole().as_secs_f64()) as u64);
+    Ok(values(&produce::run(load, broker.address(), broker.pid(), extent)?))
+}
+
+fn values(produced: &Produced) -> Values {
     let window = &produced.window;
     let mut values = vec![
         (Metric::Throughput, window.megabytes_per_second()),
@@ -114,26 +121,12 @@ pub(super) fn warm_up(broker: &Broker, length: Duration) -> anyhow::Result<()> {
         (1024, cells::BATCH_BYTES, Compression::Lz4),
         (100, 0, Compression::None),
     ] {
+        let shape = Shape { record_bytes, batch_bytes, compression };
         broker.with_topic(4, &[], |topic| {
-            let load = ProduceLoad {
-                topic: topic.clone(),
-                producers: 8,
-                acks: -1,
-                shape: Shape { record_bytes, batch_bytes, compression },
-                in_flight: IN_FLIGHT,
-                request_bytes: REQUEST_BYTES,
-                threads: 1,
-                bytes_max: None,
-            };
+            let load = ProduceLoad { producers: 8, ..ProduceLoad::new(topic, shape) };
             produce::run(&load, broker.address(), None, extent)?;
-            let load = ConsumeLoad {
-                topic: topic.clone(),
-                consumers: 4,
-                ends: broker.ask()?.ends(topic)?,
-                again: true,
-                check_crcs: false,
-                threads: 1,
-            };
+            let ends = broker.ask()?.ends(topic)?;
+            let load = ConsumeLoad { consumers: 4, again: true, ..ConsumeLoad::new(topic, ends) };
             consume::run(&load, broker.address(), None, extent)
         })?;
     }
@@ -142,16 +135,7 @@ pub(super) fn warm_up(broker: &Broker, length: Duration) -> anyhow::Result<()> {
 
 /// Writes a number of bytes into a topic, to its partitions in turns, and waits for all answers.
 pub(super) fn fill(broker: &Broker, topic: &Topic, shape: Shape, bytes: u64) -> anyhow::Result<()> {
-    let load = ProduceLoad {
-        topic: topic.clone(),
-        producers: 1,
-        acks: -1,
-        shape,
-        in_flight: IN_FLIGHT,
-        request_bytes: REQUEST_BYTES,
-        threads: 1,
-        bytes_max: Some(bytes),
-    };
+    let load = ProduceLoad { bytes_max: Some(bytes), ..ProduceLoad::new(topic, shape) };
     produce::run(&load, broker.address(), None, Extent::WHOLE).map(|_| ())
 }
 
@@ -163,10 +147,8 @@ mod tests {
 
     #[test]
     fn each_shape_is_there_once_under_its_own_name() {
-        for (every, expected) in [(false, 36 + 6 + 4), (true, 72 + 4)] {
-            let names: Vec<String> = shapes(every).iter().map(ProduceCell::name).collect();
-            let unique: BTreeSet<&String> = names.iter().collect();
-            assert_eq!((names.len(), unique.len()), (expected, expected));
-        }
+        let names: Vec<String> = shapes().iter().map(ProduceCell::name).collect();
+        let unique: BTreeSet<&String> = names.iter().collect();
+        assert_eq!((names.len(), unique.len()), (72 + 4, 72 + 4));
     }
 }

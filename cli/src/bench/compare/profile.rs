@@ -12,8 +12,6 @@ pub(super) struct Profile {
     /// Load on a new broker before anything counts: Kafka's code is compiled meanwhile.
     pub(super) first_warm_up: Duration,
     pub(super) produce: Extent,
-    /// acks=1 for all shapes, not only for some.
-    pub(super) every_shape: bool,
     pub(super) consume: Extent,
     /// Batches that are written to be read.
     pub(super) consume_bytes: u64,
@@ -39,11 +37,10 @@ const fn extent(warm_up_ms: u64, measured_ms: u64) -> Extent {
 pub(super) const QUICK: Profile = Profile {
     runs: 3,
     first_warm_up: Duration::from_secs(24),
-    produce: extent(300, 1_200),
-    every_shape: false,
+    produce: extent(250, 1_000),
     consume: extent(300, 1_500),
     consume_bytes: 600_000_000,
-    latency: extent(1_000, 4_000),
+    latency: extent(750, 3_000),
     fsync: extent(300, 1_500),
     idle: Duration::from_secs(3),
     load: extent(0, 3_000),
@@ -56,7 +53,6 @@ pub(super) const FULL: Profile = Profile {
     runs: 3,
     first_warm_up: Duration::from_secs(48),
     produce: extent(1_000, 5_000),
-    every_shape: true,
     consume: extent(1_000, 5_000),
     consume_bytes: 2_000_000_000,
     latency: extent(3_000, 15_000),

@@ -1,13 +1,10 @@
 //! The time from starting the process to its answer that all partitions are led.
 
-use protocol::record::Compression;
-
 use super::Bench;
-use super::produce::fill;
+use super::produce::{PLAIN, fill};
 use crate::bench::cells;
 use crate::bench::figures::{Metric, Section, System};
 use crate::bench::load::ask::Led;
-use crate::bench::load::payload::Shape;
 use crate::bench::system::Broker;
 
 const NOTHING: Led = Led { topics: 0, partitions: 0 };
@@ -20,13 +17,10 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let one = Led { topics: 1, partitions: 100 };
     each(bench, cells::START_KILLED, one, one_topic, |bench, broker| {
         let topic = broker.ask()?.topic("killed")?;
-        fill(broker, &topic, SHAPE, bench.profile.crash_bytes)?;
+        fill(broker, &topic, PLAIN, bench.profile.crash_bytes)?;
         broker.kill()
     })
 }
-
-const SHAPE: Shape =
-    Shape { record_bytes: 1024, batch_bytes: cells::BATCH_BYTES, compression: Compression::None };
 
 /// Prepares a broker of each system, then lets each end by `end` and start again, in turns.
 fn each(
@@ -71,7 +65,7 @@ fn prepared(
 fn many_partitions(broker: &Broker) -> anyhow::Result<()> {
     for number in 0..20 {
         let topic = broker.create(&format!("topic-{number}"), 100, &[])?;
-        fill(broker, &topic, SHAPE, 100 * cells::BATCH_BYTES as u64)?;
+        fill(broker, &topic, PLAIN, 100 * cells::BATCH_BYTES as u64)?;
     }
     Ok(())
 }

@@ -33,6 +33,14 @@ pub(crate) struct ConsumeLoad {
     pub(crate) threads: usize,
 }
 
+impl ConsumeLoad {
+    /// One consumer that reads up to the ends.
+    pub(crate) fn new(topic: &Topic, ends: Vec<i64>) -> Self {
+        let topic = topic.clone();
+        Self { topic, consumers: 1, ends, again: false, check_crcs: false, threads: 1 }
+    }
+}
+
 /// Runs a load; `broker` is the process whose processor time counts.
 pub(crate) fn run(
     load: &ConsumeLoad,

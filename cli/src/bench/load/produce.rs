@@ -19,6 +19,10 @@ use crate::latencies::Latencies;
 /// A broker that says nothing for so long is given up.
 const SILENCE: Duration = Duration::from_secs(40);
 
+/// `max.in.flight.requests.per.connection` and `max.request.size` of Kafka's producer.
+pub(crate) const IN_FLIGHT: usize = 5;
+pub(crate) const REQUEST_BYTES: usize = 1 << 20;
+
 /// Who writes what.
 #[derive(Clone, Debug)]
 pub(crate) struct ProduceLoad {
@@ -36,6 +40,22 @@ pub(crate) struct ProduceLoad {
     pub(crate) threads: usize,
     /// Where it ends by itself: bytes of batches.
     pub(crate) bytes_max: Option<u64>,
+}
+
+impl ProduceLoad {
+    /// One producer with the defaults of Kafka's.
+    pub(crate) fn new(topic: &Topic, shape: Shape) -> Self {
+        Self {
+            topic: topic.clone(),
+            producers: 1,
+            acks: -1,
+            shape,
+            in_flight: IN_FLIGHT,
+            request_bytes: REQUEST_BYTES,
+            threads: 1,
+            bytes_max: None,
+        }
+    }
 }
 
 /// What became of it.

@@ -88,6 +88,10 @@ pub(crate) struct Extent {
 impl Extent {
     /// From the first byte until the load is over by itself.
     pub(crate) const WHOLE: Self = Self { warm_up: Duration::ZERO, measured: Duration::MAX };
+
+    pub(crate) fn whole(&self) -> Duration {
+        self.warm_up.saturating_add(self.measured)
+    }
 }
 
 struct Sample {

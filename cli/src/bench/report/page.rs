@@ -47,6 +47,9 @@ busy all the time, the broker might have done more.
 request of at most 1 MiB with one batch for each partition, idempotent with acks=all. MB/s and \
 GB count batches as they are on the wire; with lz4 the records in them are larger. Values are \
 text like JSON events.
+- Before each run as much free memory as it takes is touched and given back, for both systems \
+and the floor alike. A hypervisor may take back what its guest has free; a run then pays for \
+getting it again, many times what it pays otherwise, and by chance more or less of it.
 - Consuming: a fetch session a consumer with the limits of Kafka's consumer (50 MiB, 1 MiB a \
 partition, 500 ms). Cold: the log files were synced and their pages given up with \
 `posix_fadvise(DONTNEED)` before each run.
@@ -86,7 +89,12 @@ fn sessions(page: &mut String, sessions: &[Session]) {
     for session in sessions {
         line(
             page,
-            format_args!("- {}, commit {}: `{}`", session.began, session.commit, session.command),
+            format_args!(
+                "- {}, commit {}: `{}`",
+                session.began,
+                session.commit,
+                placeless(&session.command)
+            ),
         );
     }
 }
@@ -286,8 +294,8 @@ fn failures(page: &mut String, figures: &Figures) {
 
 /// Without the folders of absolute paths: where a checkout lies is nobody's business.
 fn placeless(text: &str) -> String {
-    let path = Regex::new(r#"(^|[\s="'(\[:,])/(?:[^\s/]+/)+"#).expect("a sound pattern");
-    path.replace_all(text, "$1…/").into_owned()
+    let path = Regex::new(r#"(^|[\s="'(\[:,])/(?:[^\s/]+/)*([^\s/])"#).expect("a sound pattern");
+    path.replace_all(text, "$1…/$2").into_owned()
 }
 
 fn line(page: &mut String, text: std::fmt::Arguments<'_>) {

@@ -34,7 +34,7 @@ fn figures() -> Figures {
     let mut lines = Lines(vec![Line::Session(Session {
         began: "2026-01-02 03:04:05".to_owned(),
         commit: "0123abc".to_owned(),
-        command: "yeoul bench compare".to_owned(),
+        command: "yeoul bench compare --data=/srv/x/data".to_owned(),
         cpu: "Some CPU".to_owned(),
         cores: 2,
         memory_bytes: 24_000_000_000,
@@ -81,11 +81,11 @@ fn each_row_has_the_columns_of_its_head() {
 #[test]
 fn no_folder_of_a_machine_is_named() {
     let texts = [
-        "yeoul bench compare --peers /srv/x/shared/peers --docs=docs ../peers",
+        "yeoul bench compare --peers /srv/x/shared/peers --docs=docs ../peers --data /data",
         "log.dirs=/tmp/a/b at /tmp/c/d.log: 3 records/s",
     ];
     let expected = [
-        "yeoul bench compare --peers …/peers --docs=docs ../peers",
+        "yeoul bench compare --peers …/peers --docs=docs ../peers --data …/data",
         "log.dirs=…/b at …/d.log: 3 records/s",
     ];
     assert_eq!(texts.map(placeless), expected);
