@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Places for waiting requests that a partition keeps when nobody waits.
+pub(crate) const PLACES_KEPT: usize = 16;
+
 /// Requests of one connection that are read but not yet answered. More stay in the socket.
 pub(crate) const IN_FLIGHT_PER_CONNECTION: usize = 64;
 

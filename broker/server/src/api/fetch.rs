@@ -7,7 +7,9 @@
 //!   id
 //! - A request in the name of a replica is INVALID_REQUEST: there is no replication yet.
 
+use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use broker_metadata::Image;
@@ -221,19 +223,16 @@ impl Found {
 /// partitions that move are looked at again.
 async fn wait_and_read(services: &Services, scope: &Scope, limits: Limits) -> Vec<Found> {
     let deadline = Instant::now() + limits.max_wait;
-    let image = services.image();
-    let targets: Vec<_> =
-        scope.partitions.iter().map(|(key, _)| find(services, &image, key)).collect();
-    let mut reading = Reading::begin(scope, &targets, limits);
+    let mut reading = Reading::begin(services, scope, limits);
     if reading.is_enough() || limits.max_wait.is_zero() {
         return reading.found;
     }
     let wake = Arc::new(Wake::default());
-    let park = |(number, (target, moves)): (usize, (&Target, &u64))| {
+    let park = |(number, (target, moves)): (usize, &(Target, u64))| {
         let partition = target.as_ref().ok()?;
         Some(partition.waiters().park(&wake, number, *moves))
     };
-    let _parked: Vec<_> = targets.iter().zip(&reading.moves).enumerate().filter_map(park).collect();
+    let _parked: Vec<_> = reading.targets.iter().enumerate().filter_map(park).collect();
     let time_is_up = tokio::time::sleep_until(deadline);
     tokio::pin!(time_is_up);
     loop {
@@ -241,7 +240,7 @@ async fn wait_and_read(services: &Services, scope: &Scope, limits: Limits) -> Ve
             biased;
             moved = wake.moved() => (moved, false),
             () = &mut time_is_up => (wake.take(), true),
-            () = services.stopping.cancelled() => (wake.take(), true),
+            () = stops(services) => (wake.take(), true),
         };
         for number in moved {
             reading.look(number);
@@ -250,6 +249,15 @@ async fn wait_and_read(services: &Services, scope: &Scope, limits: Limits) -> Ve
             return reading.found;
         }
     }
+}
+
+/// Ready once the broker stops. Every connection is woken then, and looks at its requests: for each
+/// fetch to wait for it too would be to enter and leave a list of the whole broker.
+fn stops(services: &Services) -> impl Future<Output = ()> {
+    poll_fn(|_| match services.stopping.is_cancelled() {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
 }
 
 /// A partition, or why there is none.
@@ -269,11 +277,10 @@ fn find(services: &Services, image: &Image, key: &FetchKey) -> Target {
 /// What was found so far.
 struct Reading<'a> {
     scope: &'a Scope,
-    targets: &'a [Target],
     limits: Limits,
+    /// The partitions, and how often each had moved when it was looked at first.
+    targets: Vec<(Target, u64)>,
     found: Vec<Found>,
-    /// How often each partition had moved when it was looked at first.
-    moves: Vec<u64>,
     /// Bytes of records.
     total: usize,
     /// Something is to be told that does not wait for records.
@@ -282,14 +289,15 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     /// Looks at all partitions, in the order of their turn.
-    fn begin(scope: &'a Scope, targets: &'a [Target], limits: Limits) -> Self {
-        let count = targets.len();
-        let (found, moves) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let at_once = targets.is_empty();
-        let mut reading = Self { scope, targets, limits, found, moves, total: 0, at_once };
-        for (number, target) in targets.iter().enumerate() {
+    fn begin(services: &Services, scope: &'a Scope, limits: Limits) -> Self {
+        let count = scope.partitions.len();
+        let (targets, found) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut reading = Self { scope, limits, targets, found, total: 0, at_once: count == 0 };
+        let image = services.image();
+        for (number, (key, _)) in scope.partitions.iter().enumerate() {
+            let target = find(services, &image, key);
             let moves = target.as_ref().map_or(0, |partition| partition.waiters().moves());
-            reading.moves.push(moves);
+            reading.targets.push((target, moves));
             let found = reading.read(number);
             reading.found.push(found);
         }
@@ -304,7 +312,7 @@ impl<'a> Reading<'a> {
 
     /// Reads as much of a partition as the others leave of the response.
     fn read(&mut self, number: usize) -> Found {
-        let partition = match &self.targets[number] {
+        let partition = match &self.targets[number].0 {
             Ok(partition) => partition,
             Err(code) => {
                 self.at_once = true;

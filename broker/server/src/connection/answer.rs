@@ -1,6 +1,5 @@
 //! What goes back to a client: bytes from memory and ranges of files.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::Bytes;
@@ -39,26 +38,20 @@ impl Answer {
 
 /// Writes answers one after the other, neighbouring bytes of all of them together.
 pub(crate) async fn write_answers(stream: &mut Stream, answers: Vec<Answer>) -> io::Result<()> {
-    let mut chunks: VecDeque<Chunk> =
-        answers.into_iter().flat_map(|answer| answer.chunks).collect();
-    while let Some(chunk) = chunks.pop_front() {
+    let chunks: Vec<Chunk> = answers.into_iter().flat_map(|answer| answer.chunks).collect();
+    let mut pieces: Vec<IoSlice<'_>> = Vec::with_capacity(chunks.len().min(WRITE_PIECES));
+    for (number, chunk) in chunks.iter().enumerate() {
+        let next = chunks.get(number + 1);
         match chunk {
-            Chunk::Bytes(first) => {
-                let mut run = vec![first];
-                while run.len() < WRITE_PIECES
-                    && let Some(Chunk::Bytes(bytes)) = chunks.front_mut()
-                {
-                    run.push(std::mem::take(bytes));
-                    chunks.pop_front();
+            Chunk::Bytes(bytes) => {
+                pieces.push(IoSlice::new(bytes));
+                let goes_on = matches!(next, Some(Chunk::Bytes(_)));
+                if !goes_on || pieces.len() == WRITE_PIECES {
+                    stream.write(&mut pieces, next.is_some()).await?;
+                    pieces.clear();
                 }
-                let more = !chunks.is_empty();
-                let mut pieces: Vec<IoSlice<'_>> = Vec::with_capacity(run.len());
-                for bytes in &run {
-                    pieces.push(IoSlice::new(bytes));
-                }
-                stream.write(&mut pieces, more).await?;
             }
-            Chunk::File(range) => write_range(stream, &range).await?,
+            Chunk::File(range) => write_range(stream, range).await?,
         }
     }
     Ok(())

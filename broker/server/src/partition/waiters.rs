@@ -1,10 +1,12 @@
 //! Requests parked until a partition moves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::limits::PLACES_KEPT;
 
 /// Who waits for a partition: fetches for records, produces for the high watermark. Whoever moves
 /// the partition calls [`Waiters::wake`]; the woken look again and decide themselves.
@@ -18,10 +20,36 @@ pub(crate) struct Waiters {
     parked: Mutex<Parked>,
 }
 
+/// Places are taken again, so that parking, which each fetch does that waits, costs no memory of
+/// its own.
 #[derive(Debug, Default)]
 struct Parked {
-    next: u64,
-    by_ticket: BTreeMap<u64, (Arc<Wake>, usize)>,
+    places: Vec<Option<(Arc<Wake>, usize)>>,
+    free: Vec<usize>,
+}
+
+impl Parked {
+    fn enter(&mut self, wake: Arc<Wake>, number: usize) -> usize {
+        let waiting = Some((wake, number));
+        if let Some(place) = self.free.pop() {
+            self.places[place] = waiting;
+            return place;
+        }
+        self.places.push(waiting);
+        self.places.len() - 1
+    }
+
+    fn leave(&mut self, place: usize) {
+        self.places[place] = None;
+        self.free.push(place);
+        if self.count() == 0 && self.places.len() > PLACES_KEPT {
+            *self = Self::default();
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
 }
 
 /// What a request waits on: any of the partitions that it parks at. It is told which of them
@@ -68,15 +96,13 @@ impl Waiters {
     /// when it had made so many moves; what moved since is noted at once.
     pub(crate) fn park(self: &Arc<Self>, wake: &Arc<Wake>, number: usize, moves: u64) -> ParkGuard {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        let ticket = parked.next;
-        parked.next += 1;
-        parked.by_ticket.insert(ticket, (wake.clone(), number));
-        self.count.store(parked.by_ticket.len(), Ordering::SeqCst);
+        let place = parked.enter(wake.clone(), number);
+        self.count.store(parked.count(), Ordering::SeqCst);
         drop(parked);
         if self.moves() != moves {
             wake.note(number);
         }
-        ParkGuard { waiters: self.clone(), ticket }
+        ParkGuard { waiters: self.clone(), place }
     }
 
     /// Wakes all that wait.
@@ -86,7 +112,7 @@ impl Waiters {
             return;
         }
         let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        for (wake, number) in parked.by_ticket.values() {
+        for (wake, number) in parked.places.iter().flatten() {
             wake.note(*number);
         }
     }
@@ -96,14 +122,14 @@ impl Waiters {
 #[derive(Debug)]
 pub(crate) struct ParkGuard {
     waiters: Arc<Waiters>,
-    ticket: u64,
+    place: usize,
 }
 
 impl Drop for ParkGuard {
     fn drop(&mut self) {
         let mut parked = self.waiters.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        parked.by_ticket.remove(&self.ticket);
-        self.waiters.count.store(parked.by_ticket.len(), Ordering::SeqCst);
+        parked.leave(self.place);
+        self.waiters.count.store(parked.count(), Ordering::SeqCst);
     }
 }
 
@@ -130,6 +156,23 @@ mod tests {
         partitions[0].wake();
         assert!(wake.take().is_empty());
         assert_eq!(partitions[0].count.load(Ordering::SeqCst), 0);
-        assert!(partitions[0].parked.lock().unwrap().by_ticket.is_empty());
+        assert_eq!(partitions[0].parked.lock().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn places_are_taken_again_and_many_are_given_back() {
+        let partition = Arc::new(Waiters::default());
+        let wakes: Vec<_> = (0..3).map(|_| Arc::new(Wake::default())).collect();
+        let mut guards: Vec<_> = wakes.iter().map(|wake| partition.park(wake, 7, 0)).collect();
+        drop(guards.remove(1));
+        guards.push(partition.park(&wakes[1], 8, 0));
+        assert_eq!(partition.parked.lock().unwrap().places.len(), 3);
+        partition.wake();
+        let moved: Vec<_> = wakes.iter().map(|wake| Vec::from_iter(wake.take())).collect();
+        assert_eq!(moved, [[7], [8], [7]]);
+        let many = PLACES_KEPT + 1;
+        guards.extend((0..many).map(|_| partition.park(&wakes[0], 7, 1)));
+        drop(guards);
+        assert!(partition.parked.lock().unwrap().places.is_empty());
     }
 }

@@ -84,6 +84,21 @@ async fn heads_and_ranges_arrive_in_order_and_whole() {
 }
 
 #[tokio::test]
+async fn more_pieces_than_one_write_takes_arrive_in_order() {
+    let (mut stream, mut client) = sockets().await;
+    let one = |number: usize| Chunk::Bytes(Bytes::from(vec![number as u8; number % 7]));
+    let answers: Vec<_> = (0..40)
+        .map(|answer| Answer { chunks: (0..5).map(|chunk| one(5 * answer + chunk)).collect() })
+        .collect();
+    let expected: Vec<u8> = (0..200_usize).flat_map(|n| vec![n as u8; n % 7]).collect();
+    write_answers(&mut stream, answers).await.unwrap();
+    drop(stream);
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, expected);
+}
+
+#[tokio::test]
 async fn a_file_that_can_not_be_sent_is_told_to_its_log_dir() {
     let folder = tempfile::tempdir().unwrap();
     let dir = data_dir(folder.path());
