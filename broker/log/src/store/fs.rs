@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
 use rustix::io::ReadWriteFlags;
 
-use super::{Entry, File, Space, Store};
+use super::{Entry, File, Space, Store, page_cache};
 
 /// The store of a real disk.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,6 +52,17 @@ impl FsFile {
     /// The file for writing.
     fn writable(&self) -> io::Result<&fs::File> {
         if self.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(&self.file) }
+    }
+
+    /// Whether a byte is in memory.
+    fn has_byte(&self, position: u64) -> bool {
+        let mut byte = [0];
+        let buffer = &mut [IoSliceMut::new(&mut byte)];
+        match rustix::io::preadv2(&self.file, buffer, position, ReadWriteFlags::NOWAIT) {
+            Err(rustix::io::Errno::AGAIN) => false,
+            // The end of the file, or a file system that can't tell.
+            Ok(_) | Err(_) => true,
+        }
     }
 }
 
@@ -208,15 +219,11 @@ impl File for FsFile {
     }
 
     fn is_cached(&self, position: u64, length: usize) -> bool {
-        probes(position, length).all(|at| {
-            let mut byte = [0];
-            let buffer = &mut [IoSliceMut::new(&mut byte)];
-            match rustix::io::preadv2(&self.file, buffer, at, ReadWriteFlags::NOWAIT) {
-                Err(rustix::io::Errno::AGAIN) => false,
-                // The end of the file, or a file system that can't tell.
-                Ok(_) | Err(_) => true,
-            }
-        })
+        if page_cache::has_all(&self.file, position, length as u64) {
+            // The system reads ahead in order: the last page tells whether all have arrived.
+            return self.has_byte((position + length as u64).saturating_sub(1));
+        }
+        probes(position, length).all(|at| self.has_byte(at))
     }
 
     /// Sends them to where nothing is kept: the pages are read as for any reader that goes on, and

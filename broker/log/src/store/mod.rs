@@ -5,6 +5,7 @@
 
 mod fs;
 mod memory;
+mod page_cache;
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
