@@ -85,8 +85,10 @@ impl Mapping {
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: advice about the mapping above. Without huge pages it only takes longer.
-        let _ = unsafe { libc::madvise(start, length, libc::MADV_HUGEPAGE) };
+        // Small pages come from where the page cache takes its own: what is free in large blocks
+        // is what it takes last. A kernel that knows of no huge pages refuses the advice.
+        // SAFETY: it is about the mapping above.
+        let _ = unsafe { libc::madvise(start, length, libc::MADV_NOHUGEPAGE) };
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { start, length })
     }
