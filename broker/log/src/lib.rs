@@ -27,7 +27,6 @@ mod name;
 mod partition_metadata;
 mod producers;
 mod read;
-mod recent;
 mod records;
 mod recovery;
 mod removal;

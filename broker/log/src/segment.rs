@@ -1,17 +1,19 @@
 //! A stretch of the log: a file of batches and its three indexes.
 
+mod recent;
+
 use std::io::IoSlice;
 use std::sync::{Arc, OnceLock};
 
 use protocol::record::BatchHeader;
 
+use self::recent::RecentBatches;
 use crate::batch::HeaderWalk;
 use crate::config::SegmentConfig;
 use crate::error::{StorageError, WalkError};
 use crate::folder::{Folder, OpenFile, SegmentFile};
 use crate::index::{OffsetIndex, OffsetLookup, TimeEntry, TimeIndex, TxnIndex};
 use crate::name::FileKind;
-use crate::recent::RecentBatches;
 
 /// Entry sizes of the offset and the time index, for telling whether one more fits.
 const INDEX_ENTRIES: [u64; 2] = [8, 12];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_coordinator::{AppendError, Commit, LogWriter, ReadError};
-use broker_log::{AppendError as LogAppendError, Origin, ReadRequest};
+use broker_log::{AppendError as LogAppendError, Origin, ReadError as LogReadError, ReadRequest};
 use broker_metadata::names::CONSUMER_OFFSETS;
 use bytes::Bytes;
 use protocol::record::{self, BatchError};
@@ -87,15 +87,17 @@ impl LogWriter for OffsetsLog {
                     min_one_batch: true,
                 })
             })
-            .map_err(storage)?
             .map_err(storage)?;
-        match slice {
-            Some(slice) => {
-                let bytes = slice.read().map_err(storage)?;
-                Ok(whole_batches(&Bytes::from(bytes)))
-            }
+        let read = slice.and_then(|slice| match slice {
+            Some(slice) => Ok(whole_batches(&Bytes::from(slice.read()?))),
             None => Ok(Bytes::new()),
-        }
+        });
+        read.map_err(|problem| {
+            if let LogReadError::Storage(problem) = &problem {
+                held.storage_failed(problem);
+            }
+            storage(problem)
+        })
     }
 }
 

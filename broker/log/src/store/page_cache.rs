@@ -23,8 +23,9 @@ struct Counts {
     recently_evicted: u64,
 }
 
-/// Whether the page cache has all pages of a range, some of which may still be on their way from the
-/// disk. `false`: it has not, or nobody can say (an old system, a file system on top of another).
+/// Whether the page cache has all pages of a range, some of which may still be on their way from
+/// the disk. `false`: it has not, or nobody can say (an old system, a file system on top of
+/// another).
 pub(super) fn has_all(file: &File, position: u64, length: u64) -> bool {
     let pages = (position + length).div_ceil(page_bytes()) - position / page_bytes();
     let range = Range { offset: position, length };

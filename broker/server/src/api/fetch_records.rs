@@ -57,9 +57,9 @@ impl Part {
     }
 }
 
-/// Reads what is small, and of log dirs that are in trouble whatever there is: of records that can't
-/// be read, the answer says so. What is in memory is read at once, all else on a thread that may
-/// wait for the disk.
+/// Reads what is small, and of log dirs that are in trouble whatever there is: of records that
+/// can't be read, the answer says so. What is in memory is read at once, all else on a thread that
+/// may wait for the disk.
 pub(super) async fn read_small(parts: &mut [Part]) {
     let mut left = READ_PER_ANSWER;
     let mut cold = Vec::new();

@@ -1,5 +1,5 @@
-//! Records on their way to a reader: a range of a file, and the log dir that is told when it can't be
-//! read.
+//! Records on their way to a reader: a range of a file, and the log dir that is told when it can't
+//! be read.
 
 use std::io;
 use std::os::fd::RawFd;
