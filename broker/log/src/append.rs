@@ -2,6 +2,8 @@
 //! offsets, and written in one write. The caller's bytes are not copied and stay as they are:
 //! what the leader changes in a batch's header is written in its place.
 
+mod group;
+
 use std::io::IoSlice;
 
 use bytes::Bytes;
@@ -41,13 +43,13 @@ pub struct Appended {
     pub sync_to: Option<i64>,
 }
 
-/// Offsets, times and sizes of the batches of an append, summed up.
+/// Offsets, times and number of the batches of an append, summed up.
 #[derive(Clone, Copy, Debug)]
-struct Extent {
-    first_offset: i64,
-    last_offset: i64,
-    largest_timestamp: i64,
-    batches: usize,
+pub(crate) struct Extent {
+    pub(crate) first_offset: i64,
+    pub(crate) last_offset: i64,
+    pub(crate) largest_timestamp: i64,
+    pub(crate) batches: usize,
 }
 
 impl Log {
@@ -87,8 +89,10 @@ impl Log {
         let extent: Extent = extent.ok_or(AppendError::Empty)?;
         let rolled = self.make_room(records.len(), &extent, append.now_ms)?;
         self.write_placed(records, &extent, append.leader_epoch, append_time)?;
-        let placed = self.placed(append.leader_epoch, append_time);
-        self.commit(records, placed, &extent, append.now_ms);
+        let mut placed = self.placed(append.leader_epoch, append_time);
+        let headers = batch::headers(records).flatten();
+        let headers = headers.map_while(|(_, header)| placed.next(header));
+        self.commit(headers, &extent, append.now_ms);
         Ok(Appended {
             base_offset: extent.first_offset,
             last_offset: extent.last_offset,
@@ -125,7 +129,8 @@ impl Log {
         let extent = extent.ok_or(AppendError::Empty)?;
         let rolled = self.make_room(records.len(), &extent, now_ms)?;
         self.active_mut().write(&mut [IoSlice::new(records)])?;
-        self.commit(records, Placed::as_they_are(), &extent, now_ms);
+        let headers = batch::headers(records).flatten().map(|(_, header)| header);
+        self.commit(headers, &extent, now_ms);
         Ok(Appended {
             base_offset: extent.first_offset,
             last_offset: extent.last_offset,
@@ -227,8 +232,7 @@ impl Log {
             return Err(AppendError::BatchesTooLarge { size: bytes, max });
         }
         let limits = self.roll_limits(now_ms);
-        let (last, timestamp) = (extent.last_offset, extent.largest_timestamp);
-        let roll = self.active().must_roll(bytes, last, timestamp, &limits);
+        let roll = self.active().must_roll(bytes, extent, &limits);
         if roll {
             self.roll(extent.first_offset, now_ms)?;
         }
@@ -263,11 +267,10 @@ impl Log {
         Ok(self.active_mut().write(&mut parts)?)
     }
 
-    /// Makes batches that were written part of the log.
-    fn commit(&mut self, records: &Bytes, mut placed: Placed, extent: &Extent, now_ms: i64) {
+    /// Makes batches that were written, with these headers, part of the log.
+    fn commit(&mut self, headers: impl Iterator<Item = BatchHeader>, extent: &Extent, now_ms: i64) {
         let config = self.config.clone();
-        for (_, header) in batch::headers(records).flatten() {
-            let Some(header) = placed.next(header) else { break };
+        for header in headers {
             self.epochs.assign(header.leader_epoch, header.base_offset);
             let position = self.active().size();
             self.active_mut().note(&header, position, &config.segment);
@@ -280,7 +283,7 @@ impl Log {
     }
 
     fn placed(&self, leader_epoch: i32, append_time: Option<i64>) -> Placed {
-        Placed { place: Some((self.next_offset, leader_epoch)), append_time }
+        Placed { place: (self.next_offset, leader_epoch), append_time }
     }
 }
 
@@ -308,23 +311,18 @@ impl Extent {
 /// Gives batches, one after the other, what the leader decides of their headers.
 #[derive(Clone, Copy, Debug)]
 struct Placed {
-    /// The next offset, and the leader epoch; `None` leaves batches where they are.
-    place: Option<(i64, i32)>,
+    /// The next offset, and the leader epoch.
+    place: (i64, i32),
     append_time: Option<i64>,
 }
 
 impl Placed {
-    fn as_they_are() -> Self {
-        Self { place: None, append_time: None }
-    }
-
     /// The header that the next batch gets; `None` when offsets come to their end.
     fn next(&mut self, mut header: BatchHeader) -> Option<BatchHeader> {
-        if let Some((offset, epoch)) = self.place {
-            let next = offset.checked_add(i64::from(header.last_offset_delta) + 1)?;
-            self.place = Some((next, epoch));
-            (header.base_offset, header.leader_epoch) = (offset, epoch);
-        }
+        let (offset, epoch) = self.place;
+        let next = offset.checked_add(i64::from(header.last_offset_delta) + 1)?;
+        self.place = (next, epoch);
+        (header.base_offset, header.leader_epoch) = (offset, epoch);
         if let Some(now_ms) = self.append_time {
             header.max_timestamp = now_ms;
         }

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use protocol::record::BatchHeader;
 
 use self::recent::RecentBatches;
+use crate::append::Extent;
 use crate::batch::HeaderWalk;
 use crate::config::SegmentConfig;
 use crate::error::{StorageError, WalkError};
@@ -231,22 +232,19 @@ impl Segment {
     }
 
     /// Whether batches have to go to a new segment.
-    pub(crate) fn must_roll(
-        &self,
-        records: usize,
-        last_offset: i64,
-        largest_timestamp: i64,
-        limits: &RollLimits,
-    ) -> bool {
-        let full = self.size + records as u64 > u64::from(limits.bytes);
-        let waited = self.waited_ms(largest_timestamp, limits.now_ms);
+    pub(crate) fn must_roll(&self, bytes: usize, batches: &Extent, limits: &RollLimits) -> bool {
+        let full = self.size + bytes as u64 > u64::from(limits.bytes);
+        let waited = self.waited_ms(batches.largest_timestamp, limits.now_ms);
         let index_bytes = u64::from(limits.index_bytes);
         let index_sizes = [self.offsets.size(), self.times.size()];
-        let index_full =
-            index_sizes.iter().zip(INDEX_ENTRIES).any(|(size, entry)| size + entry > index_bytes);
+        // A batch adds at most one entry to each of them.
+        let index_full = index_sizes
+            .iter()
+            .zip(INDEX_ENTRIES)
+            .any(|(size, entry)| size + entry * batches.batches as u64 > index_bytes);
         (self.size > 0 && (full || waited > limits.ms))
             || index_full
-            || !self.offsets.can_hold(last_offset)
+            || !self.offsets.can_hold(batches.last_offset)
     }
 
     /// How long the segment has been filled, by the records' time where they have one.

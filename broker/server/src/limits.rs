@@ -8,8 +8,8 @@ pub(crate) const PLACES_KEPT: usize = 16;
 /// Requests of one connection that are read but not yet answered. More stay in the socket.
 pub(crate) const IN_FLIGHT_PER_CONNECTION: usize = 64;
 
-/// Of a frame that is announced, this much memory is set aside before its bytes are there; a longer
-/// one grows as they arrive.
+/// Of a frame that is announced, this much memory is set aside before its bytes are there, or as
+/// much as one took that came whole; a longer one grows as they arrive.
 pub(crate) const FRAME_RESERVE: usize = 256 * 1024;
 
 /// After a frame larger than this a connection gives its buffer back instead of keeping it for the
@@ -18,6 +18,10 @@ pub(crate) const READ_BUFFER_KEPT: usize = 4 * 1024 * 1024;
 
 /// Room for small requests that a connection's buffer starts with.
 pub(crate) const READ_BUFFER: usize = 8 * 1024;
+
+/// The room that the buffer of a connection comes to have whose client sends faster than it is
+/// read: several requests are then read at once.
+pub(crate) const READ_BUFFER_BUSY: usize = 128 * 1024;
 
 /// How long a stopping broker waits for open requests to be answered.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
@@ -38,9 +42,13 @@ pub(crate) const READ_NOT_SENT: usize = 16 * 1024;
 /// The most that is read so for one answer.
 pub(crate) const READ_PER_ANSWER: usize = 64 * 1024;
 
-/// After requests of so many bytes a connection lets the others of its thread have their turn: a
-/// client that sends without a pause would keep them waiting for its own sake.
+/// After requests of so many bytes a connection lets the others of its thread have their turn
+/// before it appends what it read: a client that sends without a pause would keep them waiting for
+/// its own sake, and what they bring to the same partitions is appended in the same writes.
 pub(crate) const TURN_BYTES: usize = 512 * 1024;
+
+/// Groups of batches that a request appends to a partition before another task goes on.
+pub(crate) const APPENDS_IN_A_TURN: usize = 8;
 
 /// Producer ids that are taken from the metadata log at once.
 pub(crate) const PRODUCER_ID_BLOCK: i64 = 1000;

@@ -51,10 +51,11 @@ impl LogWriter for OffsetsLog {
     }
 
     fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError> {
+        let size = batch.len();
         let held = self.partition(partition).ok_or(AppendError::NotLeader)?;
         let appended = held
-            .append(&batch, Origin::Coordinator, self.clock.now_ms(), &self.flusher)
-            .map_err(|problem| refused(problem, batch.len()))?;
+            .append(batch, Origin::Coordinator, self.clock.now_ms(), &self.flusher)
+            .map_err(|problem| refused(problem, size))?;
         let end = appended.last_offset + 1;
         let timeout = self.commit_timeout;
         Ok(Box::pin(async move {

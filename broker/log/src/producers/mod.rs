@@ -81,7 +81,8 @@ impl ProducerStates {
     }
 
     /// Checks a batch that has its final offsets and notes what it changes. `origin` is
-    /// `None` for what a leader, or this log itself, checked before.
+    /// `None` for what a leader, or this log itself, checked before. A batch that is refused
+    /// leaves those staged before it as they are.
     pub(crate) fn stage(
         &mut self,
         header: &BatchHeader,

@@ -43,6 +43,11 @@ impl Faults {
         self.left.store(operations, Ordering::SeqCst);
     }
 
+    /// How many operations are left before one fails.
+    pub(crate) fn left(&self) -> i64 {
+        self.left.load(Ordering::SeqCst)
+    }
+
     /// Lets the disk say that it has so much room.
     pub(crate) fn set_usable(&self, bytes: u64) {
         self.usable_bytes.store(bytes, Ordering::SeqCst);

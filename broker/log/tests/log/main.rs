@@ -7,6 +7,7 @@ mod compaction;
 mod epochs;
 mod faults;
 mod full_disk;
+mod groups;
 mod last_operation;
 mod model;
 mod moves;

@@ -1,7 +1,8 @@
 //! Produce 3-13.
 //!
 //! - Each partition's records are one batch of format 2. It is checked (sizes, CRC, counts; keys
-//!   where the topic is compacted) and appended on the task that read it. Where the topic demands
+//!   where the topic is compacted) and appended on the task that read it, together with what else
+//!   came to the partition at the same time. Where the topic demands
 //!   a sync (`flush.messages`), the answer waits for it; then acks=-1 waits for the replicas.
 //! - A topic of the brokers' own is INVALID_TOPIC_EXCEPTION.
 //! - acks=0 is answered by nothing, and where something failed by the end of the connection.
@@ -12,7 +13,9 @@
 //! - Transactions are not there yet: a transactional batch is INVALID_TXN_STATE.
 //! - v5: log start offset · v8: errors of single records (KIP-467) · v13: topics by id (KIP-516)
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use broker_log::{AppendError, Appended, Origin};
@@ -30,7 +33,7 @@ use tokio::time::Instant;
 
 use super::error::{code_of_leadership_error, code_of_refusal, code_of_sync_error};
 use crate::dispatch::{self, Outcome, RequestContext};
-use crate::partition::{LeadershipError, Partition, ProduceError};
+use crate::partition::{LeadershipError, Partition, ProduceError, Submitted};
 use crate::services::Services;
 
 /// A batch is decompressed to at most this, where its keys must be seen.
@@ -104,26 +107,35 @@ pub(super) async fn handle(
         now_ms: services.now_ms(),
         internal_allowed: context.client_id.as_deref() == Some(ADMIN_CLIENT),
     };
-    let mut waiting = Vec::new();
+    let mut submitted = Vec::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for (topic, data) in request.topic_data.into_iter().enumerate() {
         let found = find(&image, &data, context.version);
         let mut partition_responses = Vec::with_capacity(data.partition_data.len());
         for (partition, data) in data.partition_data.into_iter().enumerate() {
-            let (response, appended) = append.partition(found, data);
-            partition_responses.push(response);
-            waiting.extend(appended.map(|(of, appended)| Waiting {
-                topic,
-                partition,
-                of,
-                appended,
-            }));
+            let index = data.index;
+            partition_responses.push(match append.submit(found, data) {
+                Ok(batch) => {
+                    submitted.push((topic, partition, batch));
+                    PartitionProduceResponse { index, ..PartitionProduceResponse::default() }
+                }
+                Err((partition, refusal)) => refused(index, partition.as_deref(), &refusal),
+            });
         }
         responses.push(TopicProduceResponse {
             name: data.name,
             topic_id: data.topic_id,
             partition_responses,
         });
+    }
+    if !submitted.is_empty() {
+        company().await;
+    }
+    let mut waiting = Vec::new();
+    for (topic, partition, batch) in submitted {
+        let response = &mut responses[topic].partition_responses[partition];
+        let appended = batch.appended(services, response).await;
+        waiting.extend(appended.map(|(of, appended)| Waiting { topic, partition, of, appended }));
     }
     if request.acks != 0 {
         let all = request.acks == -1;
@@ -155,6 +167,53 @@ async fn unanswered(services: &Services) -> ProduceReply {
         Err(_) => services.stopping.cancelled().await,
     }
     ProduceReply::Close("a produce without records is not answered".to_owned())
+}
+
+/// Lets the connection start the requests whose frames are here already, so that their batches are
+/// in the queue too when this one's is appended.
+async fn company() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A batch on its way into the log.
+struct Batch {
+    of: Submitted,
+    records: i32,
+}
+
+impl Batch {
+    /// Waits until it is appended, and notes in the response what became of it.
+    async fn appended(
+        mut self,
+        services: &Services,
+        response: &mut PartitionProduceResponse,
+    ) -> Option<(Arc<Partition>, Appended)> {
+        let answer = (&mut self.of).await;
+        let partition = self.of.partition().clone();
+        match answer {
+            Ok(appended) => {
+                if !appended.duplicate {
+                    services.metrics.records_appended(u64::try_from(self.records).unwrap_or(0));
+                }
+                response.base_offset = appended.base_offset;
+                response.log_append_time_ms = appended.log_append_time_ms;
+                response.log_start_offset = appended.log_start_offset;
+                Some((partition, appended))
+            }
+            Err(problem) => {
+                *response = refused(response.index, Some(&partition), &problem.into());
+                None
+            }
+        }
+    }
 }
 
 /// Where an appended partition's response stands.
@@ -222,33 +281,12 @@ struct Append<'a> {
 type Refused = (Option<Arc<Partition>>, ProduceRefusal);
 
 impl Append<'_> {
-    fn partition(
+    /// Checks a partition's records and hands them over.
+    fn submit(
         &self,
         topic: Result<&Arc<TopicImage>, ErrorCode>,
         data: PartitionProduceData,
-    ) -> (PartitionProduceResponse, Option<(Arc<Partition>, Appended)>) {
-        let index = data.index;
-        let result = self.try_partition(topic, data);
-        match result {
-            Ok((partition, appended)) => {
-                let response = PartitionProduceResponse {
-                    index,
-                    base_offset: appended.base_offset,
-                    log_append_time_ms: appended.log_append_time_ms,
-                    log_start_offset: appended.log_start_offset,
-                    ..PartitionProduceResponse::default()
-                };
-                (response, Some((partition, appended)))
-            }
-            Err((partition, refusal)) => (refused(index, partition.as_deref(), &refusal), None),
-        }
-    }
-
-    fn try_partition(
-        &self,
-        topic: Result<&Arc<TopicImage>, ErrorCode>,
-        data: PartitionProduceData,
-    ) -> Result<(Arc<Partition>, Appended), Refused> {
+    ) -> Result<Batch, Refused> {
         if !matches!(self.acks, -1..=1) {
             return Err((None, ProduceRefusal::Acks { acks: self.acks }));
         }
@@ -266,18 +304,23 @@ impl Append<'_> {
             }
             _ => return Err((None, ProduceRefusal::UnknownTopicOrPartition)),
         };
-        let appended = self.append(&partition, data.records);
-        match appended {
-            Ok(appended) => Ok((partition, appended)),
+        match self.checked(&partition, data.records) {
+            Ok(batch) => {
+                let records = batch.bytes().clone();
+                let flusher = &self.services.flusher;
+                let of = partition.submit(records, Origin::Client, self.now_ms, flusher);
+                Ok(Batch { of, records: batch.count })
+            }
             Err(refusal) => Err((Some(partition), refusal)),
         }
     }
 
-    fn append(
+    /// The batch as the topic wants it.
+    fn checked(
         &self,
-        partition: &Arc<Partition>,
+        partition: &Partition,
         records: Option<Records>,
-    ) -> Result<Appended, ProduceRefusal> {
+    ) -> Result<RecordBatch, ProduceRefusal> {
         let rules = partition.rules();
         if self.acks == -1 {
             self.check_replicas(partition, rules.min_insync_replicas)?;
@@ -287,18 +330,10 @@ impl Append<'_> {
         if rules.compacted {
             check_keys(&batch, partition)?;
         }
-        let batch = match rules.compression {
-            Some(codec) if batch.compression()? != codec.compression() => {
-                recompress(&batch, codec)?
-            }
-            _ => batch,
-        };
-        let flusher = &self.services.flusher;
-        let appended = partition.append(batch.bytes(), Origin::Client, self.now_ms, flusher)?;
-        if !appended.duplicate {
-            self.services.metrics.records_appended(u64::try_from(batch.count).unwrap_or(0));
+        match rules.compression {
+            Some(codec) if batch.compression()? != codec.compression() => recompress(&batch, codec),
+            _ => Ok(batch),
         }
-        Ok(appended)
     }
 
     fn check_replicas(&self, partition: &Partition, min: i32) -> Result<(), ProduceRefusal> {

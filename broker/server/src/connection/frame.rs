@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
 use super::stream::Stream;
-use crate::limits::{FRAME_RESERVE, READ_BUFFER, READ_BUFFER_KEPT};
+use crate::limits::{FRAME_RESERVE, READ_BUFFER, READ_BUFFER_BUSY, READ_BUFFER_KEPT};
 
 /// Why a connection can't be read any further.
 #[derive(Debug, Error)]
@@ -22,12 +22,16 @@ pub(crate) enum FrameError {
 #[derive(Debug)]
 pub(crate) struct FrameReader {
     buffer: BytesMut,
+    /// What the buffer has room for, at the least, when it is read into.
+    room: usize,
+    /// The largest frame that came whole, up to [`READ_BUFFER_KEPT`].
+    largest: usize,
     max: usize,
 }
 
 impl FrameReader {
     pub(crate) fn new(max: usize) -> Self {
-        Self { buffer: BytesMut::new(), max }
+        Self { buffer: BytesMut::new(), room: READ_BUFFER, largest: 0, max }
     }
 
     /// The next frame without its length, `None` at an orderly end. Dropping the future loses no
@@ -38,6 +42,7 @@ impl FrameReader {
                 Some(size) if self.buffer.len() >= 4 + size => {
                     self.buffer.advance(4);
                     let frame = self.buffer.split_to(size).freeze();
+                    self.largest = self.largest.max(size.min(READ_BUFFER_KEPT));
                     if size > READ_BUFFER_KEPT {
                         self.buffer = BytesMut::from(&self.buffer[..]);
                     }
@@ -46,13 +51,17 @@ impl FrameReader {
                 Some(size) => 4 + size - self.buffer.len(),
                 None => 4 - self.buffer.len(),
             };
-            let step = FRAME_RESERVE.max(self.buffer.len());
-            self.buffer.reserve(missing.min(step).max(READ_BUFFER));
+            let step = FRAME_RESERVE.max(self.buffer.len()).max(self.largest);
+            self.buffer.reserve(missing.min(step).max(self.room));
             if stream.read(&mut self.buffer).await? == 0 {
                 return match self.buffer.len() {
                     0 => Ok(None),
                     _ => Err(FrameError::CutOff { missing }),
                 };
+            }
+            if self.buffer.len() == self.buffer.capacity() {
+                // There may be more than there was room for.
+                self.room = READ_BUFFER_BUSY.min(2 * self.room);
             }
         }
     }

@@ -11,8 +11,9 @@
 //!
 //! Requests that may run beside each other (Produce, Fetch) are started as they come, up to a
 //! limit; all others wait until everything before them is answered, as Kafka handles a connection.
-//! A request runs up to its first wait on this task at once: that is the append of a produce
-//! request.
+//! Requests whose frames are there together are all started before any of them goes on: so the
+//! batches of several produce requests are in their partitions' queues when the first is appended,
+//! on this task, and share a write.
 
 mod answer;
 mod frame;
@@ -126,11 +127,6 @@ impl Connection {
             if let Err(reason) = started {
                 return reason;
             }
-            if self.bytes_this_turn >= TURN_BYTES {
-                self.bytes_this_turn = 0;
-                // Sockets that have become ready meanwhile are looked for as well.
-                tokio::task::yield_now().await;
-            }
             if self.held.as_ref().is_some_and(|frame| self.may_start(frame)) {
                 continue;
             }
@@ -180,8 +176,26 @@ impl Connection {
     }
 
     /// Starts the request that was held back and those whose frames are in the buffer already, so
-    /// that answers to requests that came together leave together.
+    /// that requests that came together are appended together, and their answers leave together.
     async fn start_what_is_there(&mut self, stream: &mut Stream) -> Result<(), Reason> {
+        let started = self.start_frames(stream).await;
+        if self.bytes_this_turn >= TURN_BYTES {
+            self.bytes_this_turn = 0;
+            // Sockets that have become ready meanwhile are looked for as well, and what comes in
+            // by them is appended together with what waits here.
+            tokio::task::yield_now().await;
+        }
+        if !self.queue.is_empty() {
+            poll_fn(|context| {
+                let _ = poll_queue(&mut self.queue, context);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        started
+    }
+
+    async fn start_frames(&mut self, stream: &mut Stream) -> Result<(), Reason> {
         loop {
             if let Some(frame) = self.held.take() {
                 if !self.may_start(&frame) {

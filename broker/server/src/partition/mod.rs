@@ -1,5 +1,6 @@
 //! One partition that this broker leads: its log, how far it may be read, and who waits for it.
 
+mod appends;
 mod checkpoints;
 mod cleaned;
 mod data_dir;
@@ -26,6 +27,8 @@ use thiserror::Error;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use self::appends::Appends;
+pub(crate) use self::appends::Submitted;
 pub(crate) use self::data_dir::{DataDir, DirState, Turn};
 pub(crate) use self::moves::MoveError;
 pub(crate) use self::range::RecordRange;
@@ -165,6 +168,7 @@ pub(crate) struct Partition {
     /// A std mutex: under it files of the page cache are written and read, but nothing awaits.
     /// `None` once the partition was taken off this broker.
     log: Mutex<Option<Log>>,
+    appends: Appends,
     waiters: Arc<Waiters>,
     sync_waits: SyncWaits,
     /// Turns in the flusher's two lists.
@@ -181,6 +185,7 @@ impl Partition {
             leader_epoch: AtomicI32::new(leader_epoch),
             rules: RwLock::new(rules),
             log: Mutex::new(Some(log)),
+            appends: Appends::default(),
             waiters: Arc::new(Waiters::default()),
             sync_waits: SyncWaits::default(),
             flush_turn: FlushTurn::default(),
@@ -194,9 +199,9 @@ impl Partition {
     }
 
     /// Lets a write through where the log dir takes any.
-    fn admit(&self) -> Result<(), ProduceError> {
+    fn admit(&self) -> Result<(), Arc<str>> {
         let dir = self.dir.read().unwrap_or_else(PoisonError::into_inner);
-        dir.admit().map_err(|reason| ProduceError::Offline { reason })
+        dir.admit()
     }
 
     /// To be told of each error of storage that somebody meets at this partition.
@@ -245,35 +250,66 @@ impl Partition {
     /// [`Self::wait_for_high_watermark`] if the client wants all replicas to have it.
     pub(crate) fn append(
         self: &Arc<Self>,
-        records: &Bytes,
+        records: Bytes,
         origin: Origin,
         now_ms: i64,
         flusher: &Flusher,
     ) -> Result<Appended, ProduceError> {
-        self.admit()?;
         let append = LeaderAppend { leader_epoch: self.leader_epoch(), origin, now_ms };
-        let appended = {
-            let mut log = self.lock();
-            let log = log.as_mut().ok_or(LeadershipError::Gone)?;
-            let appended = log.append_as_leader(records, append).inspect_err(|problem| {
-                if let AppendError::Storage(problem) = problem {
+        let answers = self.append_to(&mut self.lock(), &[(records, append)]);
+        let answer = self.announced(answers, flusher).pop();
+        answer.unwrap_or_else(|| Err(LeadershipError::Gone.into()))
+    }
+
+    /// Appends each of them as if it were alone, in as few writes as may be.
+    fn append_to(
+        &self,
+        log: &mut Option<Log>,
+        appends: &[(Bytes, LeaderAppend)],
+    ) -> Vec<Result<Appended, ProduceError>> {
+        let refused =
+            |problem: &dyn Fn() -> ProduceError| appends.iter().map(|_| Err(problem())).collect();
+        if let Err(reason) = self.admit() {
+            return refused(&|| ProduceError::Offline { reason: reason.clone() });
+        }
+        let Some(log) = log else {
+            return refused(&|| LeadershipError::Gone.into());
+        };
+        let appended = log.append_group_as_leader(appends);
+        advance_high_watermark(log);
+        appended.into_iter().map(|appended| Ok(appended?)).collect()
+    }
+
+    /// Tells whoever waits for it, or has to do something about it, what was appended.
+    fn announced(
+        self: &Arc<Self>,
+        answers: Vec<Result<Appended, ProduceError>>,
+        flusher: &Flusher,
+    ) -> Vec<Result<Appended, ProduceError>> {
+        let (mut grown, mut to_sync, mut rolled) = (false, false, false);
+        for answer in &answers {
+            match answer {
+                Ok(appended) => {
+                    grown = true;
+                    to_sync |= appended.sync_to.is_some();
+                    rolled |= appended.rolled;
+                }
+                Err(ProduceError::Append(AppendError::Storage(problem))) => {
                     self.storage_failed(problem);
                 }
-            })?;
-            advance_high_watermark(log);
-            appended
-        };
-        match appended.sync_to {
-            Some(_) => {
-                self.sync_waits.expect();
-                flusher.urge(self);
+                Err(_) => {}
             }
-            None => self.waiters.wake(),
         }
-        if appended.rolled {
+        if to_sync {
+            self.sync_waits.expect();
+            flusher.urge(self);
+        } else if grown {
+            self.waiters.wake();
+        }
+        if rolled {
             flusher.request(self);
         }
-        Ok(appended)
+        answers
     }
 
     /// Waits until all below an offset is synced. The disk alone decides how long that takes.

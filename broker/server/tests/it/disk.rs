@@ -26,6 +26,7 @@ struct Syncs {
 struct State {
     gate: Gate,
     by_file: HashMap<PathBuf, Synced>,
+    writes: HashMap<PathBuf, usize>,
 }
 
 /// What becomes of syncs of segments.
@@ -52,15 +53,25 @@ impl Disk {
         self.syncs.changed.notify_all();
     }
 
-    /// The first segment of a partition.
+    /// Of the first segment of a partition.
     pub(crate) fn synced(&self, folder: &str) -> Synced {
-        let path = Path::new("/data").join(folder).join("00000000000000000000.log");
-        self.syncs.state.lock().unwrap().by_file.get(&path).copied().unwrap_or_default()
+        let state = self.syncs.state.lock().unwrap();
+        state.by_file.get(&first_segment(folder)).copied().unwrap_or_default()
+    }
+
+    /// How often the first segment of a partition was written to.
+    pub(crate) fn writes(&self, folder: &str) -> usize {
+        let state = self.syncs.state.lock().unwrap();
+        state.writes.get(&first_segment(folder)).copied().unwrap_or_default()
     }
 
     fn file(&self, path: &Path, inner: Arc<dyn File>) -> Arc<dyn File> {
         Arc::new(DiskFile { inner, path: path.to_owned(), syncs: self.syncs.clone() })
     }
+}
+
+fn first_segment(folder: &str) -> PathBuf {
+    Path::new("/data").join(folder).join("00000000000000000000.log")
 }
 
 impl Store for Disk {
@@ -122,6 +133,7 @@ impl File for DiskFile {
     }
 
     fn write_parts_at(&self, parts: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
+        *self.syncs.state.lock().unwrap().writes.entry(self.path.clone()).or_default() += 1;
         self.inner.write_parts_at(parts, position)
     }
 

@@ -19,6 +19,7 @@ mod moves;
 mod produce;
 mod protocol_page;
 mod support;
+mod together;
 mod topic_configs;
 mod topics;
 mod upkeep;

@@ -383,7 +383,10 @@ async fn flush_messages_and_flush_ms_say_what_is_on_the_disk() {
     ];
     let test = Clocked::start(&often).await;
     let mut wire = test.connect().await;
-    wire.create_topic("count", 1, &[("flush.messages", "3")]).await;
+    // Where nothing else is said, `flush.ms` is the interval of the scheduler.
+    let never = i64::MAX.to_string();
+    let of_count = [("flush.messages", "3"), ("flush.ms", never.as_str())];
+    wire.create_topic("count", 1, &of_count).await;
     wire.create_topic("time", 1, &[("flush.ms", "5000")]).await;
     let synced = |count, time| {
         let all = format!("0\n2\ncount 0 {count}\ntime 0 {time}\n");

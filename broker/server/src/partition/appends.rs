@@ -1,0 +1,206 @@
+//! Batches of clients on their way into the log, those that wait at the same time together.
+//!
+//! ```text
+//!   produce -> submit -> queue -> whoever has the turn: all that wait, as one group -> Log
+//!      |                                                    |
+//!      +-> Submitted . . . . . . . . . . . . . . . . . . answered
+//! ```
+//!
+//! No thread waits for another one's write. A request hands its batch over and, if nobody has the
+//! turn, takes it and appends all that is in the queue, whoever it came from; else whoever has the
+//! turn does that before giving it back. So what comes in while a group is written is the next
+//! group: the busier a partition, the fewer the writes for each batch.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use broker_log::{Appended, LeaderAppend, Origin};
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::{LeadershipError, Partition, ProduceError};
+use crate::limits::APPENDS_IN_A_TURN;
+use crate::upkeep::Flusher;
+
+type Answer = Result<Appended, ProduceError>;
+
+/// What waits for a partition's log.
+#[derive(Debug, Default)]
+pub(super) struct Appends {
+    /// A std mutex: held to put batches in or take them out.
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Vec<Waiting>,
+    /// Somebody has the turn, and will look into the queue again.
+    is_taken: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    records: Bytes,
+    origin: Origin,
+    now_ms: i64,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Appends {
+    /// All that waits, for whoever holds the log: so it is appended in the order in which it came.
+    fn take(&self) -> Vec<Waiting> {
+        std::mem::take(&mut self.lock().waiting)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The duty to append what waits until nothing does; only one has it.
+struct Turn {
+    partition: Arc<Partition>,
+    is_over: bool,
+}
+
+impl Turn {
+    /// The turn, unless somebody has it or there is nothing to do.
+    fn take(partition: &Arc<Partition>) -> Option<Self> {
+        let mut queue = partition.appends.lock();
+        if queue.is_taken || queue.waiting.is_empty() {
+            return None;
+        }
+        queue.is_taken = true;
+        Some(Self { partition: partition.clone(), is_over: false })
+    }
+
+    /// Appends until nothing waits. After a while another task goes on: whoever took the turn has
+    /// answers to send.
+    fn run(mut self, flusher: &Flusher) {
+        for _ in 0..APPENDS_IN_A_TURN {
+            self.partition.append_what_waits(flusher);
+            let mut queue = self.partition.appends.lock();
+            if queue.waiting.is_empty() {
+                queue.is_taken = false;
+                self.is_over = true;
+                return;
+            }
+        }
+        let flusher = flusher.clone();
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move { self.run(&flusher) })),
+            Err(_) => self.run(&flusher),
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.partition.appends.lock().is_taken = false;
+        }
+    }
+}
+
+/// A batch that was handed over; a future of what became of it. It is appended even if nobody asks
+/// for that: at the latest when this is dropped.
+pub(crate) struct Submitted {
+    partition: Arc<Partition>,
+    flusher: Flusher,
+    answer: oneshot::Receiver<Answer>,
+    is_answered: bool,
+}
+
+impl Submitted {
+    pub(crate) fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    /// Appends it, with all that waits, unless somebody is about to.
+    fn append_in_turn(&self) {
+        if let Some(turn) = Turn::take(&self.partition) {
+            turn.run(&self.flusher);
+        }
+    }
+
+    fn try_answer(&mut self) -> Option<Answer> {
+        let answer = match self.answer.try_recv() {
+            Ok(answer) => answer,
+            Err(oneshot::error::TryRecvError::Closed) => Err(LeadershipError::Gone.into()),
+            Err(oneshot::error::TryRecvError::Empty) => return None,
+        };
+        self.is_answered = true;
+        Some(answer)
+    }
+}
+
+impl Future for Submitted {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        let this = self.get_mut();
+        if let Some(answer) = this.try_answer() {
+            return Poll::Ready(answer);
+        }
+        // Not before this is it noted whom to wake: nobody wakes itself.
+        this.append_in_turn();
+        if let Some(answer) = this.try_answer() {
+            return Poll::Ready(answer);
+        }
+        let answer = std::task::ready!(Pin::new(&mut this.answer).poll(context));
+        this.is_answered = true;
+        Poll::Ready(answer.unwrap_or_else(|_| Err(LeadershipError::Gone.into())))
+    }
+}
+
+impl Drop for Submitted {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.append_in_turn();
+        }
+    }
+}
+
+impl Partition {
+    /// Hands over a validated batch. Where the topic demands a sync, or the client wants all
+    /// replicas to have it, the caller waits for that too before the append is acknowledged: see
+    /// [`Self::append`].
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        records: Bytes,
+        origin: Origin,
+        now_ms: i64,
+        flusher: &Flusher,
+    ) -> Submitted {
+        let (sender, answer) = oneshot::channel();
+        self.appends.lock().waiting.push(Waiting { records, origin, now_ms, answer: sender });
+        let (partition, flusher) = (self.clone(), flusher.clone());
+        Submitted { partition, flusher, answer, is_answered: false }
+    }
+
+    /// Appends all that waits, as one group, when the log is free.
+    fn append_what_waits(self: &Arc<Self>, flusher: &Flusher) {
+        let (answers, senders) = {
+            let mut log = self.lock();
+            let group = self.appends.take();
+            if group.is_empty() {
+                return;
+            }
+            let leader_epoch = self.leader_epoch();
+            let (appends, senders): (Vec<_>, Vec<_>) = group
+                .into_iter()
+                .map(|Waiting { records, origin, now_ms, answer }| {
+                    ((records, LeaderAppend { leader_epoch, origin, now_ms }), answer)
+                })
+                .unzip();
+            (self.append_to(&mut log, &appends), senders)
+        };
+        for (sender, answer) in senders.into_iter().zip(self.announced(answers, flusher)) {
+            // One that has given up needs no answer.
+            let _ = sender.send(answer);
+        }
+    }
+}
