@@ -80,19 +80,24 @@ impl Turn {
     /// Appends until nothing waits. After a while another task goes on: whoever took the turn has
     /// answers to send.
     fn run(mut self, flusher: &Flusher) {
-        for _ in 0..APPENDS_IN_A_TURN {
+        let mut groups = 0;
+        loop {
             self.partition.append_what_waits(flusher);
+            groups += 1;
             let mut queue = self.partition.appends.lock();
             if queue.waiting.is_empty() {
                 queue.is_taken = false;
                 self.is_over = true;
                 return;
             }
-        }
-        let flusher = flusher.clone();
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move { self.run(&flusher) })),
-            Err(_) => self.run(&flusher),
+            drop(queue);
+            if groups >= APPENDS_IN_A_TURN
+                && let Ok(runtime) = Handle::try_current()
+            {
+                let flusher = flusher.clone();
+                runtime.spawn(async move { self.run(&flusher) });
+                return;
+            }
         }
     }
 }
