@@ -82,13 +82,27 @@ const APPEND: LeaderAppend = LeaderAppend { leader_epoch: 0, origin: Origin::Cli
 fn append(log: &mut Log, batch: &Bytes) -> i64 {
     let appended = log.append_as_leader(batch, APPEND).expect("the disk takes it");
     if appended.rolled {
-        log.set_high_watermark(log.log_end_offset());
-        if let Some(plan) = log.retention(0).expect("the files are there") {
-            let removed = log.apply_retention(&plan, 0).expect("the files are there");
-            removed.remove().expect("the files are there");
-        }
+        drop_old_segments(log);
     }
     appended.last_offset
+}
+
+fn append_group(log: &mut Log, batches: &[(Bytes, LeaderAppend)]) -> i64 {
+    let end = log.log_end_offset();
+    for appended in log.append_group_as_leader(batches) {
+        if appended.expect("the disk takes it").rolled {
+            drop_old_segments(log);
+        }
+    }
+    end
+}
+
+fn drop_old_segments(log: &mut Log) {
+    log.set_high_watermark(log.log_end_offset());
+    if let Some(plan) = log.retention(0).expect("the files are there") {
+        let removed = log.apply_retention(&plan, 0).expect("the files are there");
+        removed.remove().expect("the files are there");
+    }
 }
 
 fn read(log: &Log, offset: i64) -> usize {
@@ -124,6 +138,15 @@ fn appends(criterion: &mut Criterion) {
         let batch = batch(bytes);
         group.throughput(Throughput::Bytes(batch.len() as u64));
         measure(&mut group, &bytes.to_string(), || append(&mut log, &batch));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("append_group");
+    for batches in [1, 4, 16, 64] {
+        let mut log = open(dir.path(), &format!("append-group-{batches}"));
+        let batches = vec![(batch(16 << 10), APPEND); batches];
+        let bytes: usize = batches.iter().map(|(batch, _)| batch.len()).sum();
+        group.throughput(Throughput::Bytes(bytes as u64));
+        measure(&mut group, &batches.len().to_string(), || append_group(&mut log, &batches));
     }
     group.finish();
 }
