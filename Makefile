@@ -28,7 +28,7 @@ check: setup
 release: setup
 	$(CARGO) build --release -p cli
 
-## bench: Yeoul beside Apache Kafka on this machine, in about 35 minutes (BENCH=--full: longer); writes docs/performance.md
+## bench: Yeoul beside Apache Kafka on this machine, in about 40 minutes (BENCH=--full: longer); writes docs/performance.md
 ##        and its picture; needs ../shared/peers (or PEERS=DIR) for Kafka and Java for running it
 bench: peers release
 	$$(tools/target-dir)/release/yeoul bench compare --peers $(PEERS) $(BENCH)

@@ -34,7 +34,7 @@ const PEERS: &str = "../shared/peers";
 /// Yeoul and Kafka beside each other
 #[derive(Args)]
 pub(crate) struct Compare {
-    /// Each run as short as it may be: all of it in about 35 minutes (the default)
+    /// Each run as short as it may be: all of it in about 40 minutes (the default)
     #[arg(long, conflicts_with = "full")]
     quick: bool,
     /// Longer runs of the same: all of it in some hours

@@ -20,7 +20,7 @@ const EACH: i32 = 1_000;
 
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     bench.stop_pair();
-    for run in 1..=bench.profile.partitions_runs.min(bench.profile.runs) {
+    for run in 1..=bench.profile.runs {
         for system in bench.systems.clone() {
             let mut values = Vec::new();
             let done = once(bench, system, &mut values);

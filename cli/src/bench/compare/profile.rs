@@ -22,8 +22,6 @@ pub(super) struct Profile {
     pub(super) load: Extent,
     /// Batches that are written before each kill.
     pub(super) crash_bytes: u64,
-    /// How often ten thousand partitions are made.
-    pub(super) partitions_runs: usize,
     pub(super) floor_gigabytes: f64,
 }
 
@@ -45,7 +43,6 @@ pub(super) const QUICK: Profile = Profile {
     idle: Duration::from_secs(3),
     load: extent(0, 3_000),
     crash_bytes: 1_000_000_000,
-    partitions_runs: 1,
     floor_gigabytes: 1.0,
 };
 
@@ -60,6 +57,5 @@ pub(super) const FULL: Profile = Profile {
     idle: Duration::from_secs(10),
     load: extent(0, 10_000),
     crash_bytes: 3_000_000_000,
-    partitions_runs: 3,
     floor_gigabytes: 3.0,
 };
