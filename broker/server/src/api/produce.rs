@@ -19,7 +19,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use broker_log::{AppendError, Appended, Origin};
-use broker_metadata::{Image, TopicImage, names};
+use broker_metadata::{Image, PartitionImage, TopicImage, names};
 use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -339,15 +339,20 @@ impl Append<'_> {
     fn check_replicas(&self, partition: &Partition, min: i32) -> Result<(), ProduceRefusal> {
         let topic = self.image.topic(&partition.id.topic);
         let image = topic.and_then(|topic| topic.partition(partition.id.partition));
-        let isr = image.map_or(0, |image| image.isr.len());
-        // No more can be asked for than there are replicas.
-        let most = image.map_or(i32::MAX, |image| image.replicas.len().try_into().unwrap_or(min));
-        let min = min.min(most);
-        if usize::try_from(min).is_ok_and(|min| isr < min) {
-            return Err(ProduceRefusal::NotEnoughReplicas { isr, min });
-        }
-        Ok(())
+        enough_replicas(image.map(|image| &**image), min)
     }
+}
+
+/// Whether as many replicas are in sync as an append with acks=all wants; no more can be asked for
+/// than there are.
+fn enough_replicas(image: Option<&PartitionImage>, min: i32) -> Result<(), ProduceRefusal> {
+    let (isr, replicas) =
+        image.map_or((0, usize::MAX), |image| (image.isr.len(), image.replicas.len()));
+    let wanted = usize::try_from(min).unwrap_or(0).min(replicas);
+    if isr < wanted {
+        return Err(ProduceRefusal::NotEnoughReplicas { isr, min });
+    }
+    Ok(())
 }
 
 /// What can be told of the records without looking into them.
@@ -471,5 +476,37 @@ fn reached_the_log(refusal: &ProduceRefusal) -> bool {
         | ProduceRefusal::Partition(ProduceError::Leadership(_) | ProduceError::Offline { .. }) => {
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition(replicas: &[i32], isr: &[i32]) -> PartitionImage {
+        PartitionImage {
+            leader: 1,
+            leader_epoch: 0,
+            partition_epoch: 0,
+            replicas: replicas.to_vec(),
+            isr: isr.to_vec(),
+            adding_replicas: Vec::new(),
+            removing_replicas: Vec::new(),
+            eligible_leader_replicas: Vec::new(),
+            last_known_elr: Vec::new(),
+            directories: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn too_few_replicas_in_sync_are_told_and_no_more_are_asked_for_than_there_are() {
+        let behind = partition(&[1, 2, 3], &[1]);
+        assert!(enough_replicas(Some(&behind), 1).is_ok());
+        let refusal = enough_replicas(Some(&behind), 2).unwrap_err();
+        assert_eq!(code_of_refusal(&refusal), ErrorCode::NotEnoughReplicas);
+        assert_eq!(refusal.to_string(), "1 replicas are in sync, min.insync.replicas is 2");
+        assert!(enough_replicas(Some(&partition(&[1, 2, 3], &[1, 3])), 2).is_ok());
+        assert!(enough_replicas(Some(&partition(&[1], &[1])), 3).is_ok());
+        assert!(enough_replicas(None, 1).is_err());
     }
 }

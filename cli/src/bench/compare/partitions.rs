@@ -32,6 +32,8 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 fn once(bench: &Bench, system: System, values: &mut Vec<(Metric, f64)>) -> anyhow::Result<()> {
+    // The files of the broker before were removed: the disk is done with that first.
+    rustix::fs::sync();
     let mut broker = bench.broker(system)?;
     broker.start(Led { topics: 0, partitions: 0 })?;
     let begun = Instant::now();
