@@ -59,11 +59,14 @@ impl Log {
         records: &'a Bytes,
         append: LeaderAppend,
     ) -> bool {
-        let next_offset = group.extent.map_or(self.next_offset, |extent| extent.last_offset + 1);
         let bytes = group.bytes + records.len();
-        let is_full = group.members.len() >= BATCHES || bytes > BYTES;
-        let header = self.header_in_group(records, &append, next_offset);
-        let Some(header) = header.filter(|_| !is_full) else { return false };
+        if group.members.len() >= BATCHES || bytes > BYTES {
+            return false;
+        }
+        let next_offset = group.extent.map_or(self.next_offset, |extent| extent.last_offset + 1);
+        let Some(header) = self.header_in_group(records, &append, next_offset) else {
+            return false;
+        };
         let extent = Extent::with(group.extent, &header);
         let limits = self.roll_limits(append.now_ms);
         if self.active().must_roll(bytes, &extent, &limits) {

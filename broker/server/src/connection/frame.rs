@@ -125,6 +125,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_hasty_client_sends_is_read_in_larger_steps_up_to_a_limit() {
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        let mut stream = Stream::Memory(server);
+        let mut reader = FrameReader::new(1000);
+        let frames = [&1000_u32.to_be_bytes()[..], &[7; 1000]].concat().repeat(900);
+        client.write_all(&frames).await.unwrap();
+        drop(client);
+        let mut together = 0;
+        while let Some(frame) = reader.next(&mut stream).await.unwrap() {
+            assert!(frame.len() == 1000 && frame.iter().all(|byte| *byte == 7));
+            together = together.max(reader.buffer.len());
+        }
+        assert_eq!(reader.room, READ_BUFFER_BUSY);
+        assert!(together > READ_BUFFER_BUSY / 2, "{together} bytes were there at once");
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        let mut stream = Stream::Memory(server);
+        let mut reader = FrameReader::new(1000);
+        client.write_all(&frames[..1004]).await.unwrap();
+        reader.next(&mut stream).await.unwrap().unwrap();
+        assert_eq!(reader.room, READ_BUFFER);
+    }
+
+    #[tokio::test]
     async fn impossible_lengths_and_cut_frames_are_errors() {
         for (bytes, expected) in [
             (&b"\xff\xff\xff\xff"[..], "a request claims -1 bytes"),

@@ -42,10 +42,14 @@ fn frames(requests: impl IntoIterator<Item = ProduceRequest>) -> Vec<u8> {
     encoded.flat_map(|bytes| bytes.to_vec()).collect()
 }
 
-async fn answer(wire: &mut Wire) -> (ErrorCode, i64) {
-    let response = wire.receive::<ProduceRequest>(VERSION).await;
-    let partition = &response.responses[0].partition_responses[0];
-    (partition.error_code, partition.base_offset)
+async fn answers(wire: &mut Wire, count: usize) -> Vec<(ErrorCode, i64)> {
+    let mut answers = Vec::new();
+    for _ in 0..count {
+        let response = wire.receive::<ProduceRequest>(VERSION).await;
+        let partition = &response.responses[0].partition_responses[0];
+        answers.push((partition.error_code, partition.base_offset));
+    }
+    answers
 }
 
 #[tokio::test]
@@ -74,9 +78,7 @@ async fn batches_that_come_together_are_one_write_and_are_refused_one_by_one() {
         (ErrorCode::None, 3),
         (ErrorCode::None, 4),
     ];
-    for expected in expected {
-        assert_eq!(answer(&mut wire).await, expected);
-    }
+    assert_eq!(answers(&mut wire, expected.len()).await, expected);
     assert_eq!(disk.writes("t-0") - before, 1);
     // One of them is out of order: only that one is refused.
     let together = frames([
@@ -92,9 +94,7 @@ async fn batches_that_come_together_are_one_write_and_are_refused_one_by_one() {
         (ErrorCode::None, 6),
         (ErrorCode::None, 7),
     ];
-    for expected in expected {
-        assert_eq!(answer(&mut wire).await, expected);
-    }
+    assert_eq!(answers(&mut wire, expected.len()).await, expected);
     assert_eq!(values(&mut wire, 0, 0).await, ["first", "a", "b", "c", "d", "e", "f", "g"]);
     assert_eq!(broker.metrics().records_appended, 8);
     broker.shutdown().await.unwrap();
@@ -117,8 +117,8 @@ async fn many_producers_of_one_partition_keep_their_order_and_lose_nothing() {
                     produce("t", 0, -1, sent(900 + producer, sequence, &value))
                 }));
                 wire.stream.write_all(&together).await.unwrap();
-                for _ in 0..5 {
-                    assert_eq!(answer(&mut wire).await.0, ErrorCode::None);
+                for (error, _) in answers(&mut wire, 5).await {
+                    assert_eq!(error, ErrorCode::None);
                 }
             }
         });
