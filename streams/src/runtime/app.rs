@@ -171,7 +171,7 @@ fn open(path: &std::path::Path) -> Result<RocksDbBackend, StateError> {
     let mut tries = 0;
     loop {
         match RocksDbBackend::open(path) {
-            Err(StateError::Open { message, .. }) if message.contains("lock") && tries < 50 => {
+            Err(StateError::InUse(_)) if tries < 50 => {
                 tries += 1;
                 std::thread::sleep(Duration::from_millis(100));
             }

@@ -169,6 +169,12 @@ impl AppHandle {
         self.ended().await;
         if let Some(folder) = &self.shared.config.state_dir {
             let folder = folder.join(&self.shared.config.application_id);
+            // This handle holds the state open, and queries may.
+            let backend = Arc::clone(&self.shared.backend);
+            let retired = self.shared.workers.run(move || backend.retire()).await;
+            if let Err(message) = retired {
+                tracing::warn!("the state's background work could not be ended: {message}");
+            }
             let removed = tokio::fs::remove_dir_all(&folder).await;
             if let Err(error) = removed
                 && error.kind() != std::io::ErrorKind::NotFound

@@ -37,6 +37,8 @@ pub(crate) struct Restored {
     pub(crate) inputs: Vec<Option<TopicPartition>>,
     /// Where the task's commits go; `None` where positions are committed to the group alone.
     pub(crate) changelog: Option<TopicPartition>,
+    /// Whether the last run may have ended after a commit and before the group was told of it.
+    pub(crate) group_is_behind: bool,
     /// Sentences about positions that had to be moved.
     pub(crate) warnings: Vec<String>,
 }
@@ -66,6 +68,7 @@ pub(crate) async fn restore(sources: &Sources<'_>, task: TaskId) -> Result<Resto
     }
     let inputs = layout.inputs(topology, &task);
     let mut positions = known_positions(&inputs, checkpoint.as_ref());
+    let group_is_behind = !positions.is_empty();
     if checkpoint.is_none() && changelog.is_none() && !transient {
         let wanted: Vec<TopicPartition> = inputs.iter().flatten().cloned().collect();
         let committed = broker.committed(&layout.application_id, &wanted).await?;
@@ -73,7 +76,7 @@ pub(crate) async fn restore(sources: &Sources<'_>, task: TaskId) -> Result<Resto
     }
     let mut warnings = Vec::new();
     let group = group(sources, &task, &inputs, &positions, &mut warnings).await?;
-    Ok(Restored { engine, group, inputs, changelog, warnings })
+    Ok(Restored { engine, group, inputs, changelog, group_is_behind, warnings })
 }
 
 type Positions = HashMap<TopicPartition, (i64, Option<i64>)>;

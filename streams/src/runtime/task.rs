@@ -70,6 +70,8 @@ pub(crate) struct Task {
     requests: mpsc::UnboundedReceiver<CommitRequest>,
     receipts: Vec<Receipt>,
     committed: Vec<i64>,
+    /// Whether positions are committed that the consumer group may not have.
+    group_is_behind: bool,
     rows_since_commit: usize,
     next_commit: Instant,
     next_purge: Instant,
@@ -88,7 +90,7 @@ impl Task {
         inbox: mpsc::UnboundedReceiver<Fetched>,
         requests: mpsc::UnboundedReceiver<CommitRequest>,
     ) -> Self {
-        let Restored { engine, group, inputs, changelog, .. } = restored;
+        let Restored { engine, group, inputs, changelog, group_is_behind, .. } = restored;
         let committed = group.inputs.iter().map(|input| input.position).collect();
         Self {
             id: engine.task().clone(),
@@ -101,6 +103,7 @@ impl Task {
             requests,
             receipts: Vec::new(),
             committed,
+            group_is_behind,
             rows_since_commit: 0,
             next_purge: Instant::now() + PURGE_INTERVAL,
         }
@@ -119,7 +122,7 @@ impl Task {
                     self.commit().await?;
                     let _asker_gone = request.send(());
                 }
-                () = tokio::time::sleep_until(self.next_commit), if self.is_changed() => {
+                () = tokio::time::sleep_until(self.next_commit), if self.is_commit_due() => {
                     self.commit().await?;
                 }
                 batch = self.inbox.recv() => match batch {
@@ -145,6 +148,10 @@ impl Task {
 
     fn is_changed(&self) -> bool {
         self.positions() != self.committed || self.work().engine.stores().changed_bytes() > 0
+    }
+
+    fn is_commit_due(&self) -> bool {
+        self.is_changed() || self.group_is_behind
     }
 
     /// Takes in what was fetched and processes some rows; true if more are ready.
@@ -189,7 +196,7 @@ impl Task {
         self.next_commit = Instant::now() + self.environment.commit_interval;
         self.rows_since_commit = 0;
         if !self.is_changed() {
-            return Ok(());
+            return if self.group_is_behind { self.commit_to_group().await } else { Ok(()) };
         }
         self.on_worker(|work| work.engine.flush()).await?;
         self.hand_over().await?;
@@ -262,6 +269,7 @@ impl Task {
         let pairs = self.inputs.iter().zip(self.positions());
         let offsets = pairs.filter_map(|(input, offset)| Some((input.clone()?, offset))).collect();
         let committed = self.environment.broker.commit(&self.environment.group_id, &offsets).await;
+        self.group_is_behind = committed.is_err();
         match committed {
             Err(error) if self.changelog.is_some() => {
                 tracing::warn!(task = %self.id, "{error}; the changelog has the positions");

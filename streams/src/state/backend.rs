@@ -35,6 +35,11 @@ pub trait StateBackend: StateView + Send + Sync {
 
     /// Makes all writes so far durable.
     fn persist(&self) -> Result<(), StateError>;
+
+    /// Ends what it does on its own, and waits for that: nothing of it writes to its folder any
+    /// more, whoever still holds it. For a backend whose folder is to be removed; later writes
+    /// may fail.
+    fn retire(&self);
 }
 
 /// Number under which a task's checkpoint is kept beside its stores.

@@ -123,6 +123,21 @@ fn rocksdb_keeps_what_was_made_durable_and_is_locked_while_open() {
 }
 
 #[test]
+fn the_folder_of_a_retired_backend_can_be_removed_and_is_not_made_again_before_it_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let backend = RocksDbBackend::open(&path).unwrap();
+    backend.write(&[(b"k".to_vec(), Some("v".into()))]).unwrap();
+    backend.retire();
+    std::fs::remove_dir_all(&path).unwrap();
+    assert!(matches!(RocksDbBackend::open(&path), Err(StateError::InUse(_))));
+    drop(backend);
+    assert!(!path.exists());
+    let backend = RocksDbBackend::open(&path).unwrap();
+    assert_eq!(backend.get(b"k").unwrap(), None);
+}
+
+#[test]
 fn a_folder_that_cannot_be_opened_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path: &Path = &file.path().join("state");

@@ -10,6 +10,11 @@ pub enum StateError {
     UnknownStore(String),
     #[error("cannot open the state folder {path}: {message}")]
     Open { path: String, message: String },
+    #[error(
+        "the state folder {0} is in use: another application of the same id runs, here or in \
+         another process; stop it, or give this one another id or folder"
+    )]
+    InUse(String),
     #[error("state storage failed: {0}")]
     Storage(String),
     #[error("a {part} of {size} bytes is too large for a store; the limit is {limit}")]

@@ -71,4 +71,6 @@ impl StateBackend for MemoryBackend {
     fn persist(&self) -> Result<(), StateError> {
         Ok(())
     }
+
+    fn retire(&self) {}
 }

@@ -5,7 +5,9 @@
 //! some earlier commit, its checkpoint included; the changelog topic from that checkpoint on
 //! brings the rest. That saves one of the two writes of each change.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use rocksdb::{
@@ -22,17 +24,49 @@ const BLOOM_BITS_PER_KEY: f64 = 10.0;
 /// A backend on one RocksDB database.
 pub struct RocksDbBackend {
     db: DB,
+    /// Given back when the database is closed, for fields are dropped in order.
+    _claim: Claim,
+}
+
+/// Folders that are open in this process.
+static CLAIMED: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+
+/// A folder that nobody else in this process opens. RocksDB has such a lock too, but makes the
+/// folder before it looks; and a database whose folder was removed writes its manifest anew when
+/// it is closed, if there is a folder of that name again.
+struct Claim(PathBuf);
+
+impl Claim {
+    fn new(path: &Path) -> Option<Self> {
+        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let is_free = claimed.get_or_insert_default().insert(path.clone());
+        // Made only then, for the drop of a claim gives the folder back.
+        is_free.then(|| Self(path))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        claimed.get_or_insert_default().remove(&self.0);
+    }
 }
 
 impl RocksDbBackend {
     /// Opens the database in `path`, or makes it. RocksDB locks the folder: a second process,
     /// or a second open in this one, is an error.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let failed =
-            |message: String| StateError::Open { path: path.display().to_string(), message };
+        let name = || path.display().to_string();
+        let failed = |message: String| StateError::Open { path: name(), message };
+        let claim = Claim::new(path).ok_or_else(|| StateError::InUse(name()))?;
         std::fs::create_dir_all(path).map_err(|error| failed(error.to_string()))?;
-        let db = DB::open(&options(), path).map_err(|error| failed(error.into_string()))?;
-        Ok(Self { db })
+        let db = DB::open(&options(), path).map_err(|error| match error.into_string() {
+            // Another process holds the lock; RocksDB has no code of its own for that.
+            message if message.contains("lock file") => StateError::InUse(name()),
+            message => failed(message),
+        })?;
+        Ok(Self { db, _claim: claim })
     }
 }
 
@@ -119,5 +153,9 @@ impl StateBackend for RocksDbBackend {
 
     fn persist(&self) -> Result<(), StateError> {
         self.db.flush().map_err(storage)
+    }
+
+    fn retire(&self) {
+        self.db.cancel_all_background_work(true);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::fixture::*;
 use crate::ops::tests::fixture::*;
 use crate::runtime::AppState;
+use crate::runtime::broker::Broker;
 use crate::runtime::memory_cluster::MemoryCluster;
 use crate::*;
 
@@ -111,6 +112,22 @@ async fn a_clean_restart_replays_nothing_and_a_lost_folder_is_rebuilt() {
     assert!(handle.metrics().restored > 0);
     assert_eq!(rows(&handle).await, before);
     assert_eq!(cluster.read("OUT").len(), written, "nothing is processed twice");
+    handle.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_group_that_was_not_told_of_the_last_commit_is_told_at_the_next_start() {
+    let cluster = cluster(&[("IN", 1), ("OUT", 1)]);
+    cluster.write("IN", 0, output("x", "a,1", 0));
+    let input = TopicPartition::new("IN", 0);
+    let handle = start(&cluster, config(None), counting(None)).await;
+    handle.wait_caught_up().await.unwrap();
+    handle.close().await.unwrap();
+    let earlier = [(input.clone(), 0)].into();
+    Broker::commit(&cluster, APP, &earlier).await.unwrap();
+    let handle = start(&cluster, config(None), counting(None)).await;
+    handle.commit().await.unwrap();
+    assert_eq!(cluster.committed_offset(APP, &input), Some(1));
     handle.close().await.unwrap();
 }
 
