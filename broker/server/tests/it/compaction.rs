@@ -318,10 +318,16 @@ async fn a_damaged_log_is_left_as_it_is_while_others_are_cleaned_and_is_tried_ag
     test.clock.set(BEGIN + 2 * SECOND);
     until_kept(&mut wire, "good", &[(1, "a", Some("2"))]).await;
     until(|| test.segments("bad-0").len() >= 2).await;
+
+    // One thread compacts, the filthier log first: with the other one clean again, this one was
+    // tried, and its pause runs.
+    put(&mut wire, "good", BEGIN + 2 * SECOND, "a", Some("3")).await;
+    test.clock.set(BEGIN + 4 * SECOND);
+    until_kept(&mut wire, "good", &[(2, "a", Some("3"))]).await;
     assert_eq!(test.segments("bad-0"), [0, 2]);
     assert_eq!(file.size().unwrap(), place + 1);
     file.write_at(&byte, place).unwrap();
-    test.clock.set(BEGIN + 2 * SECOND + DAY);
+    test.clock.set(BEGIN + 4 * SECOND + DAY);
     until_kept(&mut wire, "bad", &[(1, "a", Some("2"))]).await;
     test.stop().await;
 }
