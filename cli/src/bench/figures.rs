@@ -304,6 +304,24 @@ impl Figures {
     }
 
     /// The cells of a section.
+    /// Sections in which something was not measured for one of the systems.
+    pub(crate) fn missing(&self) -> Vec<Section> {
+        let all = Section::value_variants().iter().copied();
+        all.filter(|&section| {
+            let systems: &[System] = match section {
+                Section::Floor => &[System::Floor],
+                _ => &[System::Yeoul, System::Kafka],
+            };
+            let measured = |system| {
+                self.of(section)
+                    .flat_map(|cell| cell.metrics.values())
+                    .any(|runs| runs.contains_key(system))
+            };
+            !systems.iter().all(measured)
+        })
+        .collect()
+    }
+
     pub(crate) fn of(&self, section: Section) -> impl Iterator<Item = &Cell> {
         self.cells.iter().filter(move |cell| cell.section == section)
     }
@@ -415,6 +433,17 @@ mod tests {
             figure("2", "b", System::Kafka, 1, 1.0),
         ]);
         assert_eq!((figures.failures.len(), began(&figures)), (1, vec!["2"]));
+    }
+
+    #[test]
+    fn a_section_is_missing_until_it_was_measured_for_both_systems() {
+        let mut lines = vec![figure("1", "a", System::Yeoul, 1, 1.0)];
+        let missing = |lines: &[Line]| Figures::from_lines(lines.to_vec()).missing();
+        let all = Section::value_variants();
+        assert_eq!(missing(&lines), all);
+        lines.push(figure("1", "a", System::Kafka, 1, 1.0));
+        let rest = all.iter().copied().filter(|section| *section != Section::Produce);
+        assert_eq!(missing(&lines), rest.collect::<Vec<_>>());
     }
 
     #[test]
