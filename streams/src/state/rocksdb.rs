@@ -5,7 +5,7 @@
 //! some earlier commit, its checkpoint included; the changelog topic from that checkpoint on
 //! brings the rest. That saves one of the two writes of each change.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -29,7 +29,7 @@ pub struct RocksDbBackend {
 }
 
 /// Folders that are open in this process.
-static CLAIMED: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+static CLAIMED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// A folder that nobody else in this process opens. RocksDB has such a lock too, but makes the
 /// folder before it looks; and a database whose folder was removed writes its manifest anew when
@@ -40,7 +40,7 @@ impl Claim {
     fn new(path: &Path) -> Option<Self> {
         let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-        let is_free = claimed.get_or_insert_default().insert(path.clone());
+        let is_free = claimed.insert(path.clone());
         // Made only then, for the drop of a claim gives the folder back.
         is_free.then(|| Self(path))
     }
@@ -49,7 +49,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
-        claimed.get_or_insert_default().remove(&self.0);
+        claimed.remove(&self.0);
     }
 }
 
