@@ -6,7 +6,8 @@
 use std::env;
 use std::process::Command;
 
-/// glibc before this does not know DT_RELR, and refuses to run what needs it.
+/// glibc before this does not know DT_RELR, and refuses to run what needs it: a binary for older
+/// systems is built on one of them.
 const FIRST_GLIBC: (u32, u32) = (2, 36);
 
 fn main() {

@@ -180,7 +180,7 @@ impl AppHandle {
                 && error.kind() != std::io::ErrorKind::NotFound
             {
                 let (path, message) = (folder.display().to_string(), error.to_string());
-                return Err(AppError::State(StateError::Open { path, message }));
+                return Err(AppError::State(StateError::Remove { path, message }));
             }
         }
         let broker = (self.shared.connect)()?;

@@ -10,6 +10,8 @@ pub enum StateError {
     UnknownStore(String),
     #[error("cannot open the state folder {path}: {message}")]
     Open { path: String, message: String },
+    #[error("cannot remove the state folder {path}: {message}; remove it by hand")]
+    Remove { path: String, message: String },
     #[error(
         "the state folder {0} is in use: another application of the same id runs, here or in \
          another process; stop it, or give this one another id or folder"
