@@ -4,7 +4,7 @@ use protocol::ErrorCode;
 use protocol::messages::join_group_request::JoinGroupRequest;
 use protocol::messages::join_group_response::JoinGroupResponse;
 
-use super::{Caller, Member, Phase, Step};
+use super::{Caller, Member, Phase, Replacement, Step};
 use crate::Ticket;
 use crate::limits::PENDING_JOINS;
 use crate::timers::Timer;
@@ -119,6 +119,7 @@ impl Step<'_> {
         with: JoinContext,
     ) {
         let new_id = with.fresh_id;
+        let before = (self.group.phase == Phase::Stable).then(|| self.group.clone());
         let leader_before = self.group.leader.clone().unwrap_or_default();
         self.rename_static(old_id, &new_id, with.caller);
         self.update(ticket, request, &new_id);
@@ -128,6 +129,10 @@ impl Step<'_> {
                 let record = self.group.to_record(&self.group.assignments(), self.now_ms);
                 self.effects.records.push(record);
                 self.group.take_join(&new_id);
+                self.group.replacement = before.map(|before| {
+                    let (old_id, new_id) = (old_id.to_owned(), new_id.clone());
+                    Box::new(Replacement { old_id, new_id, before })
+                });
                 let response =
                     self.rejoined_static(&new_id, leader_before, with.can_skip_assignment);
                 self.answer_join(ticket, response);
@@ -135,6 +140,16 @@ impl Step<'_> {
             Phase::Stable | Phase::Completing => self.prepare_rebalance(),
             Phase::Empty | Phase::Preparing { .. } => self.complete_if_all_joined(),
         }
+    }
+
+    /// A static member's new id did not come into the log: the group is as it was, and as a restart
+    /// would find it. The former id holds on for its session timeout.
+    pub(crate) fn take_back_replacement(&mut self) {
+        let Some(replacement) = self.group.replacement.take() else { return };
+        let Replacement { old_id, new_id, before } = *replacement;
+        *self.group = before;
+        self.timers.cancel(&Timer::session(&self.group.id, &new_id));
+        self.expect_heartbeat(&old_id);
     }
 
     fn rejoined_static(

@@ -81,6 +81,16 @@ pub(crate) struct Group {
     pub(crate) subscribed_topics: Option<BTreeSet<String>>,
     /// There is a record of the group in the log.
     pub(crate) recorded: bool,
+    /// A static member's new id, until its record is in the log.
+    pub(crate) replacement: Option<Box<Replacement>>,
+}
+
+/// A static member that came back to a Stable group, and the group without that.
+#[derive(Clone, Debug)]
+pub(crate) struct Replacement {
+    pub(crate) old_id: String,
+    pub(crate) new_id: String,
+    pub(crate) before: Group,
 }
 
 impl Group {
@@ -102,6 +112,7 @@ impl Group {
             new_member_added: false,
             subscribed_topics: None,
             recorded: false,
+            replacement: None,
         }
     }
 

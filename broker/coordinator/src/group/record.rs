@@ -63,6 +63,7 @@ impl Group {
 
     /// Takes the record as the truth.
     pub(crate) fn replay(&mut self, value: &GroupMetadataValue) {
+        self.replacement = None;
         if value.generation == 0 && value.members.is_empty() && self.generation == 0 {
             // A birth says nothing about who joins meanwhile.
             self.note(value);

@@ -111,12 +111,16 @@ impl Shard {
         self.timers.next_deadline()
     }
 
-    /// Reports that records of an outcome did not come into the log. Members try again; a group
-    /// that everybody left does by itself after a while; one that nobody joined is as if it had
-    /// never been.
+    /// Reports that records of an outcome did not come into the log; to be said before anything
+    /// else is asked. Members try again; a group that everybody left does by itself after a while;
+    /// one that nobody joined is as if it had never been, and a static member keeps its former id.
     pub fn append_failed(&mut self, records: &[Record], now_ms: i64) {
         for record in records {
             let Record::Group { group: id, .. } = record else { continue };
+            let mut effects = Effects::default();
+            if let Some(mut step) = self.step(id, &mut effects, now_ms) {
+                step.take_back_replacement();
+            }
             let Some(group) = self.groups.get(id) else { continue };
             if !group.members.is_empty() {
                 continue;

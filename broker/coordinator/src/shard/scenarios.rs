@@ -252,6 +252,39 @@ fn a_static_leader_that_comes_back_leads_on_but_assigns_nothing() {
 }
 
 #[test]
+fn a_static_member_whose_new_id_cannot_be_written_keeps_the_former_one() {
+    let mut world = World::new();
+    world.join(&Joining::old("a").instance("one"));
+    world.pass(3_000);
+    world.sync("a", 1, &["a"]);
+    world.answers();
+    world.refuse_appends = true;
+    world.join(&Joining::new("a2").instance("one"));
+    assert_eq!(world.answers(), ["3: not written"]);
+    assert_eq!(world.state(), "Stable [a]");
+    assert_eq!(world.heartbeat_as("a", Some("one"), 1), None);
+    assert_eq!(world.heartbeat_as("a2", Some("one"), 1), FencedInstanceId);
+    world.refuse_appends = false;
+    world.join(&Joining::new("a3").instance("one"));
+    assert_eq!(world.answers(), ["4: a3 follows a in 1 by range"]);
+    assert_eq!(world.state(), "Stable [a3]");
+    assert_eq!(world.heartbeat_as("a", Some("one"), 1), FencedInstanceId);
+}
+
+#[test]
+fn the_session_of_a_former_id_that_holds_on_still_ends() {
+    let mut world = World::new();
+    world.join(&Joining::old("a").instance("one"));
+    world.pass(3_000);
+    world.sync("a", 1, &["a"]);
+    world.refuse_appends = true;
+    world.join(&Joining::new("a2").instance("one"));
+    world.refuse_appends = false;
+    world.pass(1_000_000);
+    assert_eq!(world.state(), "Empty []");
+}
+
+#[test]
 fn a_static_member_that_comes_back_with_another_protocol_causes_a_rebalance() {
     let mut world = World::new();
     world.join(&Joining::old("a").instance("one").protocols(&["range", "sticky"]));
