@@ -60,6 +60,7 @@ pub(crate) struct Field {
     pub(crate) tag: Option<(u32, Versions)>,
     pub(crate) default: Option<String>,
     pub(crate) ignorable: bool,
+    pub(crate) key: bool,
     pub(crate) inflexible: bool,
 }
 
@@ -296,6 +297,7 @@ fn parse_field(
         tag: None,
         default: None,
         ignorable: false,
+        key: false,
         inflexible: false,
     };
     if let Some((first, others)) = rest.split_first()
@@ -331,7 +333,10 @@ fn parse_field(
                 field.inflexible = true;
                 others
             }
-            ["key", others @ ..] => others,
+            ["key", others @ ..] => {
+                field.key = true;
+                others
+            }
             [word, ..] => return Err(format!("unknown word {word}")),
             [] => rest,
         };

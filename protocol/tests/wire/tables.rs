@@ -34,7 +34,7 @@ fn every_message_of_the_schema_has_a_codec() {
 
 #[test]
 fn every_api_has_the_versions_and_headers_of_its_messages() {
-    assert_eq!(SCHEMA.apis.len(), 94);
+    assert_eq!(SCHEMA.apis.len(), 93);
     for api in &SCHEMA.apis {
         let key = ApiKey::from_code(api.key).expect("the key is known");
         assert_eq!(key.name(), api.name);
