@@ -1,32 +1,37 @@
-# The verbs of the project. `make demo` and `make test` install or name what they need themselves.
+# The verbs of the project. Each installs or names what it needs itself, before anything is built.
 
 CARGO ?= cargo
 PEERS ?= ../shared/peers
 
-.PHONY: build demo test check bench bench-micro peers release conformance clients fuzz setup
+.PHONY: build broker demo test check bench bench-micro peers release conformance clients fuzz setup-broker setup-demo setup-test
 
-# What `make test` builds, the binary among it. The other verbs build the same selection of packages, for another one would
-# have other features of shared dependencies and build these again.
-build: setup
-	$(CARGO) test --workspace --no-run
+build: setup-demo
+	tools/build build -p cli
 
 ## demo: builds, runs the main job on real data and shows it live; Ctrl-C stops it, a second run resumes
 demo: build
 	$$(tools/target-dir)/debug/yeoul demo --data target/demo
 
+## broker: the broker and Kafka's tools alone, without connectors, SQL, RocksDB and DataFusion: built in some three minutes
+broker: setup-broker
+	tools/build build -p cli --no-default-features
+	@echo "built: $$(tools/target-dir)/debug/yeoul, which is the broker and Kafka's tools; start it with: yeoul kafka-server-start server.properties"
+
 ## test: all tests; needs nothing outside the clone
-test: setup
+test: setup-test
+	tools/build test --workspace --no-run
 	$(CARGO) test --workspace
 
-## check: formatting, lints with warnings denied, the rules of the tree
-check: setup
+## check: formatting, lints with warnings denied, of the broker alone too, and the rules of the tree
+check: setup-test
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p cli --no-default-features -- -D warnings
 	$(CARGO) test -p testkit
 
-## release: the binary as it is shipped
-release: setup
-	$(CARGO) build --release -p cli
+## release: the binary as it is shipped, without its symbols; these are beside it, in yeoul.debug
+release: setup-demo
+	tools/build build --release -p cli
 
 ## bench: Yeoul beside Apache Kafka on this machine, in about 40 minutes (BENCH=--full: longer); writes docs/performance.md
 ##        and its picture; needs ../shared/peers (or PEERS=DIR) for Kafka and Java for running it
@@ -34,7 +39,7 @@ bench: peers release
 	$$(tools/target-dir)/release/yeoul bench compare --peers $(PEERS) $(BENCH)
 
 ## bench-micro: benchmarks of the structures by themselves, with the release profile
-bench-micro: setup
+bench-micro: setup-broker
 	$(CARGO) bench --manifest-path benches/Cargo.toml
 
 ## conformance: the case runners of ../shared/cases, held against the lists in conformance/
@@ -49,8 +54,8 @@ clients: build
 fuzz:
 	protocol/fuzz/run
 
-setup:
-	@tools/setup
+setup-broker setup-demo setup-test:
+	@tools/setup $(@:setup-%=%)
 
 # Said before anything is built, for the build takes long.
 peers:

@@ -1,6 +1,8 @@
 //! `yeoul`: one binary. It runs the platform (`yeoul server`), opens the SQL shell, runs the demo,
 //! and answers to the names of Kafka's tools, as sub-commands and when it is called by such a name.
 
+#[cfg(any(test, not(feature = "platform")))]
+mod absent;
 mod bench;
 #[cfg(feature = "platform")]
 mod demo;
@@ -63,6 +65,11 @@ fn main() -> ExitCode {
     }
     if let Some(tool) = arguments.get(1).and_then(|name| tools::find(name)) {
         return exit(tools::run(tool, &arguments[2..]));
+    }
+    #[cfg(not(feature = "platform"))]
+    if let Some(refusal) = absent::refusal(&arguments[1..]) {
+        eprintln!("yeoul: {refusal}");
+        return ExitCode::from(2);
     }
     match Cli::parse_from(arguments).command {
         Command::Bench { action } => exit(bench::run(&action)),

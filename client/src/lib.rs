@@ -8,7 +8,7 @@
 //! - [`Consumer`]: reads records, alone or in a group
 //! - [`Admin`]: topics, configurations, groups, offsets
 //! - [`Cluster`]: metadata, coordinators and typed requests, for what has no method above
-//! - [`schema_registry`]: schemas from a registry, over HTTP
+//! - `schema_registry`: schemas from a registry, over HTTP; with the feature of that name
 //! - [`ClientConfig`]: where the cluster is; [`Connector`]: how a stream to it comes about
 
 pub mod admin;
@@ -21,6 +21,7 @@ mod limits;
 mod metadata;
 pub mod producer;
 mod retry;
+#[cfg(feature = "schema-registry")]
 pub mod schema_registry;
 mod topic_partition;
 mod transport;

@@ -1,6 +1,7 @@
 //! The rules of the tree, as tests: each failure names the place and what to do about it.
 
 mod edges;
+mod setup;
 mod sources;
 
 /// Fails with all findings at once, so that one run shows the whole work to be done.
