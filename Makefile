@@ -10,7 +10,7 @@ build: setup-demo
 
 ## demo: builds, runs the main job on real data and shows it live; Ctrl-C stops it, a second run resumes
 demo: build
-	$$(tools/target-dir)/debug/yeoul demo --data target/demo
+	$$(tools/target-dir)/debug/yeoul demo --data target/demo --files examples/flights
 
 ## broker: the broker and Kafka's tools alone, without connectors, SQL, RocksDB and DataFusion: built in some three minutes
 broker: setup-broker

@@ -2,6 +2,8 @@
 //!
 //! A position-independent binary of this size has some 180,000 of them, 24 bytes each: 4 MB that
 //! are read at every start and stay resident. Packed they are 50 kB.
+//!
+//! And packs the flights that the demo carries: 0.9 MB of text in a quarter of that.
 
 use std::env;
 use std::process::Command;
@@ -18,6 +20,24 @@ fn main() {
     if is_native && is_glibc && glibc().is_some_and(|version| version >= FIRST_GLIBC) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
+    #[cfg(feature = "platform")]
+    pack_flights().expect("examples/flights/data/flights.csv can be packed");
+}
+
+/// Writes `flights.csv.deflate` to where the demo includes it from.
+#[cfg(feature = "platform")]
+fn pack_flights() -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::path::PathBuf;
+
+    let source = "../examples/flights/data/flights.csv";
+    println!("cargo::rerun-if-changed={source}");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo names it"));
+    let packed = std::fs::File::create(out.join("flights.csv.deflate"))?;
+    let level = flate2::Compression::best();
+    let mut encoder = flate2::write::DeflateEncoder::new(packed, level);
+    encoder.write_all(&std::fs::read(source)?)?;
+    encoder.finish().map(|_| ())
 }
 
 /// The version of this machine's C library; `None` where it does not tell.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::display::{char_width, width};
+
 /// A range of bytes in the text of a script.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -93,18 +95,28 @@ impl SqlError {
         let start = floor_boundary(text, span.start);
         let place = Place::of(text, start);
         let end = floor_boundary(text, span.end.max(start)).min(place.line_end);
-        let width = text.get(start..end).map_or(0, |s| s.chars().count()).max(1);
+        let length = text.get(start..end).map_or(0, width).max(1);
         let (shown, column) = place.shortened(text);
-        let pad: String =
-            shown.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let shown: String = shown.chars().map(|c| if c == '\t' { c } else { visible(c) }).collect();
+        let pad: String = shown.chars().take(column).map(blank).collect();
         format!(
             "line {}:{}: {}\n  {shown}\n  {pad}{}",
             place.line,
             place.column + 1,
             self.message,
-            "^".repeat(width.min(60)),
+            "^".repeat(length.min(60)),
         )
     }
+}
+
+/// As many blanks as a terminal gives the character columns; a tab stays one.
+fn blank(c: char) -> String {
+    if c == '\t' { c.to_string() } else { " ".repeat(char_width(c)) }
+}
+
+/// A control character would move the cursor, and the caret from its place.
+fn visible(c: char) -> char {
+    if c.is_control() { '\u{fffd}' } else { c }
 }
 
 fn floor_boundary(text: &str, mut at: usize) -> usize {
@@ -149,17 +161,28 @@ impl Place {
     }
 }
 
-/// The names of `known` that are most like `name`, best first, at most three.
+/// The names of `known` that `name` may be a slip of, best first, at most three: a third of its
+/// characters may be wrong, no more than three. A name that it begins counts too.
 pub(crate) fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let upper = name.to_uppercase();
-    let limit = (upper.chars().count() / 3).max(1) + 1;
+    let wanted: Vec<char> = name.to_uppercase().chars().collect();
+    let limit = (wanted.len() / 3).min(3);
     let mut scored: Vec<(usize, &str)> = known
-        .map(|k| (distance(&upper, &k.to_uppercase()), k))
-        .filter(|(d, k)| *d <= limit || (upper.len() > 2 && k.to_uppercase().contains(&upper)))
+        .filter_map(|known| {
+            let found: Vec<char> = known.to_uppercase().chars().collect();
+            if found.len().abs_diff(wanted.len()) <= limit {
+                let wrong = distance(&wanted, &found);
+                return (wrong <= limit).then_some((wrong, known));
+            }
+            let begins = wanted.len() >= MIN_BEGINNING && found.starts_with(&wanted);
+            begins.then_some((limit + 1, known))
+        })
         .collect();
     scored.sort();
     scored.into_iter().take(3).map(|(_, k)| k.to_owned()).collect()
 }
+
+/// How many characters a beginning needs to suggest the whole.
+const MIN_BEGINNING: usize = 4;
 
 /// `" Did you mean A or B?"`, or nothing.
 pub(crate) fn did_you_mean(names: &[String]) -> String {
@@ -170,19 +193,23 @@ pub(crate) fn did_you_mean(names: &[String]) -> String {
     }
 }
 
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substituted = corner + usize::from(ca != *cb);
-            corner = row[j + 1];
-            row[j + 1] = substituted.min(corner + 1).min(row[j] + 1);
+/// How many characters are to be put in, left out, replaced, or exchanged with their neighbour.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(before_last[j - 2] + 1);
+            }
+            row.push(best);
         }
+        before_last = std::mem::replace(&mut last, row);
     }
-    row[b.len()]
+    last[b.len()]
 }
 
 #[cfg(test)]
@@ -205,9 +232,36 @@ mod tests {
     }
 
     #[test]
-    fn near_names_come_best_first() {
-        let names = ["UCASE", "LCASE", "SUBSTRING", "LEN"];
-        assert_eq!(near_names("ucas", names.into_iter()), ["UCASE", "LCASE"]);
-        assert!(near_names("zzzzzz", names.into_iter()).is_empty());
+    fn the_caret_stands_under_the_place_behind_wide_characters_too() {
+        let text = "SELECT 이름, 나이 FORM t;";
+        let at = text.find("FORM").unwrap();
+        let error = SqlError::syntax("x", Span::new(at, at + 4));
+        let pad = " ".repeat("SELECT ".len() + 4 + 2 + 4 + 1);
+        assert_eq!(error.render(text), format!("line 1:15: x\n  {text}\n  {pad}^^^^"));
+        let name = SqlError::syntax("x", Span::new(7, 13));
+        assert_eq!(name.render(text), format!("line 1:8: x\n  {text}\n  {}^^^^", " ".repeat(7)));
+    }
+
+    #[test]
+    fn a_mark_takes_no_column_and_a_control_character_one() {
+        let error = |at| SqlError::syntax("x", Span::new(at, at + 1));
+        let mark = "e\u{301} !";
+        assert_eq!(error(4).render(mark), format!("line 1:4: x\n  {mark}\n    ^"));
+        assert_eq!(error(2).render("\u{7}a!"), "line 1:3: x\n  \u{fffd}a!\n    ^");
+        assert_eq!(error(2).render("\ta!"), "line 1:3: x\n  \ta!\n  \t ^");
+    }
+
+    #[test]
+    fn near_names_come_best_first_and_what_is_not_like_it_is_not_suggested() {
+        let near = |name: &str, known: &[&str]| near_names(name, known.iter().copied());
+        assert_eq!(near("ucas", &["UCASE", "LCASE", "SUBSTRING", "LEN"]), ["UCASE"]);
+        assert_eq!(near("clikcs", &["CLICKS", "CLOCKS"]), ["CLICKS", "CLOCKS"]);
+        assert_eq!(near("FLIGHT", &["FLIGHTS_BY_HOUR", "FLIGHTS"]), ["FLIGHTS", "FLIGHTS_BY_HOUR"]);
+        assert_eq!(near("한글토픽", &["한글토픽2", "글", "이름"]), ["한글토픽2"]);
+        assert_eq!(near("이름", &["나이", "금액", "S1"]), [""; 0]);
+        assert_eq!(near("foo", &["BAR", "ABS", "LEN", "__consumer_offsets", "FO"]), ["FO"]);
+        assert_eq!(near("s1", &["T1", "S2"]), [""; 0]);
+        assert_eq!(near("zzzzzz", &["UCASE", "LCASE"]), [""; 0]);
+        assert_eq!(near("", &["A"]), [""; 0]);
     }
 }

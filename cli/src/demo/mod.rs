@@ -1,11 +1,21 @@
 //! `yeoul demo`: the main job on real data. Flights are read from a file, joined with their
 //! airlines, counted and averaged by airline and hour, and shown while they change.
 //!
-//! On a terminal the table is redrawn as it changes and stays until Ctrl-C. Elsewhere plain lines
-//! tell how far it is, and the final table ends the output.
+//! ```text
+//!   files      what the binary carries, or --files      pace    rates, overtaking
+//!   board      the table, and its sums                  frame   a picture as lines of text
+//!   screen     a drawn terminal, or plain lines         terminal  its size, its keys
+//! ```
+//!
+//! On a terminal the race of the airlines is drawn as it changes and stays until the user leaves.
+//! Elsewhere plain lines tell how far it is, and the final table ends the output.
 
 mod board;
+mod files;
+mod frame;
+mod pace;
 mod screen;
+mod terminal;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,23 +24,31 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use connect::{ConnectorConfig, ConnectorStatus, TaskState};
-use sql::{Outcome, QueryStream, RowEvent};
+use connect::{ConnectorStatus, TaskState};
+use sql::{Outcome, QueryStream};
+use tokio::sync::mpsc;
 
 use self::board::Board;
-use self::screen::Screen;
+use self::files::{AIRLINES, FLIGHTS, Files};
+use self::screen::{About, Screen};
 use crate::platform::{Platform, ServerOptions};
 use crate::signals;
 
-/// Real flights through a continuous query, shown live
+/// Watch 9,762 real flights run through a continuous query
+///
+/// Starts a whole server on a data folder of its own, reads the flights from a file to a topic,
+/// joins them with their airlines, and counts them by airline and hour in a table that changes with
+/// each flight. All that it needs is in this program. While it runs, Kafka clients and `yeoul sql`
+/// may connect.
 #[derive(Args, Debug)]
 pub(crate) struct DemoOptions {
-    /// The data folder; a second run on it goes on where the first one was
-    #[arg(long, value_name = "DIR", default_value = "yeoul-demo")]
-    data: PathBuf,
-    /// The folder with flights.sql, the connector files and data/
-    #[arg(long, value_name = "DIR", default_value = "examples/flights")]
-    files: PathBuf,
+    /// The data folder; a second run on it goes on where the first one was [default:
+    /// ~/.local/share/yeoul/demo, or below $XDG_DATA_HOME]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A folder with flights.sql, the connector files and data/, in place of those carried along
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
     /// Where Kafka clients connect
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
     listen: String,
@@ -40,55 +58,74 @@ pub(crate) struct DemoOptions {
     /// Where the SQL engine answers
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8088")]
     sql_listen: SocketAddr,
-    /// Flights a second, 0 for as fast as they go [default: 1500 on a terminal, else 0]
-    #[arg(long)]
+    /// Flights a second, 0 for as fast as they go [default: 600 on a terminal, else 0]
+    #[arg(long, value_name = "N")]
     rate: Option<u32>,
 }
 
-/// A pace at which a person can watch.
-const WATCHABLE_RATE: u32 = 1500;
-/// The name of the connector whose progress is shown.
-const FLIGHTS: &str = "flights";
-/// How often progress is looked at; rows are shown as they come.
+/// A pace at which a person can watch: a quarter of a minute for all flights.
+const WATCHABLE_RATE: u32 = 600;
+/// How often the picture is drawn, and progress looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The whole table as it is.
+const PULL: &str = "SELECT * FROM departures;";
 
-/// Runs the demo to its end, or until the process is asked to stop.
+/// What a watcher may ask the table.
+const EXAMPLE: &str = "SELECT * FROM departures LIMIT 5;";
+
+/// Runs the demo to its end, or until the user or a signal ends it.
 ///
 /// # Errors
 /// A file is missing, a part cannot start, or a statement or connector failed.
 pub(crate) async fn run(options: &DemoOptions) -> anyhow::Result<()> {
-    let script = read_script(&options.files)?;
-    let mut config = server_options(options).platform()?;
-    let mut screen = Screen::new();
-    let usual_rate = if screen.is_live() { WATCHABLE_RATE } else { 0 };
-    let rate = options.rate.unwrap_or(usual_rate);
-    config.connectors = connectors(&options.files, rate)?;
-    let platform = Platform::start(config).await?;
-    screen.say(&format!(
-        "broker {}, schema registry {}, SQL {}",
-        platform.broker_address,
-        platform.registry_url(),
-        platform.sql_url()
-    ));
-    let outcome = tokio::select! {
-        outcome = show(&platform, &script, &mut screen) => outcome,
-        () = signals::stop_requested() => Ok(()),
+    let data = options.data.clone().unwrap_or_else(default_data);
+    let files = match &options.files {
+        Some(folder) => Files::of(folder),
+        None => Files::unpack(&data).context("name a folder for the demo's data with --data")?,
     };
-    screen.close();
+    let script = files.script()?;
+    let live = terminal::can_draw();
+    let rate = options.rate.unwrap_or(if live { WATCHABLE_RATE } else { 0 });
+    let mut config = server_options(options, &data).platform()?;
+    config.connectors = files.connectors(rate)?;
+    let platform = Platform::start(config).await.context(
+        "the demo cannot start its server; if another one has its ports, name others with \
+         --listen, --registry-listen and --sql-listen",
+    )?;
+    let mut board = Board::default();
+    let (mut screen, keys) = Screen::new(live, about(&platform, &data));
+    let outcome = tokio::select! {
+        outcome = show(&platform, &script, &mut board, &mut screen) => outcome,
+        () = signals::stop_requested() => Ok(()),
+        () = left_by_key(keys) => Ok(()),
+    };
+    screen.close(&board);
     platform.shutdown().await?;
     outcome
 }
 
-fn read_script(files: &Path) -> anyhow::Result<String> {
-    let path = files.join("flights.sql");
-    std::fs::read_to_string(&path).with_context(|| {
-        format!("{}: run the demo from the project's folder, or name --files", path.display())
-    })
+/// Waits until the user wants to leave; for ever where there are no keys.
+async fn left_by_key(keys: Option<mpsc::Receiver<()>>) {
+    if let Some(mut keys) = keys
+        && keys.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
-fn server_options(options: &DemoOptions) -> ServerOptions {
+/// `$XDG_DATA_HOME/yeoul/demo`, or the same under `~/.local/share`; without either of them, a
+/// folder here.
+fn default_data() -> PathBuf {
+    match sql::shell::data_folder() {
+        Some(folder) => folder.join("demo"),
+        None => PathBuf::from("yeoul-demo"),
+    }
+}
+
+fn server_options(options: &DemoOptions, data: &Path) -> ServerOptions {
     ServerOptions {
-        data: options.data.clone(),
+        data: data.to_owned(),
         config: None,
         listen: options.listen.clone(),
         registry_listen: options.registry_listen.clone(),
@@ -97,26 +134,32 @@ fn server_options(options: &DemoOptions) -> ServerOptions {
     }
 }
 
-/// The connectors of the demo's folder, with their files below it.
-fn connectors(files: &Path, rate: u32) -> anyhow::Result<Vec<ConnectorConfig>> {
-    let mut connectors = Vec::new();
-    for name in ["airlines", FLIGHTS] {
-        let mut config = ConnectorConfig::read(&files.join(format!("{name}.properties")))?;
-        let data = files.join("data").join(format!("{name}.csv"));
-        config.settings.insert("files".to_owned(), data.display().to_string());
-        if name == FLIGHTS {
-            config.settings.insert("records.per.second".to_owned(), rate.to_string());
-        }
-        connectors.push(config);
+fn about(platform: &Platform, data: &Path) -> About {
+    About {
+        addresses: format!(
+            "Kafka {}  registry {}  SQL {}",
+            platform.broker_address,
+            platform.registry_url(),
+            platform.sql_url()
+        ),
+        data: data.display().to_string(),
+        example: match platform.sql_url().strip_suffix(":8088") {
+            Some(_) => format!("yeoul sql -e \"{EXAMPLE}\""),
+            None => format!("yeoul sql {} -e \"{EXAMPLE}\"", platform.sql_url()),
+        },
     }
-    Ok(connectors)
 }
 
-/// Starts the query when its sources are there, shows its changes, and ends with the final table.
-async fn show(platform: &Platform, script: &str, screen: &mut Screen) -> anyhow::Result<()> {
-    sources_are_there(platform).await?;
+/// Starts the query when its sources are there and shows its changes. Ends with the final table; on
+/// a terminal it goes on, for somebody may produce further flights.
+async fn show(
+    platform: &Platform,
+    script: &str,
+    board: &mut Board,
+    screen: &mut Screen,
+) -> anyhow::Result<()> {
+    sources_are_there(platform, board, screen).await?;
     execute(platform, script).await?;
-    let mut board = Board::default();
     // What earlier runs have made is shown at once; changes come on top of it.
     let mut changes = query(platform, "SELECT * FROM departures EMIT CHANGES;").await?;
     board.fill(&mut query(platform, PULL).await?).await?;
@@ -127,50 +170,46 @@ async fn show(platform: &Platform, script: &str, screen: &mut Screen) -> anyhow:
     };
     tokio::pin!(all_through);
     let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut done = false;
     loop {
         tokio::select! {
+            // Changes come faster than anything else: they wait for the picture, not it for them.
             biased;
-            done = &mut all_through => break done?,
+            _ = look.tick() => screen.show(&status(platform, FLIGHTS)?, board),
+            through = &mut all_through, if !done => {
+                through?;
+                done = true;
+                if !screen.is_live() {
+                    board.fill(&mut query(platform, PULL).await?).await?;
+                }
+                screen.finish(&status(platform, FLIGHTS)?, board);
+                if !screen.is_live() {
+                    return Ok(());
+                }
+            }
             event = changes.rows.recv() => board.apply(event.context("the push query ended")?)?,
-            _ = look.tick() => screen.show(&status(platform, FLIGHTS)?, &board),
         }
     }
-    let mut last = Board::default();
-    last.fill(&mut query(platform, PULL).await?).await?;
-    screen.end(&status(platform, FLIGHTS)?, &last);
-    if screen.is_live() {
-        follow(&mut changes, screen, last).await?;
-    }
-    Ok(())
-}
-
-/// The whole table as it is.
-const PULL: &str = "SELECT * FROM departures;";
-
-/// Shows later changes too, for somebody may produce further flights.
-async fn follow(
-    changes: &mut QueryStream,
-    screen: &mut Screen,
-    mut board: Board,
-) -> anyhow::Result<()> {
-    while let Some(event) = changes.rows.recv().await {
-        board.apply(event)?;
-        screen.redraw(&board);
-    }
-    Ok(())
 }
 
 /// Waits until all airlines and the first flights are on their topics: the query takes its columns
 /// from their schemas, and a flight is joined with the airlines that are there.
-async fn sources_are_there(platform: &Platform) -> anyhow::Result<()> {
+async fn sources_are_there(
+    platform: &Platform,
+    board: &Board,
+    screen: &mut Screen,
+) -> anyhow::Result<()> {
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         look.tick().await;
         let flights = status(platform, FLIGHTS)?;
-        let airlines = status(platform, "airlines")?;
+        let airlines = status(platform, AIRLINES)?;
         let has_flights = flights.state == TaskState::Done || flights.records_written > 0;
         if airlines.state == TaskState::Done && has_flights {
             return Ok(());
+        }
+        if screen.is_live() {
+            screen.show(&flights, board);
         }
     }
 }
@@ -195,14 +234,5 @@ async fn query(platform: &Platform, text: &str) -> anyhow::Result<QueryStream> {
     match execute(platform, text).await?.pop() {
         Some(Outcome::Rows(rows)) => Ok(rows),
         _ => bail!("{text} answered without rows"),
-    }
-}
-
-/// What a query says beside its rows.
-fn row_of(event: RowEvent) -> anyhow::Result<Option<Vec<serde_json::Value>>> {
-    match event {
-        RowEvent::Row(cells) => Ok(Some(cells)),
-        RowEvent::Tombstone(_) | RowEvent::Final(_) => Ok(None),
-        RowEvent::Error(message) => bail!("{message}"),
     }
 }

@@ -1,116 +1,177 @@
-//! Where the demo shows itself: a redrawn screen on a terminal, plain lines elsewhere.
+//! Where the demo shows itself: a picture drawn again and again on a terminal, plain lines
+//! elsewhere.
 
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
+use std::time::Instant;
 
 use connect::ConnectorStatus;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
 
 use super::board::Board;
+use super::frame::{self, Load, Look, Size, View};
+use super::pace::{Race, Rate};
+use super::terminal::{self, Terminal};
 
-/// How many rows of the table fit beside the bar.
-const ROWS_SHOWN: usize = 16;
+/// What stays the same while the demo runs.
+pub(super) struct About {
+    /// Where clients connect.
+    pub(super) addresses: String,
+    /// The data folder.
+    pub(super) data: String,
+    /// A command that asks for the table.
+    pub(super) example: String,
+}
 
 pub(super) struct Screen {
-    live: Option<Live>,
-    /// The last tenth of the load that a plain line told of.
-    told: u64,
+    form: Form,
+    about: About,
+    begun: Instant,
+}
+
+enum Form {
+    Live(Box<Live>),
+    /// The last tenth of the load that a line told of.
+    Lines {
+        told: u64,
+    },
+    Left,
 }
 
 struct Live {
-    bars: MultiProgress,
-    load: ProgressBar,
-    table: ProgressBar,
+    terminal: Terminal,
+    race: Race,
+    read_rate: Rate,
+    change_rate: Rate,
+    load: Load,
+    done: bool,
 }
 
 impl Screen {
-    pub(super) fn new() -> Self {
-        let is_terminal = std::io::stdout().is_terminal();
-        Self { live: is_terminal.then(Live::new), told: 0 }
-    }
-
-    /// Whether it is redrawn in place.
-    pub(super) fn is_live(&self) -> bool {
-        self.live.is_some()
-    }
-
-    /// Prints a line that stays.
-    pub(super) fn say(&self, line: &str) {
-        match &self.live {
-            // A terminal that is gone ends the demo by its signal.
-            Some(live) => drop(live.bars.println(line)),
-            None => print_line(line),
+    /// Takes the terminal, if `live`; the receiver then tells when the user wants to leave.
+    pub(super) fn new(live: bool, about: About) -> (Self, Option<mpsc::Receiver<()>>) {
+        let begun = Instant::now();
+        if !live {
+            print_line(&about.addresses);
+            return (Self { form: Form::Lines { told: 0 }, about, begun }, None);
         }
+        let (terminal, keys) = Terminal::enter(terminal::look());
+        let form = Form::Live(Box::new(Live {
+            terminal,
+            race: Race::default(),
+            read_rate: Rate::default(),
+            change_rate: Rate::default(),
+            load: Load::default(),
+            done: false,
+        }));
+        (Self { form, about, begun }, Some(keys))
     }
 
-    /// Shows how far the load is, and the table as it is.
+    /// Whether it is drawn in place.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.form, Form::Live(_))
+    }
+
+    /// Shows how far the flights are read, and the table as it is.
     pub(super) fn show(&mut self, flights: &ConnectorStatus, board: &Board) {
-        match &self.live {
-            Some(live) => {
-                live.load.set_length(flights.bytes_total);
-                live.load.set_position(flights.bytes_read);
-                live.redraw(board);
-            }
-            None => {
+        match &mut self.form {
+            Form::Live(live) => live.show(flights, board, &self.about, self.begun),
+            Form::Lines { told } => {
                 let tenth = flights.bytes_read * 10 / flights.bytes_total.max(1);
-                if tenth > self.told {
-                    self.told = tenth;
+                if tenth > *told {
+                    *told = tenth;
                     print_line(&progress(flights, board, tenth * 10));
                 }
             }
+            Form::Left => {}
         }
     }
 
-    /// Shows the table after a change.
-    pub(super) fn redraw(&self, board: &Board) {
-        if let Some(live) = &self.live {
-            live.redraw(board);
+    /// Shows that all flights are through. On plain lines the whole table ends the output.
+    pub(super) fn finish(&mut self, flights: &ConnectorStatus, board: &Board) {
+        if let Form::Live(live) = &mut self.form {
+            live.done = true;
         }
-    }
-
-    /// Shows that all data is through: the whole table in plain lines, the last rows on a terminal.
-    pub(super) fn end(&mut self, flights: &ConnectorStatus, board: &Board) {
         self.show(flights, board);
-        match &self.live {
-            Some(live) => {
-                live.load.finish();
-                let text = format!(
-                    "All flights are through: {} rows. Any Kafka client may connect; Ctrl-C stops.",
-                    board.len()
-                );
-                self.say(&text);
-            }
-            None => print_line(&board.all_rows()),
+        if matches!(self.form, Form::Lines { .. }) {
+            print_line(&format!("\n{}\n\n{}", board.airlines_text(), board.rows_text()));
         }
     }
 
-    /// Leaves the terminal as it found it.
-    pub(super) fn close(&self) {
-        if let Some(live) = &self.live {
-            live.load.abandon();
-            live.table.abandon();
-        }
+    /// Gives the terminal back, and leaves the race on it as it stands.
+    pub(super) fn close(&mut self, board: &Board) {
+        let Form::Live(live) = std::mem::replace(&mut self.form, Form::Left) else { return };
+        let text = live.summary(board, &self.about, self.begun);
+        drop(live);
+        print_line(&text);
     }
 }
 
 impl Live {
-    fn new() -> Self {
-        let bars = MultiProgress::new();
-        let load = bars.add(ProgressBar::new(1));
-        let table = bars.add(ProgressBar::new_spinner());
-        let bar = "flights [{bar:40}] {bytes}/{total_bytes} {elapsed}";
-        if let Ok(style) = ProgressStyle::with_template(bar) {
-            load.set_style(style);
-        }
-        if let Ok(style) = ProgressStyle::with_template("{msg}") {
-            table.set_style(style);
-        }
-        Self { bars, load, table }
+    fn show(&mut self, flights: &ConnectorStatus, board: &Board, about: &About, begun: Instant) {
+        let now = Instant::now();
+        self.load = Load {
+            bytes_read: flights.bytes_read,
+            bytes_total: flights.bytes_total,
+            records: flights.records_written,
+        };
+        self.read_rate.note(now, self.load.records);
+        self.change_rate.note(now, board.changes);
+        self.race.note(now, &board.standings());
+        let size = self.terminal.size();
+        let picture =
+            self.picture(board, about, begun, |view, look| frame::frame(view, size, look));
+        self.terminal.draw(&picture, size);
     }
 
-    fn redraw(&self, board: &Board) {
-        let rows = board.last_rows(ROWS_SHOWN);
-        self.table.set_message(format!("{rows}\n{} rows, {} changes", board.len(), board.changes));
+    fn picture<T>(
+        &self,
+        board: &Board,
+        about: &About,
+        begun: Instant,
+        draw: impl FnOnce(&View<'_>, Look) -> T,
+    ) -> T {
+        let hint = match (self.done, self.load.records) {
+            (false, _) => "q or Ctrl-C leaves; the next run goes on from there".to_owned(),
+            (true, 0) => {
+                format!("An earlier run read all flights: {} (q leaves)", again(&about.data))
+            }
+            (true, _) => format!("Done. Try: {}  (q leaves)", about.example),
+        };
+        let view = View {
+            board,
+            standings: &board.standings(),
+            race: &self.race,
+            flights: self.load,
+            read_rate: &self.read_rate,
+            change_rate: &self.change_rate,
+            elapsed: begun.elapsed(),
+            done: self.done,
+            addresses: &about.addresses,
+            hint: &hint,
+        };
+        draw(&view, self.terminal.look)
     }
+
+    /// What stays on the user's own screen.
+    fn summary(&self, board: &Board, about: &About, begun: Instant) -> String {
+        let (look, Size { columns, .. }) = (self.terminal.look, self.terminal.size());
+        let race = self.picture(board, about, begun, |view, look| {
+            frame::race(view, columns, look, usize::MAX)
+        });
+        let mut lines: Vec<String> = race.iter().map(|line| line.paint(columns, look)).collect();
+        let (departures, rows, changes) = (board.departures(), board.len(), board.changes);
+        lines
+            .push(format!("{departures} departures in {rows} rows, {changes} changes in this run"));
+        lines.push(match self.done {
+            true => format!("All flights are through: {}", again(&about.data)),
+            false => format!("The next run goes on from there; its data is in {}", about.data),
+        });
+        lines.join("\n")
+    }
+}
+
+fn again(data: &str) -> String {
+    format!("remove {data} to watch them again")
 }
 
 fn progress(flights: &ConnectorStatus, board: &Board, percent: u64) -> String {

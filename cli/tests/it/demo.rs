@@ -18,7 +18,8 @@ fn files() -> PathBuf {
 /// The demo on free ports.
 fn demo(data: &Path) -> Command {
     let mut command = Command::new(YEOUL);
-    command.arg("demo").arg("--data").arg(data).arg("--files").arg(files());
+    // Somewhere else than the project: the demo has all that it needs in it.
+    command.arg("demo").arg("--data").arg("demo").current_dir(data);
     for listener in ["--listen", "--registry-listen", "--sql-listen"] {
         command.args([listener, "127.0.0.1:0"]);
     }

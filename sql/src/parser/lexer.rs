@@ -47,33 +47,80 @@ const SYMBOLS: [&str; 30] = [
 
 /// All tokens of `text`, the last one being [`TokenKind::End`].
 pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, SqlError> {
-    let mut lexer = Lexer { text, at: 0 };
     let mut found = Vec::new();
-    loop {
-        lexer.skip_blank()?;
-        let start = lexer.at;
-        let kind = lexer.next_kind()?;
-        let end = kind == TokenKind::End;
-        found.push(Token { kind, span: Span::new(start, lexer.at) });
-        if end {
-            return Ok(found);
-        }
-    }
+    Lexer::new(text).read(&mut found).map(|()| found)
 }
 
 /// Whether `text` holds at least one statement and ends with a `;` outside quotes and comments.
-/// Used by the shell to know when a multi-line statement is whole.
+/// Used by the shell to know when a script is whole.
 pub(crate) fn is_complete(text: &str) -> bool {
     let Ok(found) = tokens(text) else { return false };
-    matches!(found.as_slice(), [.., Token { kind: TokenKind::Symbol(";"), .. }, _])
+    ends_statement(&found)
+}
+
+fn ends_statement(found: &[Token]) -> bool {
+    matches!(found, [.., Token { kind: TokenKind::Symbol(";"), .. }, _])
+}
+
+/// What can become of a text that is typed line by line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Typed {
+    /// Nothing but blanks and comments.
+    Nothing,
+    /// It ends with a `;`, right or wrong.
+    Whole,
+    /// A statement, quotation or comment that is not at its end yet.
+    Open,
+    /// No further line makes a statement of it.
+    Hopeless,
+}
+
+/// Judges a text that is typed line by line.
+pub(crate) fn typed(text: &str) -> Typed {
+    let mut found = Vec::new();
+    let mut lexer = Lexer::new(text);
+    let read = lexer.read(&mut found);
+    let begins = match found.first() {
+        Some(Token { kind: TokenKind::Word(word), .. }) => super::begins_statement(word),
+        Some(Token { kind: TokenKind::End, .. }) => return Typed::Nothing,
+        Some(Token { kind: TokenKind::Symbol(";"), .. }) => true,
+        Some(_) => false,
+        None => lexer.open_ended,
+    };
+    match read {
+        Ok(()) if ends_statement(&found) => Typed::Whole,
+        _ if !begins => Typed::Hopeless,
+        Err(_) if !lexer.open_ended && text.trim_end().ends_with(';') => Typed::Whole,
+        _ => Typed::Open,
+    }
 }
 
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    /// Whether a quotation, comment or variable has no end.
+    open_ended: bool,
 }
 
-impl Lexer<'_> {
+impl<'a> Lexer<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, at: 0, open_ended: false }
+    }
+
+    /// Reads to the end, or to the first thing that is no token.
+    fn read(&mut self, found: &mut Vec<Token>) -> Result<(), SqlError> {
+        loop {
+            self.skip_blank()?;
+            let start = self.at;
+            let kind = self.next_kind()?;
+            let end = kind == TokenKind::End;
+            found.push(Token { kind, span: Span::new(start, self.at) });
+            if end {
+                return Ok(());
+            }
+        }
+    }
+
     fn rest(&self) -> &str {
         &self.text[self.at..]
     }
@@ -88,6 +135,7 @@ impl Lexer<'_> {
             } else if trimmed.starts_with("/*") {
                 let Some(end) = trimmed.find("*/") else {
                     let span = Span::new(self.at, self.at + 2);
+                    self.open_ended = true;
                     return Err(SqlError::syntax("this comment has no end: add */", span));
                 };
                 self.at += end + 2;
@@ -121,6 +169,7 @@ impl Lexer<'_> {
         loop {
             let Some(c) = self.rest().chars().next() else {
                 let message = format!("this quote has no end: add a closing {quote}");
+                self.open_ended = true;
                 return Err(SqlError::syntax(message, Span::new(start, start + 1)));
             };
             self.at += c.len_utf8();
@@ -185,6 +234,7 @@ impl Lexer<'_> {
     fn variable(&mut self) -> Result<TokenKind, SqlError> {
         let start = self.at;
         let Some(end) = self.rest().find('}') else {
+            self.open_ended = true;
             return Err(SqlError::syntax("this ${ has no }", Span::new(start, start + 2)));
         };
         let name = self.rest()[2..end].to_owned();
@@ -200,8 +250,14 @@ impl Lexer<'_> {
         }
         let c = rest.chars().next().unwrap_or(' ');
         let span = Span::new(self.at, self.at + c.len_utf8());
-        Err(SqlError::syntax(format!("the character {c:?} has no meaning here"), span))
+        Err(SqlError::syntax(format!("the character '{}' has no meaning here", shown(c)), span))
     }
+}
+
+/// The character itself, or its number where it cannot be seen.
+fn shown(c: char) -> String {
+    let invisible = c.is_control() || (c.is_whitespace() && c != ' ');
+    if invisible { format!("U+{:04X}", u32::from(c)) } else { c.to_string() }
 }
 
 #[cfg(test)]
@@ -244,5 +300,26 @@ mod tests {
         assert!(!is_complete("SHOW TOPICS -- ;"));
         assert!(!is_complete("SELECT ';"));
         assert!(!is_complete("SELECT /* ; "));
+    }
+
+    #[test]
+    fn a_line_that_no_further_line_completes_is_told_at_once() {
+        for text in ["\\h", "?", "hello", "'x'", "SELCT * FROM t", "(", "SELECT # FROM t;"] {
+            assert!(matches!(typed(text), Typed::Hopeless | Typed::Whole), "{text}");
+        }
+        for text in ["SELECT *", "create stream s", "SELECT 'a;", "/* x", "SELECT # FROM t"] {
+            assert_eq!(typed(text), Typed::Open, "{text}");
+        }
+        assert_eq!(typed("-- note\n SELECT 1;"), Typed::Whole);
+        assert_eq!(typed("  -- note"), Typed::Nothing);
+        assert_eq!(typed(";"), Typed::Whole);
+    }
+
+    #[test]
+    fn a_character_without_meaning_is_shown_as_it_is_or_by_its_number() {
+        let message = |text| tokens(text).unwrap_err().message;
+        assert_eq!(message("\\h"), "the character '\\' has no meaning here");
+        assert_eq!(message("a \u{1b}"), "the character 'U+001B' has no meaning here");
+        assert_eq!(message("a ❤"), "the character '❤' has no meaning here");
     }
 }

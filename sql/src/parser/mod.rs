@@ -13,8 +13,10 @@ mod tests;
 
 use std::collections::HashMap;
 
-pub(crate) use lexer::is_complete;
+pub(crate) use lexer::{Typed, is_complete, typed};
 pub(crate) use query::duration_text;
+pub(crate) use statement::FIRST_WORDS;
+use statement::begins_statement;
 
 use crate::error::{Span, SqlError};
 use ast::{Ident, Parsed};

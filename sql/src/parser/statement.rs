@@ -13,6 +13,35 @@ use crate::error::SqlError;
 
 type Result<T> = std::result::Result<T, SqlError>;
 
+/// The words that statements begin with.
+pub(crate) const FIRST_WORDS: [&str; 20] = [
+    "SELECT",
+    "CREATE",
+    "INSERT",
+    "DROP",
+    "DESCRIBE",
+    "DESC",
+    "EXPLAIN",
+    "SHOW",
+    "LIST",
+    "PRINT",
+    "TERMINATE",
+    "PAUSE",
+    "RESUME",
+    "SET",
+    "UNSET",
+    "DEFINE",
+    "UNDEFINE",
+    "ALTER",
+    "ASSERT",
+    "RUN",
+];
+
+/// Whether a statement can begin with the word.
+pub(crate) fn begins_statement(word: &str) -> bool {
+    FIRST_WORDS.iter().any(|first| first.eq_ignore_ascii_case(word))
+}
+
 /// A statement with its closing `;`.
 pub(crate) fn statement(cursor: &mut Cursor) -> Result<Parsed> {
     let start = cursor.start();

@@ -1,13 +1,14 @@
 //! Queries that run until they are terminated.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use client::ClientConfig;
 use streams::{App, AppConfig, AppHandle, AppState, Topology};
 
 use crate::error::SqlError;
 use crate::plan::statement::PersistentQuery;
+use crate::processing_log::Counts;
 
 /// How persistent queries run.
 #[derive(Clone)]
@@ -29,18 +30,7 @@ impl Runtime {
         let mut config = AppConfig::new(self.application_id(id));
         config.state_dir.clone_from(&self.state_dir);
         config.replication_factor = self.replication_factor;
-        let query = id.to_owned();
-        config.processing_log = Some(Arc::new(move |report: &streams::Report| {
-            tracing::warn!(
-                target: "sql.processing",
-                query = query.as_str(),
-                node = report.node.as_str(),
-                partition = report.partition,
-                offset = report.offset,
-                "{}",
-                report.message
-            );
-        }));
+        config.processing_log = Some(processing_log(id.to_owned()));
         config
     }
 
@@ -62,6 +52,29 @@ impl Runtime {
         let folder = folder.join(self.application_id(id));
         remove(&folder);
     }
+}
+
+/// Tells of a query's rows that were left out, though not of each of many.
+fn processing_log(query: String) -> streams::ProcessingLog {
+    // Nothing awaits under it, and only rows that are left out take it.
+    let counts = Mutex::new(Counts::default());
+    Arc::new(move |report: &streams::Report| {
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = counts.note(&report.node, &report.message);
+        drop(counts);
+        let (query, node) = (query.as_str(), report.node.as_str());
+        let (partition, offset) = (report.partition, report.offset);
+        match told {
+            Some(text) => tracing::warn!(
+                target: "sql.processing",
+                query, node, partition, offset, "{text}"
+            ),
+            None => tracing::debug!(
+                target: "sql.processing",
+                query, node, partition, offset, "{}", report.message
+            ),
+        }
+    })
 }
 
 fn remove(folder: &Path) {

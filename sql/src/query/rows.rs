@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::source::Column;
 use crate::types::SqlType;
-use crate::values::{node, value_at};
+use crate::values::{api_node, value_at};
 
 /// How many rows wait for a slow reader.
 pub(crate) const WAITING_ROWS: usize = 1024;
@@ -81,5 +81,5 @@ pub(crate) fn row(
     positions: &[usize],
 ) -> Vec<Json> {
     let shown = columns.iter().zip(positions);
-    shown.map(|(c, at)| node(&value_at(batch.column(*at), row), &c.ty)).collect()
+    shown.map(|(c, at)| api_node(&value_at(batch.column(*at), row), &c.ty)).collect()
 }

@@ -25,7 +25,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn new(message: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), entities: Vec::new() }
     }
 }
@@ -70,7 +70,8 @@ impl Client {
         properties: &HashMap<String, String>,
     ) -> Result<Lines, Failure> {
         let response = self.post("/query", text, properties).await?;
-        Ok(Lines { response, buffer: Vec::new(), ended: false })
+        let server = self.url.clone();
+        Ok(Lines { server, response, buffer: Vec::new(), ended: false })
     }
 
     async fn post(
@@ -100,13 +101,7 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let mut reason = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(inner) = source {
-            reason = inner.to_string();
-            source = inner.source();
-        }
-        let url = &self.url;
+        let (url, reason) = (&self.url, last_cause(error));
         Failure::new(format!(
             "The server at {url} does not answer: {reason}.\nStart one with `yeoul server`, or \
              name another with `yeoul sql URL`."
@@ -114,8 +109,21 @@ impl Client {
     }
 }
 
+/// The innermost reason: those around it say only that a request failed.
+fn last_cause(error: &reqwest::Error) -> String {
+    let mut reason = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        reason = inner.to_string();
+        source = inner.source();
+    }
+    reason
+}
+
 /// The lines of an answer.
 pub(super) struct Lines {
+    /// Whose answer it is.
+    server: String,
     response: reqwest::Response,
     buffer: Vec<u8>,
     ended: bool,
@@ -126,6 +134,12 @@ impl Lines {
     pub(super) fn is_text(&self) -> bool {
         let media = self.response.headers().get("content-type");
         media.and_then(|m| m.to_str().ok()).is_some_and(|m| m.starts_with("text/plain"))
+    }
+
+    /// Why an answer that is over without a last word is one that was cut short.
+    pub(super) fn cut_short(&self) -> Failure {
+        let server = &self.server;
+        Failure::new(format!("The server at {server} ended its answer in the middle of the query."))
     }
 
     /// The next line, without its end; `None` when the answer is over.
@@ -144,8 +158,10 @@ impl Lines {
             match self.response.chunk().await {
                 Ok(Some(chunk)) => self.buffer.extend_from_slice(&chunk),
                 Ok(None) => self.ended = true,
-                Err(_) => {
-                    return Err(Failure::new("the connection to the server was lost"));
+                Err(error) => {
+                    let (server, reason) = (&self.server, last_cause(&error));
+                    let text = "The connection to the server at";
+                    return Err(Failure::new(format!("{text} {server} was lost: {reason}.")));
                 }
             }
             if self.buffer.len() > MAX_LINE_BYTES {

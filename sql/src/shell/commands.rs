@@ -1,6 +1,9 @@
 //! Commands of the shell itself.
 
 use super::table::OutputMode;
+use crate::display::{clip, printable};
+use crate::error::{did_you_mean, near_names};
+use crate::parser::{self, FIRST_WORDS, Typed};
 
 /// A line that is no statement.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,22 +26,30 @@ Statements end with ; and may span several lines, for instance:
   SET 'auto.offset.reset' = 'earliest';       for the queries that follow
 
 Commands of the shell:
-  help                              this page
+  help, ?                           this page
   output [tabular|vertical|json]    how results are shown
   history                           what was typed
   clear                             clears the screen
   server [url]                      shows the server, or changes it
   version                           of this shell
   exit                              ends the shell, as Ctrl-D does
+A \\ before one of these is as good, as in \\h and \\q.
 ";
+
+/// What other shells' commands for looking around are here.
+const LOOK_AROUND: &str = "SHOW STREAMS;  SHOW TABLES;  SHOW TOPICS;  DESCRIBE <name>;";
 
 /// The command that a line is, if it is one; an error if it is a command that is misspelt.
 pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
     let words: Vec<&str> = line.trim().trim_end_matches(';').split_whitespace().collect();
-    let (name, rest) = words.split_first()?;
-    let command = match (name.to_lowercase().as_str(), rest) {
-        ("help" | "?", []) => Command::Help,
+    let (typed, rest) = words.split_first()?;
+    let bare = typed.trim_start_matches(['\\', '.', ':']);
+    let (name, is_marked) = (bare.to_lowercase(), bare.len() < typed.len());
+    let command = match (name.as_str(), rest) {
+        ("help" | "?", _) => Command::Help,
+        ("h", _) if is_marked => Command::Help,
         ("exit" | "quit", []) => Command::Exit,
+        ("q", []) if is_marked => Command::Exit,
         ("clear", []) => Command::Clear,
         ("history", []) => Command::History,
         ("version", []) => Command::Version,
@@ -53,10 +64,31 @@ pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
                 return Some(Err(message));
             }
         },
+        (name, _) if is_marked || parser::typed(line) == Typed::Hopeless => {
+            let message = match name {
+                "d" | "dt" | "l" => format!("There is no command {typed}; try {LOOK_AROUND}"),
+                _ => unknown(typed),
+            };
+            return Some(Err(message));
+        }
         _ => return None,
     };
     Some(Ok(command))
 }
+
+/// The answer to a line that is neither a command nor the beginning of a statement.
+fn unknown(word: &str) -> String {
+    let word = printable(&clip(word, 40));
+    let near = near_names(&word, FIRST_WORDS.into_iter().chain(NAMES));
+    let hint = did_you_mean(&near);
+    format!(
+        "{word} is no command, and no statement begins with it.{hint} Type help for both of them."
+    )
+}
+
+/// The commands by their names.
+const NAMES: [&str; 8] =
+    ["help", "exit", "quit", "clear", "history", "version", "server", "output"];
 
 #[cfg(test)]
 mod tests {
@@ -69,5 +101,29 @@ mod tests {
         assert!(matches!(parse("output xml"), Some(Err(_))));
         assert_eq!(parse("SHOW STREAMS;"), None);
         assert_eq!(parse("  "), None);
+    }
+
+    #[test]
+    fn what_other_shells_call_their_commands_is_understood() {
+        for help in ["?", "\\?", "\\h", "\\help", ".help", "help", "HELP;", "help select"] {
+            assert_eq!(parse(help), Some(Ok(Command::Help)), "{help}");
+        }
+        for exit in ["\\q", ":q", ".exit", "quit"] {
+            assert_eq!(parse(exit), Some(Ok(Command::Exit)), "{exit}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_nothing_is_answered_at_once_with_what_may_be_meant() {
+        let answer = |line| parse(line).and_then(Result::err).unwrap_or_default();
+        assert!(answer("SELCT * FROM t").contains("Did you mean SELECT?"));
+        assert!(answer("hsitory").contains("Did you mean history?"));
+        assert!(answer("\\dt").contains("SHOW TABLES;"));
+        assert!(
+            answer("ls -l").starts_with("ls is no command, and no statement begins with it. T")
+        );
+        for statement in ["SELECT *", "q", "-- a note", "/* a", ";"] {
+            assert_eq!(parse(statement).is_some(), statement == "q", "{statement}");
+        }
     }
 }

@@ -3,12 +3,13 @@
 //! ```text
 //!   repl    lines with history and editing        script   -e and -f
 //!      └──────────► session: what is local, what goes to the server ◄─────┘
-//!   client  HTTP          render  entities as tables          rows  rows as they come
+//!   client  HTTP      entities  listings as tables      rows  rows as they come, in a grid
 //! ```
 
 mod client;
 mod commands;
 mod entities;
+mod grid;
 mod repl;
 mod rows;
 mod session;
@@ -20,7 +21,10 @@ use std::path::PathBuf;
 use client::Client;
 use session::Session;
 
+pub use repl::data_folder;
 pub use table::OutputMode;
+
+pub use crate::display::{clip, head, pad, printable, width};
 
 /// How a shell runs.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use super::ShellError;
 use super::client::Client;
 use super::commands::{self, Command, HELP};
 use super::session::{Session, put};
-use crate::parser;
+use crate::parser::{self, Typed};
 
 /// How many statements the history keeps.
 const HISTORY_ENTRIES: usize = 10_000;
@@ -21,7 +21,7 @@ const HISTORY_ENTRIES: usize = 10_000;
 /// Reads and runs statements until the user leaves.
 pub(super) async fn run(mut session: Session, history: Option<PathBuf>) -> Result<(), ShellError> {
     banner(&session).await;
-    let history = history.or_else(default_history);
+    let history = history.or_else(|| Some(data_folder()?.join("sql_history")));
     let mut editor = editor(history.clone());
     loop {
         let read = tokio::task::spawn_blocking(move || {
@@ -91,11 +91,12 @@ fn past(history: Option<&PathBuf>) -> String {
     text.lines().enumerate().map(entry).collect()
 }
 
-/// `$XDG_DATA_HOME/yeoul/sql_history`, or the same under `~/.local/share`.
-fn default_history() -> Option<PathBuf> {
-    let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
-    Some(data.or_else(home)?.join("yeoul").join("sql_history"))
+/// What the user keeps of Yeoul: `$XDG_DATA_HOME/yeoul`, or the same under `~/.local/share`;
+/// `None` if neither is known.
+pub fn data_folder() -> Option<PathBuf> {
+    let stated = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || stated("HOME").map(|home| home.join(".local/share"));
+    Some(stated("XDG_DATA_HOME").or_else(home)?.join("yeoul"))
 }
 
 fn editor(history: Option<PathBuf>) -> Reedline {
@@ -115,8 +116,7 @@ struct WholeStatement;
 
 impl Validator for WholeStatement {
     fn validate(&self, text: &str) -> ValidationResult {
-        let whole =
-            text.trim().is_empty() || commands::parse(text).is_some() || parser::is_complete(text);
+        let whole = commands::parse(text).is_some() || parser::typed(text) != Typed::Open;
         if whole { ValidationResult::Complete } else { ValidationResult::Incomplete }
     }
 }

@@ -5,7 +5,8 @@ use std::io::Write;
 use serde_json::{Map, Value as Json};
 
 use super::client::{Failure, Lines};
-use super::table::{OutputMode, boxed, cell, one_line, vertical};
+use super::grid::{Grid, TOMBSTONE};
+use super::table::{OutputMode, cell, one_line, vertical};
 
 /// Shows the rows of one query.
 pub(super) struct RowPrinter {
@@ -15,8 +16,11 @@ pub(super) struct RowPrinter {
     bounded: bool,
     names: Vec<String>,
     types: Vec<String>,
+    /// The table, where rows are shown as one and it fits.
+    grid: Option<Grid>,
     held: Vec<Vec<String>>,
     width: usize,
+    shown: u64,
 }
 
 /// The width where nothing tells the terminal's.
@@ -24,6 +28,9 @@ const DEFAULT_WIDTH: usize = 100;
 
 /// How many rows of a bounded query are held back for one table.
 const MAX_HELD: usize = 10_000;
+
+/// What the server says at the end of a query that somebody ended before.
+const TERMINATED: &str = "Query terminated";
 
 impl RowPrinter {
     pub(super) fn new(mode: OutputMode, terminal: bool, bounded: bool) -> Self {
@@ -34,18 +41,32 @@ impl RowPrinter {
             bounded,
             names: Vec::new(),
             types: Vec::new(),
+            grid: None,
             held: Vec::new(),
             width,
+            shown: 0,
         }
     }
 
     /// Reads until the query ends. `Ok` carries its last words.
+    ///
+    /// # Errors
+    /// The query failed, was terminated, or its server went away. Rows up to then were shown.
     pub(super) async fn run(
         &mut self,
         lines: &mut Lines,
         out: &mut (impl Write + Send),
-    ) -> Result<Option<String>, Failure> {
-        let mut last = None;
+    ) -> Result<String, Failure> {
+        let ended = self.read(lines, out).await;
+        self.finish(out);
+        ended
+    }
+
+    async fn read(
+        &mut self,
+        lines: &mut Lines,
+        out: &mut (impl Write + Send),
+    ) -> Result<String, Failure> {
         while let Some(event) = lines.next_object().await? {
             if let Some(schema) = event["header"]["schema"].as_str() {
                 (self.names, self.types) = columns(schema).into_iter().unzip();
@@ -54,38 +75,77 @@ impl RowPrinter {
                 let tombstone = event["row"]["tombstone"].as_bool() == Some(true);
                 self.row(columns, tombstone, out);
             } else if let Some(message) = event["finalMessage"].as_str() {
-                last = Some(message.to_owned());
+                if message == TERMINATED {
+                    return Err(Failure::new("The query was terminated on the server."));
+                }
+                return Ok(message.to_owned());
             } else if !event["errorMessage"].is_null() {
                 let message = event["errorMessage"]["message"].as_str();
-                let message = message.unwrap_or("the query failed").to_owned();
-                self.finish(out);
-                return Err(Failure { message, entities: Vec::new() });
+                return Err(Failure::new(message.unwrap_or("the query failed")));
             }
         }
-        self.finish(out);
-        Ok(last)
+        Err(lines.cut_short())
+    }
+
+    /// What is to be said behind the rows on a terminal.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.bounded {
+            let rows = if self.shown == 1 { "row" } else { "rows" };
+            remarks.push(format!("{} {rows}", self.shown));
+        }
+        if self.grid.as_ref().is_some_and(|grid| grid.cut) {
+            let text = "Values that end in … are longer: `output vertical` shows them whole.";
+            remarks.push(text.to_owned());
+        }
+        remarks
     }
 
     /// Shows rows that were held back.
     pub(super) fn finish(&mut self, out: &mut impl Write) {
         let rows = std::mem::take(&mut self.held);
-        if self.boxes_at_end() && !self.names.is_empty() {
-            let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-            put(out, &boxed(&names, &rows, None));
+        if !self.tables_at_end() || self.names.is_empty() {
+            return;
+        }
+        match Grid::of_rows(&self.names, &rows, self.width) {
+            Some(mut grid) => {
+                let rule = grid.rule();
+                let mut text = format!("{rule}{}{rule}", grid.row(&self.names));
+                // A value that is cut counts, a heading does not.
+                grid.cut = self.grid.as_ref().is_some_and(|before| before.cut);
+                rows.iter().for_each(|row| text.push_str(&grid.row(row)));
+                text.push_str(&rule);
+                put(out, &text);
+                self.grid = Some(grid);
+            }
+            None => {
+                let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+                rows.iter().for_each(|row| put(out, &vertical(&names, row)));
+            }
         }
     }
 
-    fn boxes_at_end(&self) -> bool {
+    fn tables_at_end(&self) -> bool {
         self.bounded && self.terminal && self.mode == OutputMode::Tabular
     }
 
     fn header(&mut self, out: &mut impl Write) {
         match self.mode {
-            OutputMode::Tabular if self.boxes_at_end() => {}
+            OutputMode::Tabular if self.tables_at_end() => {}
             OutputMode::Tabular if self.terminal => {
-                let rule = self.rule();
-                let names = self.names.clone();
-                put(out, &format!("{rule}{}{rule}", self.line(&names)));
+                match Grid::of_types(&self.names, &self.types, self.width) {
+                    Some(mut grid) => {
+                        let rule = grid.rule();
+                        put(out, &format!("{rule}{}{rule}", grid.row(&self.names)));
+                        grid.cut = false;
+                        self.grid = Some(grid);
+                    }
+                    None => {
+                        let (columns, width) = (self.names.len(), self.width);
+                        let text = "do not fit the terminal's width of";
+                        put(out, &format!("{columns} columns {text} {width}: a line for each.\n"));
+                    }
+                }
             }
             OutputMode::Tabular => put(out, &format!("{}\n", self.names.join("\t"))),
             OutputMode::Vertical | OutputMode::Json => {}
@@ -93,11 +153,12 @@ impl RowPrinter {
     }
 
     fn row(&mut self, columns: &[Json], tombstone: bool, out: &mut impl Write) {
+        self.shown += 1;
         let mut cells: Vec<String> = columns.iter().map(cell).collect();
         if tombstone {
             for (cell, value) in cells.iter_mut().zip(columns) {
                 if value.is_null() {
-                    *cell = "<TOMBSTONE>".to_owned();
+                    *cell = TOMBSTONE.to_owned();
                 }
             }
         }
@@ -110,73 +171,25 @@ impl RowPrinter {
                 }
                 put(out, &format!("{}\n", Json::Object(members)));
             }
-            OutputMode::Vertical => {
-                let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-                put(out, &vertical(&names, &cells));
-            }
-            OutputMode::Tabular if self.boxes_at_end() => {
+            OutputMode::Tabular if self.tables_at_end() => {
                 self.held.push(cells);
                 if self.held.len() >= MAX_HELD {
                     self.finish(out);
                 }
             }
-            OutputMode::Tabular if self.terminal => put(out, &self.line(&cells)),
-            OutputMode::Tabular => {
+            OutputMode::Tabular if !self.terminal => {
                 let cells: Vec<String> = cells.iter().map(|c| one_line(c)).collect();
                 put(out, &format!("{}\n", cells.join("\t")));
             }
+            OutputMode::Tabular | OutputMode::Vertical => match &mut self.grid {
+                Some(grid) => put(out, &grid.row(&cells)),
+                None => {
+                    let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+                    put(out, &vertical(&names, &cells));
+                }
+            },
         }
     }
-
-    /// How wide each column is, so that a row fits the terminal: numbers as wide as they are,
-    /// the rest shared by the others; all alike where that does not do.
-    fn widths(&self) -> Vec<usize> {
-        let count = self.names.len().max(1);
-        let room = self.width.saturating_sub(1 + 3 * count);
-        let wanted = |(name, ty): (&String, &String)| {
-            type_width(ty).map(|width| width.max(name.chars().count()))
-        };
-        let fixed: Vec<Option<usize>> = self.names.iter().zip(&self.types).map(wanted).collect();
-        let taken: usize = fixed.iter().flatten().sum();
-        let open = fixed.iter().filter(|width| width.is_none()).count();
-        let share = room.saturating_sub(taken).checked_div(open).unwrap_or(0);
-        if fixed.len() == count && taken <= room && (open == 0 || share >= 8) {
-            return fixed.into_iter().map(|width| width.unwrap_or(share)).collect();
-        }
-        vec![(room / count).max(4); self.names.len()]
-    }
-
-    fn rule(&self) -> String {
-        let parts: Vec<String> = self.widths().iter().map(|width| "-".repeat(width + 2)).collect();
-        format!("+{}+\n", parts.join("+"))
-    }
-
-    /// A row, over several lines where a cell is too long for its column.
-    fn line(&self, cells: &[String]) -> String {
-        let widths = self.widths();
-        let broken: Vec<Vec<String>> =
-            cells.iter().zip(&widths).map(|(cell, width)| pieces(cell, *width)).collect();
-        let height = broken.iter().map(Vec::len).max().unwrap_or(1);
-        let mut text = String::new();
-        for at in 0..height {
-            text.push('|');
-            for (cell, width) in broken.iter().zip(&widths) {
-                let piece = cell.get(at).map_or("", String::as_str);
-                text.push_str(&format!(" {piece:<width$} |"));
-            }
-            text.push('\n');
-        }
-        text
-    }
-}
-
-fn pieces(cell: &str, width: usize) -> Vec<String> {
-    let characters: Vec<char> =
-        cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if characters.is_empty() {
-        return vec![String::new()];
-    }
-    characters.chunks(width).map(|piece| piece.iter().collect()).collect()
 }
 
 /// Output that has no reader any more is not an error of the query.
@@ -223,18 +236,6 @@ fn columns(schema: &str) -> Vec<(String, String)> {
     columns
 }
 
-/// How wide values of a type are; none where that differs.
-fn type_width(ty: &str) -> Option<usize> {
-    Some(match ty {
-        "BOOLEAN" => 5,
-        "INTEGER" => 11,
-        "BIGINT" => 13,
-        "DOUBLE" => 14,
-        "DATE" | "TIME" => 12,
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -249,38 +250,78 @@ mod tests {
         assert_eq!(columns(schema), expected);
     }
 
-    fn printed(mode: OutputMode, terminal: bool) -> String {
-        let mut printer = RowPrinter::new(mode, terminal, false);
-        printer.width = 24;
+    fn printer(mode: OutputMode, terminal: bool, bounded: bool) -> RowPrinter {
+        let mut printer = RowPrinter::new(mode, terminal, bounded);
+        printer.width = 30;
         printer.names = vec!["ID".to_owned(), "NAME".to_owned()];
         printer.types = vec!["STRING".to_owned(), "STRING".to_owned()];
+        printer
+    }
+
+    fn printed(mut printer: RowPrinter, rows: &[([Json; 2], bool)]) -> String {
         let mut out = Vec::new();
         printer.header(&mut out);
-        printer.row(&[json!(1), json!("a longer name")], false, &mut out);
-        printer.row(&[json!(1), json!(null)], true, &mut out);
+        for (row, tombstone) in rows {
+            printer.row(row, *tombstone, &mut out);
+        }
+        printer.finish(&mut out);
+        printer.remarks().iter().for_each(|remark| put(&mut out, &format!("{remark}\n")));
         String::from_utf8(out).unwrap()
+    }
+
+    fn rows() -> [([Json; 2], bool); 2] {
+        [([json!(1), json!("a longer name")], false), ([json!(1), json!(null)], true)]
     }
 
     #[test]
     fn rows_on_a_terminal_fit_its_width() {
         let expected = "\
-+----------+----------+
-| ID       | NAME     |
-+----------+----------+
-| 1        | a longer |
-|          |  name    |
-| 1        | <TOMBSTO |
-|          | NE>      |
++-------------+-------------+
+| ID          | NAME        |
++-------------+-------------+
+| 1           | a longer na |
+|             | me          |
+| 1           | <TOMBSTONE> |
 ";
-        let text = printed(OutputMode::Tabular, true);
+        let text = printed(printer(OutputMode::Tabular, true, false), &rows());
         assert_eq!(text, expected);
     }
 
     #[test]
+    fn rows_of_a_query_that_ends_are_counted() {
+        let expected = "\
++----+---------------+
+| ID | NAME          |
++----+---------------+
+| 1  | a longer name |
++----+---------------+
+1 row
+";
+        let text = printed(printer(OutputMode::Tabular, true, true), &rows()[..1]);
+        assert_eq!(text, expected);
+        let text = printed(printer(OutputMode::Tabular, true, true), &[]);
+        assert!(text.ends_with("+----+------+\n0 rows\n"), "{text}");
+    }
+
+    #[test]
+    fn a_value_that_is_cut_is_told_of_and_columns_that_do_not_fit_are_lines() {
+        let long = [([json!(1), json!("x".repeat(2000))], false)];
+        for bounded in [false, true] {
+            let text = printed(printer(OutputMode::Tabular, true, bounded), &long);
+            assert!(text.contains("…") && text.contains("`output vertical`"), "{text}");
+            assert!(text.lines().count() < 15, "{text}");
+            let mut narrow = printer(OutputMode::Tabular, true, bounded);
+            narrow.width = 12;
+            let text = printed(narrow, &rows());
+            assert!(text.contains("  ID: 1\nNAME: a longer name\n"), "{text}");
+        }
+    }
+
+    #[test]
     fn rows_elsewhere_are_plain() {
-        let text = printed(OutputMode::Tabular, false);
+        let text = printed(printer(OutputMode::Tabular, false, false), &rows());
         assert_eq!(text, "ID\tNAME\n1\ta longer name\n1\t<TOMBSTONE>\n");
-        let text = printed(OutputMode::Json, false);
+        let text = printed(printer(OutputMode::Json, false, false), &rows());
         let first = "{\"ID\":1,\"NAME\":\"a longer name\"}\n";
         assert_eq!(text, format!("{first}{{\"ID\":1,\"NAME\":null,\"@tombstone\":true}}\n"));
     }

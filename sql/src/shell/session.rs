@@ -76,11 +76,13 @@ impl Session {
             },
             Statement::Define { name, value } => {
                 self.variables.insert(name.clone(), value.clone());
+                self.say(&format!("Variable {name} is '{value}'"));
             }
             Statement::Undefine { name } => {
                 if self.variables.remove(name).is_none() {
                     return Err(format!("Cannot find variable: {name}"));
                 }
+                self.say(&format!("Variable {name} is not set any more"));
             }
             Statement::Show(Show::Variables) => {
                 let mut rows: Vec<Vec<String>> =
@@ -92,6 +94,10 @@ impl Session {
                 self.query(text, query.emit == Emit::Unstated).await?;
             }
             Statement::Print(_) => self.query(text, false).await?,
+            Statement::InsertValues { target, .. } => {
+                self.definition(text).await?;
+                self.say(&format!("1 row inserted into {}", target.name));
+            }
             _ => self.definition(text).await?,
         }
         Ok(())
@@ -141,20 +147,16 @@ impl Session {
             ended = printer.run(&mut lines, &mut out) => Some(ended),
             _ = tokio::signal::ctrl_c() => None,
         };
-        match ended {
-            Some(Ok(last)) => {
-                if let Some(last) = last.filter(|_| self.terminal) {
-                    self.say(&last);
-                }
-                Ok(())
-            }
-            Some(Err(failure)) => Err(failure.message),
-            None => {
-                printer.finish(&mut out);
-                self.say("\nQuery terminated");
-                Ok(())
-            }
+        if ended.is_none() {
+            printer.finish(&mut out);
         }
+        printer.remarks().iter().for_each(|remark| self.say(remark));
+        match ended {
+            Some(Ok(last)) => self.say(&last),
+            Some(Err(failure)) => return Err(failure.message),
+            None => self.say("\nQuery terminated"),
+        }
+        Ok(())
     }
 
     /// Words beside results: on a terminal only.
@@ -165,14 +167,26 @@ impl Session {
     }
 }
 
+/// Shows the lines of PRINT. A record that cannot be read is one of them; an error behind which
+/// nothing comes is why PRINT ended.
 async fn printed(lines: &mut Lines) -> Result<(), Failure> {
+    let mut last_error = None;
     loop {
         let line = tokio::select! {
             line = lines.next() => line?,
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
-        let Some(line) = line else { return Ok(()) };
-        put(&format!("{line}\n"));
+        let Some(line) = line else {
+            return last_error.map_or(Ok(()), |reason: String| Err(Failure::new(reason)));
+        };
+        if let Some(reason) = last_error.take() {
+            eprintln!("{reason}");
+        }
+        // Lines of records begin with other words.
+        match line.strip_prefix("error: ") {
+            Some(reason) => last_error = Some(reason.to_owned()),
+            None => put(&format!("{line}\n")),
+        }
     }
 }
 

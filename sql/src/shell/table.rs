@@ -3,6 +3,9 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value as Json};
 
+use super::grid::NULL;
+use crate::display::width;
+
 /// How results are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutputMode {
@@ -51,7 +54,7 @@ pub(super) fn shown(
 }
 
 /// A table with lines, as wide as the terminal at most; `width` is for tests.
-pub(super) fn boxed(headings: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String {
+fn boxed(headings: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -82,10 +85,13 @@ pub(super) fn one_line(cell: &str) -> String {
 }
 
 pub(super) fn vertical(headings: &[&str], row: &[String]) -> String {
-    let width = headings.iter().map(|h| h.chars().count()).max().unwrap_or(0);
-    let lines: String =
-        headings.iter().zip(row).map(|(h, cell)| format!("{h:>width$}: {cell}\n")).collect();
-    format!("{}\n{lines}", "-".repeat(width + 2))
+    let longest = headings.iter().map(|h| width(h)).max().unwrap_or(0);
+    let line = |(heading, cell): (&&str, &String)| {
+        let before = " ".repeat(longest - width(heading));
+        format!("{before}{heading}: {cell}\n")
+    };
+    let lines: String = headings.iter().zip(row).map(line).collect();
+    format!("{}\n{lines}", "-".repeat(longest + 2))
 }
 
 fn object(headings: &[&str], row: &[String]) -> String {
@@ -100,7 +106,7 @@ fn object(headings: &[&str], row: &[String]) -> String {
 /// A value as a cell.
 pub(super) fn cell(value: &Json) -> String {
     match value {
-        Json::Null => "<null>".to_owned(),
+        Json::Null => NULL.to_owned(),
         Json::String(text) => text.clone(),
         other => other.to_string(),
     }
@@ -133,6 +139,8 @@ mod tests {
         let rows = vec![vec!["1".to_owned(), "x".to_owned()]];
         let text = shown(&["ID", "NAME"], &rows, OutputMode::Vertical, true);
         assert_eq!(text, "------\n  ID: 1\nNAME: x\n");
+        let text = vertical(&["이름", "N"], &rows[0]);
+        assert_eq!(text, "------\n이름: 1\n   N: x\n");
         let text = shown(&["ID", "NAME"], &rows, OutputMode::Json, true);
         assert_eq!(text, "{\"ID\":\"1\",\"NAME\":\"x\"}\n");
     }

@@ -21,7 +21,7 @@ use formats::{Decimal, Value};
 pub(crate) use self::bytes::{read_value, write_value};
 pub(crate) use cast::{can_cast, cast};
 pub(crate) use compare::{compare, same};
-pub(crate) use json::node;
+pub(crate) use json::{api_node, node};
 pub(crate) use text::parse_timestamp;
 
 use crate::types::SqlType;

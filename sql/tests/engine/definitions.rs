@@ -126,7 +126,7 @@ async fn mistakes_are_shown_with_their_place() {
     let engine = cluster.engine().await;
     run(&engine, ORDERS).await;
     let message = refused(&engine, "SELECT id,\n  itm FROM orders EMIT CHANGES;").await;
-    let expected = "line 2:3: Column 'ITM' cannot be resolved. Did you mean ITEM or ID?\n  \
+    let expected = "line 2:3: Column 'ITM' cannot be resolved. Did you mean ITEM?\n  \
                     \x20 itm FROM orders EMIT CHANGES;\n    ^^^";
     assert_eq!(message, expected);
     let message =
