@@ -144,10 +144,10 @@ impl Writer {
         if self.done {
             return None;
         }
-        let Some(event) = self.query.rows.recv().await else {
-            self.done = true;
-            return Some(self.closing(None));
-        };
+        // A query has a last word, unless there was no room for it.
+        let event = self.query.rows.recv().await.unwrap_or_else(|| {
+            RowEvent::Error("The query was ended before its end by the server.".to_owned())
+        });
         let mut part = String::new();
         self.write(event, &mut part);
         while !self.done {
@@ -174,28 +174,27 @@ impl Writer {
             }
             (RowEvent::Final(message), _) => {
                 self.done = true;
-                part.push_str(&self.closing(Some(json!({"finalMessage": message}))));
+                part.push_str(&self.closing(&json!({"finalMessage": message})));
             }
             (RowEvent::Error(message), _) => {
                 self.done = true;
                 let error = body(&SqlError::server(&message), &message, &self.text, Vec::new());
-                part.push_str(&self.closing(Some(json!({"errorMessage": error}))));
+                part.push_str(&self.closing(&json!({"errorMessage": error})));
             }
         }
     }
 
-    fn closing(&self, last: Option<Json>) -> String {
-        match (self.shape, last) {
-            (Shape::Query, Some(last)) => format!("{last}]\n"),
-            (Shape::Query, None) => format!("{}]\n", json!({"finalMessage": "Query terminated"})),
-            (Shape::Lines, Some(last)) if last["errorMessage"].is_object() => {
+    fn closing(&self, last: &Json) -> String {
+        match self.shape {
+            Shape::Query => format!("{last}]\n"),
+            Shape::Lines if last["errorMessage"].is_object() => {
                 format!("{}\n", last["errorMessage"])
             }
-            (Shape::Lines, _) => String::new(),
-            (Shape::Array, Some(last)) if last["errorMessage"].is_object() => {
+            Shape::Lines => String::new(),
+            Shape::Array if last["errorMessage"].is_object() => {
                 format!(",{}]\n", last["errorMessage"])
             }
-            (Shape::Array, _) => "]\n".to_owned(),
+            Shape::Array => "]\n".to_owned(),
         }
     }
 }

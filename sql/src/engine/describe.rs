@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
+use streams::MetricsSnapshot;
 
 use super::define::checked;
 use super::{Session, Shared, entity};
@@ -111,7 +112,24 @@ async fn statistics(shared: &Arc<Shared>, source: &Source) -> String {
         Ok(lag) => lag.values().sum::<i64>().to_string(),
         Err(error) => format!("unknown ({error})"),
     };
-    format!("{metrics:?}, lag: {lag}")
+    statistics_text(&metrics, &lag)
+}
+
+/// A line for each figure.
+fn statistics_text(metrics: &MetricsSnapshot, lag: &str) -> String {
+    let figures = [
+        ("records read", metrics.records_in),
+        ("records written", metrics.records_out),
+        ("records that could not be read", metrics.bad_records),
+        ("rows after the end of their window", metrics.late_rows),
+        ("records read again after a restart", metrics.duplicates),
+        ("state entries restored", metrics.restored),
+        ("commits", metrics.commits),
+    ];
+    let mut lines: Vec<String> =
+        figures.iter().map(|(name, count)| format!("{name:<35}: {count}")).collect();
+    lines.push(format!("{:<35}: {lag}", "records that wait (lag)"));
+    lines.join("\n")
 }
 
 pub(super) fn describe_function(name: &Ident, text: &str) -> Result<Json> {
@@ -219,4 +237,19 @@ fn explained(plan: &QueryPlan, id: &str, statement: &str, topology: &str) -> Jso
         "queryErrors": [],
         "state": null,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_are_lines_of_words_and_numbers() {
+        let metrics = MetricsSnapshot { records_in: 14, ..MetricsSnapshot::default() };
+        let text = statistics_text(&metrics, "3");
+        let first = "records read                       : 14\n";
+        assert!(text.starts_with(first), "{text}");
+        assert!(text.ends_with("\nrecords that wait (lag)            : 3"), "{text}");
+        assert!(!text.contains(['{', '_']), "{text}");
+    }
 }

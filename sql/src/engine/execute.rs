@@ -178,6 +178,7 @@ impl Shared {
             until_end,
             id: id.clone(),
             stop: stop.clone(),
+            engine_stop: self.stop.clone(),
         };
         let started = push(plan, context).await;
         self.forget_when_done(id, &started, stop);

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::push::STOPPING;
 use super::rows::{PrintStream, WAITING_ROWS};
 use crate::error::SqlError;
 use crate::parser::ast::Print;
@@ -44,6 +45,7 @@ pub(crate) fn print(
         consumer.seek_to_end(&assigned).map_err(SqlError::server)?;
     }
     let (sender, lines) = mpsc::channel(WAITING_ROWS);
+    let last_words = sender.clone();
     let token = CancellationToken::new();
     let closed = token.clone();
     let printer = Printer {
@@ -59,8 +61,12 @@ pub(crate) fn print(
         tokio::select! {
             () = printer.run(&mut consumer) => {}
             () = closed.cancelled() => {}
-            () = stop.cancelled() => {}
+            () = stop.cancelled() => {
+                // A reader that has not made room by now finds the end without a reason.
+                let _full = last_words.try_send(Err(STOPPING.to_owned()));
+            }
         }
+        drop(last_words);
         if let Err(error) = consumer.close().await {
             tracing::debug!(%error, "PRINT ended");
         }

@@ -18,6 +18,10 @@ use crate::records::Schemas;
 /// Chunks that wait between the topology and the reader.
 const WAITING_CHUNKS: usize = 16;
 
+/// What readers are told when the engine stops under them.
+pub(crate) const STOPPING: &str =
+    "The server is shutting down, which ends the query. Run it again when the server is back.";
+
 /// What a push query needs of the engine.
 pub(crate) struct PushContext<'a> {
     pub(crate) runtime: &'a Runtime,
@@ -27,8 +31,10 @@ pub(crate) struct PushContext<'a> {
     /// Whether the query ends when it has shown all that is there now.
     pub(crate) until_end: bool,
     pub(crate) id: String,
-    /// Ends the query when the engine stops.
+    /// Ends the query: somebody terminated it, or the engine stops.
     pub(crate) stop: CancellationToken,
+    /// Tells the second from the first.
+    pub(crate) engine_stop: CancellationToken,
 }
 
 /// Starts the query; its rows come from then on.
@@ -49,15 +55,24 @@ pub(crate) async fn push(
     let handle = context.runtime.start(config, topology).await?;
     let (stream, rows, closed) = QueryStream::new(context.id, columns.clone());
     let positions = (0..columns.len()).collect();
+    let last_words = rows.clone();
     let pump = Pump { columns, positions, limit, sent: 0, rows };
-    let until_end = context.until_end;
-    let stop = context.stop;
+    let PushContext { until_end, stop, engine_stop, .. } = context;
     context.tracker.spawn(async move {
         tokio::select! {
             () = pump.run(chunks, &handle, until_end) => {}
             () = closed.cancelled() => {}
-            () = stop.cancelled() => {}
+            () = stop.cancelled() => {
+                let event = if engine_stop.is_cancelled() {
+                    RowEvent::Error(STOPPING.to_owned())
+                } else {
+                    RowEvent::Final("Query terminated".to_owned())
+                };
+                // A reader that has not made room by now finds the end without a reason.
+                let _full = last_words.try_send(event);
+            }
         }
+        drop(last_words);
         if let Err(error) = handle.close().await {
             tracing::debug!(%error, "a push query ended");
         }
@@ -87,15 +102,18 @@ impl Pump {
             tokio::select! {
                 biased;
                 chunk = chunks.recv() => {
-                    let Some(chunk) = chunk else { return };
+                    let Some(chunk) = chunk else {
+                        self.fail(&handle.state()).await;
+                        return;
+                    };
                     if !self.show(&chunk).await {
                         return;
                     }
                 }
                 _ = state.changed() => {
                     let now = state.borrow_and_update().clone();
-                    if let AppState::Failed { reason } = now {
-                        let _gone = self.rows.send(RowEvent::Error(reason)).await;
+                    if matches!(now, AppState::Failed { .. }) {
+                        self.fail(&now).await;
                         return;
                     }
                 }
@@ -131,6 +149,15 @@ impl Pump {
             }
         }
         true
+    }
+
+    /// The last word on an application that gives no more rows.
+    async fn fail(&self, state: &AppState) {
+        let reason = match state {
+            AppState::Failed { reason } => reason.clone(),
+            _ => "the query's application ended".to_owned(),
+        };
+        let _gone = self.rows.send(RowEvent::Error(reason)).await;
     }
 
     async fn end(&self, message: &str) {

@@ -76,7 +76,7 @@ fn cast_struct(
 }
 
 fn number(value: &Value, to: &SqlType) -> Option<Result<Value, String>> {
-    let out_of_range = || format!("{value:?} is out of the range of {to}");
+    let out_of_range = || format!("{} is out of the range of {to}", shown(value, to));
     let whole = |n: i128| -> Result<Value, String> {
         match to {
             SqlType::Integer => Ok(Value::Int32(n as i32)),

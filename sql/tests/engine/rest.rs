@@ -59,3 +59,68 @@ async fn the_rest_api_speaks_as_ksqldb_does() {
     server.shutdown().await;
     cluster.stop().await;
 }
+
+/// The last object of an array of rows.
+fn last(body: &str) -> Json {
+    let rows: Json = serde_json::from_str(body).unwrap();
+    rows.as_array().and_then(|rows| rows.last()).cloned().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_that_the_server_ends_says_why_and_one_that_is_terminated_says_that() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    let server = Server::start(engine.clone(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let url = format!("http://{}", server.address());
+    run(
+        &engine,
+        "CREATE STREAM s (v VARCHAR) WITH (kafka_topic='s', value_format='JSON', \
+                  partitions=1); INSERT INTO s VALUES ('x');",
+    )
+    .await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let start = async |path: &str, statement: &str| {
+        let body = json!({"ksql": statement}).to_string();
+        client.post(format!("{url}/{path}")).body(body).send().await.unwrap()
+    };
+    let push = "SELECT * FROM s EMIT CHANGES;";
+    let mut terminated = start("query", push).await;
+    let header = terminated.chunk().await.unwrap().unwrap();
+    let header = String::from_utf8_lossy(&header).trim_end_matches(",\n").to_owned();
+    let header: Json = serde_json::from_str(&format!("{header}]")).unwrap();
+    assert!(engine.close_query(header[0]["header"]["queryId"].as_str().unwrap()));
+    let rest = terminated.text().await.unwrap();
+    assert!(rest.ends_with("{\"finalMessage\":\"Query terminated\"}]\n"), "{rest}");
+
+    let (pushed, printed) = (start("query", push).await, start("query", "PRINT s;").await);
+    let lines = start("query-stream", push).await;
+    engine.shutdown().await;
+    let error = last(&pushed.text().await.unwrap())["errorMessage"].clone();
+    assert!(error["message"].as_str().unwrap().starts_with("The server is shutting down"));
+    let printed = printed.text().await.unwrap();
+    assert!(printed.ends_with("Run it again when the server is back.\n"), "{printed}");
+    let lines = lines.text().await.unwrap();
+    assert!(lines.lines().last().unwrap().contains("The server is shutting down"), "{lines}");
+    server.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_have_times_in_iso_8601_and_records_have_them_as_numbers() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    run(
+        &engine,
+        "CREATE STREAM s (t TIMESTAMP, d DATE, c TIME, a ARRAY<TIMESTAMP>) \
+         WITH (kafka_topic='s', value_format='JSON', partitions=1); \
+         INSERT INTO s VALUES ('2024-01-31T12:00:00', '2024-01-31', '12:30:15', \
+         ARRAY[FROM_UNIXTIME(0)]);",
+    )
+    .await;
+    let rows = rows(&engine, "SELECT * FROM s;").await;
+    let expected =
+        json!(["2024-01-31T12:00:00.000", "2024-01-31", "12:30:15", ["1970-01-01T00:00:00.000"]]);
+    assert_eq!(rows, [expected.to_string()]);
+    engine.shutdown().await;
+    cluster.stop().await;
+}
