@@ -4,6 +4,7 @@
 #[cfg(any(test, not(feature = "platform")))]
 mod absent;
 mod bench;
+mod causes;
 #[cfg(feature = "platform")]
 mod demo;
 mod latencies;
@@ -20,35 +21,43 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Yeoul: a stream-processing platform that speaks Kafka's protocol.
+/// Streams of records on one machine, in one program: a broker for Kafka's clients and tools, a
+/// schema registry, connectors, and SQL queries that run on and on.
 #[derive(Parser)]
-#[command(name = "yeoul", version, about, long_about = None)]
-#[command(
-    after_help = "Kafka's tools are sub-commands too, for example `yeoul kafka-topics --list \
---bootstrap-server localhost:9092`; `yeoul tools list` names them."
-)]
+#[command(name = "yeoul", version, after_help = FIRST_STEPS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+const FIRST_STEPS: &str = "\
+First steps:
+  yeoul demo          watch real flights run through a continuous query
+  yeoul server        start everything, with its data in ./yeoul-data; Kafka clients connect to localhost:9092
+  yeoul sql           type SQL statements for the server that runs
+
+Kafka's tools are commands too, by their own names and with their own options:
+  yeoul kafka-topics --bootstrap-server localhost:9092 --create --topic greetings
+  yeoul kafka-console-consumer --bootstrap-server localhost:9092 --topic greetings --from-beginning
+`yeoul tools list` names all of them; `yeoul tools install DIR` makes links, so that kafka-topics.sh runs too.";
+
 #[derive(Subcommand)]
 enum Command {
-    /// Broker, schema registry, connectors and SQL in one process
+    /// Start everything on this machine: broker, schema registry, connectors and SQL
     #[cfg(feature = "platform")]
     Server(platform::ServerOptions),
-    /// The SQL shell, on a running server
+    /// Open a SQL prompt on a running server, or run statements from a script
     #[cfg(feature = "platform")]
     Sql(shell::SqlOptions),
-    /// Real flights through a continuous query, shown live
+    /// Watch 9,762 real flights run through a continuous query
     #[cfg(feature = "platform")]
     Demo(demo::DemoOptions),
-    /// Measures a broker: Yeoul, Kafka, or both beside each other
+    /// Measure how fast a broker is: Yeoul, Apache Kafka, or both beside each other
     Bench {
         #[command(subcommand)]
         action: bench::Action,
     },
-    /// Kafka's command-line tools: list them, or make links by their names
+    /// List Kafka's tools that this program answers to, or make links by their names
     Tools {
         #[command(subcommand)]
         action: tools::install::Action,
@@ -105,7 +114,7 @@ fn run(command: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("yeoul: {error:#}");
+            eprintln!("yeoul: {}", causes::told(&error));
             ExitCode::FAILURE
         }
     }

@@ -2,13 +2,26 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use sql::shell::{OutputMode, ShellConfig};
 
-/// The SQL shell, on a running server
+/// Open a SQL prompt on a running server, or run statements from a script
+///
+/// Streams and tables are made over topics, and queries over them run on and on; the language is
+/// ksqlDB's. At the prompt, `help` shows how to begin.
 #[derive(Args, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  yeoul sql                                   a prompt on the server of this machine
+  yeoul sql -e \"SHOW STREAMS; SHOW TABLES;\"   statements, rows as plain lines
+  yeoul sql -f script.sql http://other:8088   a script, on another server
+  yeoul sql test --jsonl < cases.jsonl        ksqlDB's test cases, without a server
+
+The exit code is 1 if a statement fails or the server goes away; those after it are not run."
+)]
 pub(crate) struct SqlOptions {
-    /// The server's REST API
+    /// The server's address
     #[arg(default_value = "http://127.0.0.1:8088")]
     url: String,
     /// Statements to run instead of a prompt
@@ -17,12 +30,26 @@ pub(crate) struct SqlOptions {
     /// A file of statements to run instead of a prompt
     #[arg(short, long, value_name = "FILE", conflicts_with = "execute")]
     file: Option<PathBuf>,
-    /// How results are shown: TABULAR or JSON
+    /// How results are shown: TABULAR, VERTICAL or JSON
     #[arg(long, value_name = "MODE", default_value = "TABULAR")]
     output: String,
-    /// With `test` in the URL's place: answers ksqlDB's test cases, one JSON object a line
-    #[arg(long, hide = true)]
-    jsonl: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run ksqlDB's test cases without a broker: a case a line in, its results a line out
+    ///
+    /// Reads standard input to its end. Each line is a JSON object: a case of ksqlDB's
+    /// query-validation-tests, its statements with the records of its input topics; each line of
+    /// the answer has the records of the output topics, or the error of the statement that is
+    /// refused.
+    Test {
+        /// The form of cases and answers: one JSON object a line
+        #[arg(long, required = true)]
+        jsonl: bool,
+    },
 }
 
 /// Runs the shell.
@@ -30,12 +57,12 @@ pub(crate) struct SqlOptions {
 /// # Errors
 /// The server cannot be reached, the file cannot be read, or a statement of a script failed.
 pub(crate) async fn run(options: SqlOptions) -> anyhow::Result<()> {
-    if options.jsonl && options.url == "test" {
+    if let Some(Action::Test { jsonl: true }) = options.action {
         let answer = || sql::serve_cases(std::io::stdin().lock(), std::io::stdout().lock());
         return Ok(tokio::task::spawn_blocking(answer).await??);
     }
     let Some(output) = OutputMode::parse(&options.output) else {
-        anyhow::bail!("--output {}: there are TABULAR and JSON", options.output);
+        anyhow::bail!("--output {}: there are TABULAR, VERTICAL and JSON", options.output);
     };
     let mut config = ShellConfig::new(options.url);
     config.execute = options.execute;

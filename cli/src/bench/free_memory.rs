@@ -11,6 +11,7 @@ use std::{fs, io};
 use anyhow::Context as _;
 
 use super::{interrupt, usage};
+use crate::causes;
 
 /// What is touched beyond that: brokers and clients need some for themselves.
 const BESIDES: u64 = 256 << 20;
@@ -31,7 +32,8 @@ pub(super) fn warm(bytes: u64) {
         TOLD.call_once(|| {
             eprintln!(
                 "yeoul bench: free memory cannot be touched before runs, so that they differ more \
-                 where a hypervisor takes it back: {error:#}"
+                 where a hypervisor takes it back: {}",
+                causes::told(&error)
             );
         });
     }

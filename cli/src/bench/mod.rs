@@ -21,6 +21,8 @@ mod usage;
 
 use clap::Subcommand;
 
+use crate::causes;
+
 /// What `yeoul bench` can do.
 #[derive(Subcommand)]
 pub(crate) enum Action {
@@ -49,7 +51,7 @@ pub(crate) fn run(action: &Action) -> i32 {
     match done {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("yeoul bench: {error:#}");
+            eprintln!("yeoul bench: {}", causes::told(&error));
             1
         }
     }

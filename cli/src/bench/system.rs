@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::figures::System;
 use super::interrupt;
 use super::load::ask::{Asking, Led, Topic};
+use crate::causes;
 
 /// How long a start and a stop may take.
 const START: Duration = Duration::from_secs(180);
@@ -172,7 +173,7 @@ impl Broker {
             }
             let found = match led {
                 Ok(led) => format!("{led:?}"),
-                Err(error) => format!("{error:#}"),
+                Err(error) => causes::told(&error),
             };
             ensure!(
                 Instant::now() < until,
@@ -316,7 +317,7 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         if let Err(error) = self.kill() {
-            eprintln!("yeoul bench: {error:#}");
+            eprintln!("yeoul bench: {}", causes::told(&error));
         }
         let _ = fs::remove_dir_all(&self.folder);
     }

@@ -5,5 +5,11 @@ mod broker;
 mod daemon;
 #[cfg(feature = "platform")]
 mod demo;
+#[cfg(feature = "platform")]
+mod pages;
 mod perf;
+#[cfg(feature = "platform")]
+mod queries;
 mod restart;
+#[cfg(feature = "platform")]
+mod server;

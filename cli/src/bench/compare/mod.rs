@@ -26,6 +26,7 @@ use super::load::ask::Led;
 use super::report::ReportFiles;
 use super::system::Broker;
 use super::{interrupt, machine};
+use crate::causes;
 use profile::Profile;
 
 /// Where the folder with the peers is if nothing else is said.
@@ -244,14 +245,14 @@ impl Bench {
         run: usize,
         error: &anyhow::Error,
     ) -> anyhow::Result<()> {
-        eprintln!("{system:<6} {run} {cell}: failed: {error:#}");
+        eprintln!("{system:<6} {run} {cell}: failed: {}", causes::told(&error));
         self.results.add(&Line::Failure(Failure {
             session: self.session.clone(),
             section,
             cell: cell.to_owned(),
             system,
             run,
-            reason: format!("{error:#}"),
+            reason: causes::told(&error),
         }))
     }
 
