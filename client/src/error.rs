@@ -148,7 +148,7 @@ pub enum ConnectionError {
         offered: Option<String>,
     },
     /// The broker refused the version negotiation.
-    #[error("{address} refused ApiVersions: {code:?}")]
+    #[error("{address} refused ApiVersions: {code}")]
     Negotiation {
         /// `host:port`.
         address: Arc<str>,

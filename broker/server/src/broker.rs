@@ -399,7 +399,8 @@ fn raise_open_files() {
     if limit.current.is_some_and(|current| current < wanted) {
         let raised = Rlimit { current: Some(wanted), maximum: limit.maximum };
         if let Err(problem) = setrlimit(Resource::Nofile, raised) {
-            warn!("the limit of open files stays at {:?}: {problem}", limit.current);
+            let current = limit.current.map_or_else(|| "none".to_owned(), |n| n.to_string());
+            warn!("the limit of open files stays at {current}: {problem}");
         }
     }
 }

@@ -90,7 +90,15 @@ impl ConfigResource {
 
 impl fmt::Display for ConfigResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {}", self.kind, self.name)
+        let kind = match self.kind {
+            ResourceType::Topic => "topic",
+            ResourceType::Broker if self.name.is_empty() => return f.write_str("all brokers"),
+            ResourceType::Broker => "broker",
+            ResourceType::BrokerLogger => "the log levels of broker",
+            ResourceType::ClientMetrics => "the client metrics subscription",
+            ResourceType::Group => "group",
+        };
+        write!(f, "{kind} {}", self.name)
     }
 }
 

@@ -57,7 +57,11 @@ impl TableLayout {
         let group_columns = group_columns
             .filter(|&group| fields[group..key_columns].iter().all(window))
             .ok_or_else(|| {
-                OperatorError::Failed(format!("{key_columns} key columns do not fit {schema:?}"))
+                let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+                OperatorError::Failed(format!(
+                    "{key_columns} key columns do not fit the columns {}",
+                    names.join(", ")
+                ))
             })?;
         let rowtime = Arc::new(Field::new(ROWTIME, DataType::Int64, false));
         let read_fields: Fields = fields.iter().cloned().chain([rowtime]).collect();

@@ -27,8 +27,10 @@ pub(crate) enum EngineError {
     #[error(transparent)]
     State(#[from] StateError),
     #[error(
-        "the state of this application is of another topology: its stores are {found:?}, here \
-         they are {expected:?}; give the changed query another application id"
+        "the state of this application is of another topology: its stores are {}, here they are \
+         {}; give the changed query another application id",
+        found.join(", "),
+        expected.join(", ")
     )]
     OtherTopology { found: Vec<String>, expected: Vec<String> },
 }
