@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PEERS ?= ../shared/peers
 
-.PHONY: build broker demo test check bench bench-micro peers release conformance clients fuzz setup-broker setup-demo setup-test
+.PHONY: build broker demo test check bench bench-micro peers release conformance clients fuzz setup-broker setup-demo setup-release setup-test
 
 build: setup-demo
 	tools/build build -p cli
@@ -30,8 +30,9 @@ check: setup-test
 	$(CARGO) test -p testkit
 
 ## release: the binary as it is shipped, without its symbols; these are beside it, in yeoul.debug
-release: setup-demo
+release: setup-release
 	tools/build build --release -p cli
+	tools/split-symbols $$(tools/target-dir)/release/yeoul
 
 ## bench: Yeoul beside Apache Kafka on this machine, in about 40 minutes (BENCH=--full: longer); writes docs/performance.md
 ##        and its picture; needs ../shared/peers (or PEERS=DIR) for Kafka and Java for running it
@@ -54,7 +55,7 @@ clients: build
 fuzz:
 	protocol/fuzz/run
 
-setup-broker setup-demo setup-test:
+setup-broker setup-demo setup-release setup-test:
 	@tools/setup $(@:setup-%=%)
 
 # Said before anything is built, for the build takes long.

@@ -3,6 +3,7 @@
 mod edges;
 mod setup;
 mod sources;
+mod symbols;
 
 /// Fails with all findings at once, so that one run shows the whole work to be done.
 fn check(rule: &str, findings: &[String]) {

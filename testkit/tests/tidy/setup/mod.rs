@@ -27,7 +27,7 @@ fn refused(answer: &Answer, words: &[&str]) {
 fn a_machine_that_has_everything_is_left_alone_in_silence() {
     let machine = Machine::new();
     machine.system_file("libclang-14.so.1", machine.library());
-    for verb in ["broker", "demo", "test"] {
+    for verb in ["broker", "demo", "release", "test"] {
         let answer = machine.setup(verb);
         assert_eq!((answer.status, answer.said.as_str()), (0, ""));
     }
@@ -137,12 +137,15 @@ fn a_compiler_too_old_for_rocksdb_is_missing() {
 }
 
 #[test]
-fn the_tests_need_make_and_archives_need_ar() {
+fn each_verb_needs_its_own_commands() {
     let machine = Machine::new();
     machine.system_file("libclang-14.so.1", machine.library());
     machine.remove("make");
     assert_eq!(machine.setup("demo").status, 0);
     refused(&machine.setup("test"), &["make is missing"]);
+    machine.remove("objcopy");
+    assert_eq!(machine.setup("demo").status, 0);
+    refused(&machine.setup("release"), &["objcopy is missing", "binutils"]);
     machine.remove("ar");
     refused(&machine.setup("broker"), &["ar is missing", "binutils"]);
 }
