@@ -15,7 +15,7 @@ mod api;
 mod compat;
 mod config;
 mod error;
-mod md5;
+mod parsed;
 mod schema;
 mod server;
 mod service;

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use formats::avro::{self, Validation};
+use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::md5::Md5;
-
 /// The kinds of schema that have a name in the protocol; [`SchemaType::SERVED`] are served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum SchemaType {
     Avro,
@@ -57,20 +56,21 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// The fingerprint over the text and all that goes with it.
+    /// The fingerprint over the text and all that goes with it: not for secrecy, but what
+    /// Confluent's registry and its records know a schema by.
     pub(crate) fn md5(&self) -> [u8; 16] {
-        let mut md5 = Md5::default();
+        let mut md5 = Md5::new();
         md5.update(self.text.as_bytes());
         for reference in &self.references {
             md5.update(reference.name.as_bytes());
             md5.update(reference.subject.as_bytes());
-            md5.update(&reference.version.to_be_bytes());
+            md5.update(reference.version.to_be_bytes());
         }
         for part in [&self.metadata, &self.rule_set].into_iter().flatten() {
-            md5.update(&[1]);
+            md5.update([1]);
             md5.update(part.to_string().as_bytes());
         }
-        md5.digest()
+        md5.finalize().into()
     }
 
     /// A value of `metadata.properties`.

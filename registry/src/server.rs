@@ -89,6 +89,9 @@ pub async fn start(config: RegistryConfig, client: ClientConfig) -> Result<Regis
             });
         }
     }
+    if let Err(error) = services.store.keep_highest_ids().await {
+        tracing::warn!(%error, "the highest ids could not be kept; the next change tries again");
+    }
     let serving = serve(listener, Arc::clone(&services), stop.clone());
     let server = tokio::spawn(async move {
         if let Err(error) = serving.await {

@@ -20,7 +20,7 @@ pub enum SchemaError {
 }
 
 /// How much of the specification is held against a schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Validation {
     /// Names are checked, defaults must fit their field's type: for schemas that are new.
     Strict,

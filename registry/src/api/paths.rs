@@ -1,15 +1,19 @@
 //! Every path of the API and what it does. A trailing slash changes nothing; a path may start with
 //! `/contexts/{context}`, which puts the subject behind it into that context.
 
+use std::sync::Arc;
+
 use axum::http::Method;
+use formats::avro::Validation;
 use serde_json::{Value as Json, json};
 
 use super::body;
 use super::query::{Query, decoded};
 use super::server::Services;
 use crate::error::RegistryError;
+use crate::parsed::Source;
 use crate::schema::SchemaType;
-use crate::service::{self, Answer, Outcome};
+use crate::service::{self, Answer, Outcome, SchemaRequest};
 use crate::store::State;
 use crate::subject;
 
@@ -19,6 +23,9 @@ pub(super) enum Reply {
     Text(String),
     Nothing,
 }
+
+/// Bytes of schemas from which on parsing them is long.
+const LARGE: usize = 32 << 10;
 
 type Handled = Result<Reply, RegistryError>;
 
@@ -141,6 +148,7 @@ impl Call<'_> {
             ["subjects", name, "versions"] => match body::schema(self.body, self.query) {
                 Ok(request) => {
                     let name = self.subject(name);
+                    self.parse_beforehand(&name, &request, Validation::Strict).await;
                     self.write(|state| service::register(state, rules, &name, request.clone()))
                         .await
                 }
@@ -150,9 +158,9 @@ impl Call<'_> {
                 let deleted = self.query.flag("deleted");
                 self.read(|state| service::lookup(state, &self.subject(name), &request, deleted))
             }),
-            ["compatibility", "subjects", name, "versions"] => self.compatibility(name, None),
+            ["compatibility", "subjects", name, "versions"] => self.compatibility(name, None).await,
             ["compatibility", "subjects", name, "versions", version] => {
-                self.compatibility(name, Some(version))
+                self.compatibility(name, Some(version)).await
             }
             _ => return None,
         })
@@ -214,9 +222,32 @@ impl Call<'_> {
         })
     }
 
-    fn compatibility(&self, name: &str, version: Option<&str>) -> Handled {
+    /// Parses what a request will need, without a hold on the state; what is large, beside the
+    /// threads that serve sockets.
+    async fn parse_beforehand(&self, name: &str, request: &SchemaRequest, validation: Validation) {
+        let rules = &self.services.rules;
+        let (sources, cache) = self.services.store.look(|state| {
+            let sources = service::to_parse(state, rules, name, request, validation);
+            (sources, Arc::clone(state.parsed()))
+        });
+        let bytes: usize = sources.iter().map(Source::len).sum();
+        let parse = move || {
+            for source in &sources {
+                // What is wrong with it is said when it is asked for.
+                let _in_the_cache = cache.parse(source);
+            }
+        };
+        if bytes < LARGE {
+            parse();
+        } else if let Err(error) = tokio::task::spawn_blocking(parse).await {
+            tracing::error!(%error, "parsing a schema failed");
+        }
+    }
+
+    async fn compatibility(&self, name: &str, version: Option<&str>) -> Handled {
         let request = body::schema(self.body, self.query)?;
         let name = self.subject(name);
+        self.parse_beforehand(&name, &request, Validation::Lenient).await;
         let rules = &self.services.rules;
         self.read(|state| {
             let messages = service::compatibility(state, rules, &name, version, &request)?;

@@ -47,8 +47,13 @@ impl fmt::Display for Level {
 }
 
 impl Level {
-    fn transitive(self) -> bool {
-        matches!(self, Self::BackwardTransitive | Self::ForwardTransitive | Self::FullTransitive)
+    /// How many versions, from the newest back, a new schema is held against.
+    pub(crate) fn reach(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Backward | Self::Forward | Self::Full => 1,
+            Self::BackwardTransitive | Self::ForwardTransitive | Self::FullTransitive => usize::MAX,
+        }
     }
 
     fn backward(self) -> bool {
@@ -70,8 +75,7 @@ pub(crate) struct Previous<'a> {
 /// The messages that stand against `new`; none if it may follow `previous` (oldest first). The
 /// first version that does not fit, from the newest on, ends the check.
 pub(crate) fn check(new: &Parsed, previous: &[Previous<'_>], level: Level) -> Vec<String> {
-    let reach = if level.transitive() { previous.len() } else { 1 };
-    for old in previous.iter().rev().take(reach) {
+    for old in previous.iter().rev().take(level.reach()) {
         let mut messages = Vec::new();
         if level.forward() {
             let found = differences(old.parsed, new);

@@ -4,10 +4,11 @@ use formats::avro::Validation;
 use serde_json::Value as Json;
 
 use super::lookup::find_version;
-use super::resolve::{parse, parse_stored};
+use super::resolve::{parse, parse_stored, source, stored_source};
 use super::{Answer, Rules, SchemaRequest, actual, config_member, level};
 use crate::compat::{self, Level, Previous};
 use crate::error::RegistryError;
+use crate::parsed::Source;
 use crate::schema::{Content, Parsed};
 use crate::store::{State, Version};
 use crate::subject::context_of;
@@ -62,7 +63,9 @@ pub(super) fn against(
     }
     if messages.is_empty() && level != Level::None {
         let mut compared = Vec::new();
-        for version in same_group(state, name, content, versions) {
+        let versions = same_group(state, name, content, versions);
+        let out_of_reach = versions.len().saturating_sub(level.reach());
+        for version in versions.into_iter().skip(out_of_reach) {
             let old = parse_stored(state, context, &version.content)?;
             compared.push((version, old));
         }
@@ -80,6 +83,23 @@ pub(super) fn against(
         messages.push(format!("{{validateFields: '{validate}', compatibility: '{level}'}}"));
     }
     Ok(messages)
+}
+
+/// What comparing a request with a subject's versions will parse, as far as that can be told: to
+/// be parsed beforehand, so that nobody waits for the state meanwhile.
+pub(crate) fn to_parse(
+    state: &State,
+    rules: &Rules,
+    name: &str,
+    request: &SchemaRequest,
+    validation: Validation,
+) -> Vec<Source> {
+    let name = actual(state, name);
+    let context = context_of(&name);
+    let reach = level(state, rules, &name).reach();
+    let compared = state.live(&name).rev().take(reach);
+    let stored = compared.filter_map(|old| stored_source(state, context, &old.content).ok());
+    source(state, context, request, validation).ok().into_iter().chain(stored).collect()
 }
 
 /// With a `compatibilityGroup`, only versions with the same value of that property count.
@@ -124,4 +144,54 @@ fn reserved(parsed: &Parsed, content: &Content, previous: Option<&Content>) -> V
         ));
     }
     messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::register;
+    use crate::store::{Record, SchemaRow};
+
+    fn text(fields: usize) -> String {
+        let field = |n: usize| format!(r#"{{"name":"f{n}","type":"int","default":0}}"#);
+        let fields: Vec<String> = (0..fields).map(field).collect();
+        format!(r#"{{"type":"record","name":"R","fields":[{}]}}"#, fields.join(","))
+    }
+
+    fn with_versions(count: i32) -> State {
+        let mut state = State::default();
+        for version in 1..=count {
+            let row = SchemaRow {
+                subject: "s".into(),
+                version,
+                id: version,
+                md5: None,
+                schema_type: None,
+                references: Vec::new(),
+                metadata: None,
+                rule_set: None,
+                schema: text(version as usize),
+                deleted: false,
+            };
+            state.apply(Record::Schema { subject: "s".into(), version, row: Some(row) });
+        }
+        state
+    }
+
+    #[test]
+    fn registering_parses_the_versions_that_the_level_compares_and_all_of_them_beforehand() {
+        for (default_level, expected) in
+            [(Level::None, 1), (Level::Backward, 2), (Level::FullTransitive, 51)]
+        {
+            let state = with_versions(50);
+            let rules = Rules { default_level, mode_mutability: true, search_limit: 10 };
+            let request = SchemaRequest { schema: text(60), ..SchemaRequest::default() };
+            let sources = to_parse(&state, &rules, "s", &request, Validation::Strict);
+            sources.iter().for_each(|source| drop(state.parsed().parse(source)));
+            assert_eq!(state.parsed().len(), expected, "{default_level} beforehand");
+            let outcome = register(&state, &rules, "s", request).unwrap();
+            assert_eq!(outcome.records.len(), 1);
+            assert_eq!(state.parsed().len(), expected, "{default_level}: nothing else");
+        }
+    }
 }

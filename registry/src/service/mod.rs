@@ -18,7 +18,7 @@ use crate::schema::{Content, Reference, guid};
 use crate::store::{Mode, Record, State, Version};
 use crate::subject;
 
-pub(crate) use check::compatibility;
+pub(crate) use check::{compatibility, to_parse};
 pub(crate) use delete::{delete_context, delete_subject, delete_version};
 pub(crate) use list::{Filter, Paging, schemas, subjects, versions, with_metadata};
 pub(crate) use lookup::{by_id, by_version, lookup, referenced_by};

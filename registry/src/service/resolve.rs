@@ -8,6 +8,7 @@ use formats::avro::Validation;
 
 use super::{Answer, SchemaRequest};
 use crate::error::RegistryError;
+use crate::parsed::Source;
 use crate::schema::{Content, Parsed, Reference, SchemaType};
 use crate::store::{State, Version};
 use crate::subject;
@@ -27,7 +28,26 @@ pub(crate) fn parse(
     context: &str,
     request: &SchemaRequest,
     validation: Validation,
-) -> Answer<(Parsed, Content)> {
+) -> Answer<(Arc<Parsed>, Content)> {
+    let source = source(state, context, request, validation)?;
+    let parsed = parse_source(state, &request.references, &source)?;
+    let content = Content {
+        schema_type: source.schema_type,
+        text: parsed.canonical(request.normalize).into(),
+        references: request.references.clone(),
+        metadata: request.metadata.clone(),
+        rule_set: request.rule_set.clone(),
+    };
+    Ok((parsed, content))
+}
+
+/// What [`parse`] parses, once all that can be said without parsing is said.
+pub(super) fn source(
+    state: &State,
+    context: &str,
+    request: &SchemaRequest,
+    validation: Validation,
+) -> Answer<Source> {
     let Some(schema_type) = SchemaType::parse(&request.schema_type) else {
         let given = &request.schema_type;
         return Err(RegistryError::InvalidSchema(format!("Invalid schema type {given}")));
@@ -44,49 +64,58 @@ pub(crate) fn parse(
     if request.schema.len() > LONGEST {
         return Err(RegistryError::TooLarge);
     }
-    let parsed =
-        parse_text(state, context, schema_type, &request.schema, &request.references, validation)?;
-    let content = Content {
-        schema_type,
-        text: parsed.canonical(request.normalize).into(),
-        references: request.references.clone(),
-        metadata: request.metadata.clone(),
-        rule_set: request.rule_set.clone(),
-    };
-    Ok((parsed, content))
+    let text = request.schema.as_str().into();
+    with_references(state, context, schema_type, text, &request.references, validation)
 }
 
 /// Parses what is already registered.
-pub(super) fn parse_stored(state: &State, context: &str, content: &Content) -> Answer<Parsed> {
-    let Content { schema_type, text, references, .. } = content;
-    parse_text(state, context, *schema_type, text, references, Validation::Lenient)
+pub(super) fn parse_stored(state: &State, context: &str, content: &Content) -> Answer<Arc<Parsed>> {
+    parse_source(state, &content.references, &stored_source(state, context, content)?)
 }
 
-fn parse_text(
+/// What [`parse_stored`] parses.
+pub(super) fn stored_source(state: &State, context: &str, content: &Content) -> Answer<Source> {
+    let Content { schema_type, text, references, .. } = content;
+    let text = Arc::clone(text);
+    with_references(state, context, *schema_type, text, references, Validation::Lenient)
+}
+
+fn with_references(
     state: &State,
     context: &str,
     schema_type: SchemaType,
-    text: &str,
+    text: Arc<str>,
     references: &[Reference],
     validation: Validation,
-) -> Answer<Parsed> {
-    let invalid = |details: String| {
-        let shown: Vec<String> = references
-            .iter()
-            .map(|r| {
-                format!("{{name='{}', subject='{}', version={}}}", r.name, r.subject, r.version)
-            })
-            .collect();
-        RegistryError::InvalidSchema(format!(
-            "Invalid schema {text} with refs [{}] of type {}, details: {details}",
-            shown.join(", "),
-            schema_type.name()
-        ))
-    };
+) -> Answer<Source> {
     let mut found = References::default();
-    collect(state, context, references, &mut found).map_err(&invalid)?;
-    let texts: Vec<&str> = found.contents.iter().map(|content| &*content.text).collect();
-    Parsed::new(schema_type, text, &texts, validation).map_err(invalid)
+    collect(state, context, references, &mut found)
+        .map_err(|details| invalid(&text, schema_type, references, &details))?;
+    let texts = found.contents.iter().map(|content| Arc::clone(&content.text)).collect();
+    Ok(Source { schema_type, text, references: texts, validation })
+}
+
+fn parse_source(state: &State, references: &[Reference], source: &Source) -> Answer<Arc<Parsed>> {
+    let Source { schema_type, text, .. } = source;
+    let parsed = state.parsed().parse(source);
+    parsed.map_err(|details| invalid(text, *schema_type, references, &details))
+}
+
+fn invalid(
+    text: &str,
+    schema_type: SchemaType,
+    references: &[Reference],
+    details: &str,
+) -> RegistryError {
+    let shown: Vec<String> = references
+        .iter()
+        .map(|r| format!("{{name='{}', subject='{}', version={}}}", r.name, r.subject, r.version))
+        .collect();
+    RegistryError::InvalidSchema(format!(
+        "Invalid schema {text} with refs [{}] of type {}, details: {details}",
+        shown.join(", "),
+        schema_type.name()
+    ))
 }
 
 /// What references lead to, as far as they were followed.

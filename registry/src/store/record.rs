@@ -19,6 +19,8 @@ pub(crate) enum Key {
     DeleteSubject(String),
     ClearSubject(String),
     Context(String),
+    /// The highest id that a context has given; see [`Record::HighestId`].
+    HighestId(String),
     Noop,
 }
 
@@ -84,8 +86,19 @@ pub(crate) enum Record {
         context: String,
         present: bool,
     },
+    /// A context has given all ids up to this one, whether or not there is still a row that says
+    /// so: a row that is deleted for good leaves the topic at the next compaction, and its id with
+    /// it. It is a `CONTEXT` record of a tenant that Confluent's registry never asks for (it has
+    /// only `default`), with one more member, which it ignores.
+    HighestId {
+        context: String,
+        id: Option<i32>,
+    },
     Noop,
 }
+
+/// The tenant of [`Record::HighestId`].
+const HIGHEST_ID_TENANT: &str = "yeoul";
 
 /// A record that no registry wrote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -113,6 +126,9 @@ impl Key {
             Self::Context(context) => json!({
                 "keytype": "CONTEXT", "tenant": "default", "context": context, "magic": 0
             }),
+            Self::HighestId(context) => json!({
+                "keytype": "CONTEXT", "tenant": HIGHEST_ID_TENANT, "context": context, "magic": 0
+            }),
             Self::Noop => json!({"keytype": "NOOP", "magic": 0}),
         }
     }
@@ -129,6 +145,7 @@ impl Record {
             Self::DeleteSubject { subject, .. } => Key::DeleteSubject(subject.clone()),
             Self::ClearSubject { subject, .. } => Key::ClearSubject(subject.clone()),
             Self::Context { context, .. } => Key::Context(context.clone()),
+            Self::HighestId { context, .. } => Key::HighestId(context.clone()),
             Self::Noop => Key::Noop,
         }
     }
@@ -156,6 +173,9 @@ impl Record {
             Self::Context { context, present } => {
                 present.then(|| json!({"tenant": "default", "context": context}))
             }
+            Self::HighestId { context, id } => id.map(
+                |id| json!({"tenant": HIGHEST_ID_TENANT, "context": context, "highestId": id}),
+            ),
             Self::Noop => None,
         };
         let bytes = |json: Json| Bytes::from(json.to_string());
@@ -206,6 +226,11 @@ impl Record {
                 Self::DeleteSubject { subject: required("subject")?, version }
             }
             "CLEAR_SUBJECT" => Self::ClearSubject { subject: required("subject")?, present },
+            "CONTEXT" if text("tenant").as_deref() == Some(HIGHEST_ID_TENANT) => {
+                let id = value.as_ref().and_then(|value| value.get("highestId"));
+                let id = id.and_then(Json::as_i64).and_then(|id| i32::try_from(id).ok());
+                Self::HighestId { context: required("context")?, id }
+            }
             "CONTEXT" => Self::Context { context: required("context")?, present },
             "NOOP" => Self::Noop,
             _ => return Ok(None),
@@ -246,6 +271,9 @@ mod tests {
         assert_eq!(key, r#"{"keytype":"CONFIG","subject":null,"magic":0}"#);
         assert_eq!(value, None);
         assert_eq!(Record::Noop.encode().0, r#"{"keytype":"NOOP","magic":0}"#);
+        let (key, value) = Record::HighestId { context: ".".into(), id: Some(7) }.encode();
+        assert_eq!(key, r#"{"keytype":"CONTEXT","tenant":"yeoul","context":".","magic":0}"#);
+        assert_eq!(value.unwrap(), r#"{"tenant":"yeoul","context":".","highestId":7}"#);
     }
 
     #[test]
@@ -261,6 +289,7 @@ mod tests {
             Record::DeleteSubject { subject: subject(), version: Some(3) },
             Record::ClearSubject { subject: subject(), present: true },
             Record::Context { context: ".c".into(), present: true },
+            Record::HighestId { context: ".c".into(), id: Some(7) },
             Record::Noop,
         ] {
             let (key, value) = record.encode();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Mode;
 use super::record::{Config, Record, SchemaRow};
+use crate::parsed::ParseCache;
 use crate::schema::{Content, Reference, SchemaType};
 use crate::subject::{context_of, normal};
 
@@ -24,12 +25,18 @@ pub(crate) struct State {
     contexts: BTreeMap<String, Context>,
     configs: HashMap<Option<String>, Config>,
     modes: HashMap<Option<String>, Mode>,
+    parsed: Arc<ParseCache>,
 }
 
 /// The ids of one context.
 #[derive(Debug, Default)]
 struct Context {
+    /// Whether it is there; the ids of one that was deleted are not given again either.
+    exists: bool,
+    /// The highest id that was ever seen.
     highest_id: i32,
+    /// The highest id that is on the topic as such, whatever becomes of the rows.
+    kept_highest_id: i32,
     by_id: HashMap<i32, Identity>,
     ids: HashMap<[u8; 16], i32>,
 }
@@ -77,12 +84,17 @@ impl State {
                 gone.into_iter().for_each(|version| self.remove(&subject, version));
             }
             Record::Context { context, present: true } => {
-                self.contexts.entry(context).or_default();
+                self.contexts.entry(context).or_default().exists = true;
             }
             Record::Context { context, present: false } => {
-                if self.contexts.get(&context).is_some_and(|known| known.by_id.is_empty()) {
-                    self.contexts.remove(&context);
+                if let Some(known) = self.contexts.get_mut(&context) {
+                    known.exists = !known.by_id.is_empty();
                 }
+            }
+            Record::HighestId { context, id } => {
+                let context = self.contexts.entry(context).or_default();
+                context.kept_highest_id = id.unwrap_or(0);
+                context.highest_id = context.highest_id.max(context.kept_highest_id);
             }
             Record::DeleteSubject { .. } | Record::ClearSubject { .. } | Record::Noop => {}
         }
@@ -90,6 +102,7 @@ impl State {
 
     fn insert(&mut self, subject: String, row: SchemaRow) {
         let context = self.contexts.entry(context_of(&subject).to_owned()).or_default();
+        context.exists = true;
         context.highest_id = context.highest_id.max(row.id);
         let content = Content {
             schema_type: row.schema_type.unwrap_or(SchemaType::Avro),
@@ -130,9 +143,59 @@ impl State {
             identity.versions.remove(&(subject.to_owned(), version));
             if identity.versions.is_empty() {
                 context.by_id.remove(&removed.id);
-                context.ids.remove(&removed.content.md5());
+                let md5 = removed.content.md5();
+                if context.ids.get(&md5) == Some(&removed.id) {
+                    context.ids.remove(&md5);
+                    // An import may have given the same content several ids.
+                    let same = |known: &Identity| *known.content == *removed.content;
+                    let other = context.by_id.iter().find(|(_, known)| same(known));
+                    if let Some(id) = other.map(|(id, _)| *id) {
+                        context.ids.insert(md5, id);
+                    }
+                }
             }
         }
+    }
+
+    /// What has to be on the topic before `records` are: the highest id of each context of which
+    /// no row says it once they are there, so that no compaction can take it away.
+    pub(crate) fn highest_ids_to_keep(&self, records: &[Record]) -> Vec<Record> {
+        let written = |subject: &str, version: i32| {
+            records.iter().rev().find_map(|record| match record {
+                Record::Schema { subject: s, version: v, row }
+                    if *v == version && normal(s) == subject =>
+                {
+                    Some(row.as_ref().map(|row| row.id))
+                }
+                _ => None,
+            })
+        };
+        let mut kept = Vec::new();
+        for (name, context) in &self.contexts {
+            let id = context.highest_id;
+            if context.kept_highest_id >= id {
+                continue;
+            }
+            let rows = context.by_id.get(&id).into_iter().flat_map(|known| &known.versions);
+            let mut stays = rows.filter(|(subject, version)| {
+                written(subject, *version).is_none_or(|written| written == Some(id))
+            });
+            let comes = |record: &Record| match record {
+                Record::Schema { subject, row: Some(row), .. } => {
+                    context_of(subject) == name && row.id >= id
+                }
+                _ => false,
+            };
+            if stays.next().is_none() && !records.iter().any(comes) {
+                kept.push(Record::HighestId { context: name.clone(), id: Some(id) });
+            }
+        }
+        kept
+    }
+
+    /// Schemas that were parsed; shared, so that parsing needs no hold on the state.
+    pub(crate) fn parsed(&self) -> &Arc<ParseCache> {
+        &self.parsed
     }
 
     /// All subjects with at least one version, deleted ones too, in order.
@@ -179,7 +242,7 @@ impl State {
     }
 
     pub(crate) fn contexts(&self) -> impl Iterator<Item = &str> {
-        self.contexts.keys().map(String::as_str)
+        self.contexts.iter().filter(|(_, known)| known.exists).map(|(name, _)| name.as_str())
     }
 
     /// Versions anywhere in the subject's context that refer to one of its versions.
@@ -212,52 +275,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn schema(subject: &str, version: i32, id: i32, text: &str) -> Record {
-        let row = SchemaRow {
-            subject: subject.into(),
-            version,
-            id,
-            md5: None,
-            schema_type: None,
-            references: Vec::new(),
-            metadata: None,
-            rule_set: None,
-            schema: text.into(),
-            deleted: false,
-        };
-        Record::Schema { subject: subject.into(), version, row: Some(row) }
-    }
-
-    #[test]
-    fn an_id_lives_as_long_as_a_version_has_it() {
-        let mut state = State::default();
-        state.apply(schema("a", 1, 1, "\"int\""));
-        state.apply(schema("b", 1, 1, "\"int\""));
-        let uses: Vec<_> = state.uses_of_id(".", 1).map(|(subject, _)| subject).collect();
-        assert_eq!(uses, ["a", "b"]);
-        let content = Arc::clone(state.content(".", 1).unwrap());
-        assert_eq!(state.id_of(".", &content), Some(1));
-
-        state.apply(Record::DeleteSubject { subject: "a".into(), version: Some(1) });
-        assert_eq!((state.live("a").count(), state.versions("a").count()), (0, 1));
-        state.apply(Record::Schema { subject: "a".into(), version: 1, row: None });
-        assert!(state.content(".", 1).is_some());
-        state.apply(Record::Schema { subject: "b".into(), version: 1, row: None });
-        assert!(state.content(".", 1).is_none() && state.id_of(".", &content).is_none());
-        assert_eq!(state.highest_id("."), 1, "ids are not given twice");
-        assert_eq!(state.subjects().count(), 0);
-    }
-
-    #[test]
-    fn contexts_have_their_own_ids() {
-        let mut state = State::default();
-        state.apply(schema("a", 1, 1, "\"int\""));
-        state.apply(schema(":.c:a", 1, 1, "\"long\""));
-        assert_eq!(&*state.content(".", 1).unwrap().text, "\"int\"");
-        assert_eq!(&*state.content(".c", 1).unwrap().text, "\"long\"");
-        assert_eq!(state.contexts().collect::<Vec<_>>(), [".", ".c"]);
-    }
-}
+mod tests;

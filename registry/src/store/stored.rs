@@ -87,6 +87,10 @@ impl Store {
         answer(&self.state())
     }
 
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&State) -> T) -> T {
+        at(&self.state())
+    }
+
     /// Decides on the current state, stores the records, and gives the answer once they are
     /// applied. A change that failed, or that nobody waited for, may have been written all the
     /// same: the next one reads the topic to its end first.
@@ -99,13 +103,18 @@ impl Store {
             self.read_all().await?;
             *in_doubt = false;
         }
-        let outcome = decide(&self.state())?;
-        if outcome.records.is_empty() {
-            return Ok(outcome.answer);
+        let (records, answer) = {
+            let state = self.state();
+            let Outcome { mut records, answer } = decide(&state)?;
+            records.splice(..0, state.highest_ids_to_keep(&records));
+            (records, answer)
+        };
+        if records.is_empty() {
+            return Ok(answer);
         }
         *in_doubt = true;
-        let expected = *self.applied.borrow() + outcome.records.len() as i64;
-        let entries = outcome.records.iter().map(Record::encode).collect();
+        let expected = *self.applied.borrow() + records.len() as i64;
+        let entries = records.iter().map(Record::encode).collect();
         let last = self.journal.append(entries).await.map_err(RegistryError::Store)?;
         if last != expected {
             tracing::error!(
@@ -115,7 +124,12 @@ impl Store {
         }
         self.wait_for(last).await?;
         *in_doubt = false;
-        Ok(outcome.answer)
+        Ok(answer)
+    }
+
+    /// Writes the highest ids down that only rows on their way out of the topic say.
+    pub(crate) async fn keep_highest_ids(&self) -> Answer<()> {
+        self.write(|_| Ok(Outcome::nothing(()))).await
     }
 
     pub(crate) async fn close(&self) {

@@ -110,3 +110,83 @@ async fn a_schema_comes_with_all_that_it_refers_to_in_the_order_that_a_parser_ne
     registry.shutdown().await;
     cluster.stop().await;
 }
+
+/// The registry's topic, compacted: of each key the last record, and no tombstones.
+async fn compact(cluster: &Cluster, into: &Cluster) {
+    let mut last = std::collections::BTreeMap::new();
+    for record in cluster.records("_schemas").await {
+        let key = record.key.expect("every record has a key");
+        last.remove(&key);
+        if let Some(value) = record.value {
+            last.insert(key, (record.offset, value));
+        }
+    }
+    let mut rows: Vec<_> = last.into_iter().collect();
+    rows.sort_by_key(|(_, (offset, _))| *offset);
+    into.create_topics(&["_schemas"], 1).await;
+    let config = client::ProducerConfig::new(into.client.clone());
+    let producer = client::Producer::new(config).expect("a producer");
+    for (key, (_, value)) in rows {
+        let mut record = client::Record::to("_schemas").partition(0).key(key);
+        record.value = Some(value);
+        producer.send(record).await.expect("sent").await.expect("written");
+    }
+    producer.close().await;
+}
+
+#[tokio::test]
+async fn the_id_of_a_schema_that_was_deleted_for_good_is_not_given_again_after_compaction() {
+    let (dir, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("one"));
+    let cluster = Cluster::start(dir.path()).await;
+    let registry = start(&cluster).await;
+    let client = SchemaRegistry::new(&registry.url()).expect("a URL");
+    assert_eq!(client.register("a", "\"int\"").await.expect("registered"), 1);
+    assert_eq!(client.register("b", "\"long\"").await.expect("registered"), 2);
+    assert_eq!(client.register(":.c:x", "\"int\"").await.expect("registered"), 1);
+    for subject in ["b", ":.c:x"] {
+        client.delete_subject(subject, false).await.expect("deleted");
+        client.delete_subject(subject, true).await.expect("deleted for good");
+    }
+    registry.shutdown().await;
+    let compacted = Cluster::start(other.path()).await;
+    compact(&cluster, &compacted).await;
+    cluster.stop().await;
+
+    let registry = start(&compacted).await;
+    let client = SchemaRegistry::new(&registry.url()).expect("a URL");
+    assert!(client.schema(2).await.is_err(), "it is gone");
+    assert_eq!(client.register("c", "\"string\"").await.expect("registered"), 3);
+    assert_eq!(client.register(":.c:y", "\"string\"").await.expect("registered"), 2);
+    assert_eq!(client.register("a", "\"int\"").await.expect("known"), 1);
+    registry.shutdown().await;
+    compacted.stop().await;
+}
+
+/// What another registry, or an earlier one, has deleted is on the topic for a while: the first
+/// start that still sees it keeps its id.
+#[tokio::test]
+async fn the_id_of_a_tombstone_that_is_still_there_at_the_start_outlives_it() {
+    let (dir, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("one"));
+    let cluster = Cluster::start(dir.path()).await;
+    cluster.create_topics(&["_schemas"], 1).await;
+    let config = client::ProducerConfig::new(cluster.client.clone());
+    let producer = client::Producer::new(config).expect("a producer");
+    let key = r#"{"keytype":"SCHEMA","subject":"b","version":1,"magic":1}"#;
+    let row = r#"{"subject":"b","version":1,"id":7,"schema":"\"long\"","deleted":true}"#;
+    for value in [Some(row), None] {
+        let mut record = client::Record::to("_schemas").partition(0).key(key);
+        record.value = value.map(|value| value.to_owned().into());
+        producer.send(record).await.expect("sent").await.expect("written");
+    }
+    producer.close().await;
+    start(&cluster).await.shutdown().await;
+    let compacted = Cluster::start(other.path()).await;
+    compact(&cluster, &compacted).await;
+    cluster.stop().await;
+
+    let registry = start(&compacted).await;
+    let client = SchemaRegistry::new(&registry.url()).expect("a URL");
+    assert_eq!(client.register("c", "\"string\"").await.expect("registered"), 8);
+    registry.shutdown().await;
+    compacted.stop().await;
+}
