@@ -17,6 +17,7 @@ mod config;
 mod connection;
 pub mod consumer;
 mod error;
+mod failure;
 mod limits;
 mod metadata;
 pub mod producer;
@@ -35,6 +36,7 @@ pub use consumer::{Consumer, ConsumerConfig, ConsumerRecord, Polled, RebalanceEv
 pub use error::{
     AdminError, ConfigError, ConnectionError, ConsumeError, ProduceError, RequestError,
 };
+pub use failure::FailureKind;
 pub use metadata::{Metadata, Node, Partition, Topic};
 pub use producer::{Delivery, DeliveryObserver, Header};
 pub use producer::{Producer, ProducerConfig, Record, RecordMetadata};

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::FailureKind;
+
 /// Asks a registry; clones share connections and what was learnt.
 #[derive(Clone, Debug)]
 pub struct SchemaRegistry {
@@ -82,6 +84,16 @@ pub enum SchemaRegistryError {
         /// Its words.
         message: String,
     },
+    /// Something answered at the registry's address, but not as a registry does: a proxy, for one.
+    #[error("{url} answered {request} with status {status}, and not as a schema registry does")]
+    Foreign {
+        /// The registry's address.
+        url: String,
+        /// Method and path.
+        request: String,
+        /// The status of the answer.
+        status: u16,
+    },
     /// The registry answered something that the API does not have.
     #[error("the schema registry's answer to {request} has no usable \"{member}\"")]
     Answer {
@@ -98,10 +110,27 @@ impl SchemaRegistryError {
         matches!(self, Self::Refused { code: 404 | 40401..=40403, .. })
     }
 
+    /// What to do about it: `Bad` where the registry says that it has no such schema, `Retry`
+    /// where it, or what stands before it, cannot say anything now.
+    pub fn kind(&self) -> FailureKind {
+        let status = match self {
+            Self::Url { .. } | Self::Client(_) => return FailureKind::Fatal,
+            Self::Unreachable { .. } | Self::Answer { .. } => return FailureKind::Retry,
+            Self::Foreign { status: 401 | 403, .. } => return FailureKind::Fatal,
+            Self::Foreign { .. } => return FailureKind::Retry,
+            Self::Refused { .. } if self.is_not_found() => return FailureKind::Bad,
+            Self::Refused { code: code @ 10_000.., .. } => code / 100,
+            Self::Refused { code, .. } => *code,
+        };
+        match status {
+            408 | 429 | 500..=599 => FailureKind::Retry,
+            _ => FailureKind::Fatal,
+        }
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_retriable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Refused { code: 500.., .. })
-            && !matches!(self, Self::Refused { code: 40000..=49999, .. })
+        self.kind() == FailureKind::Retry
     }
 }
 
@@ -109,6 +138,7 @@ type Outcome<T> = Result<T, SchemaRegistryError>;
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most schemas that one may refer to, directly or by others.
 const MAX_REFERENCES: usize = 1000;
 
@@ -126,6 +156,7 @@ impl SchemaRegistry {
         }
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
             .no_proxy()
             .build()
             .map_err(|error| SchemaRegistryError::Client(Arc::new(error)))?;
@@ -256,13 +287,18 @@ impl SchemaRegistry {
                 return Ok((request, json));
             }
             let code = json.get("error_code").and_then(Value::as_u64);
-            let code = code.and_then(|code| u32::try_from(code).ok());
+            let Some(code) = code.and_then(|code| u32::try_from(code).ok()) else {
+                let (url, status) = (url.clone(), status.as_u16());
+                last = SchemaRegistryError::Foreign { url, request: request.clone(), status };
+                continue;
+            };
             let message = json.get("message").and_then(Value::as_str);
-            return Err(SchemaRegistryError::Refused {
-                request,
-                code: code.unwrap_or_else(|| status.as_u16().into()),
-                message: message.map_or_else(|| status.to_string(), str::to_owned),
-            });
+            let message = message.map_or_else(|| status.to_string(), str::to_owned);
+            last = SchemaRegistryError::Refused { request: request.clone(), code, message };
+            if last.is_retriable() {
+                continue;
+            }
+            return Err(last);
         }
         Err(last)
     }
@@ -332,6 +368,31 @@ mod tests {
             assert!(matches!(SchemaRegistry::new(wrong), Err(SchemaRegistryError::Url { .. })));
         }
         assert_eq!(encoded("a/b c-é"), "a%2Fb%20c-%C3%A9");
+    }
+
+    #[test]
+    fn a_missing_schema_is_the_records_fault_and_a_registry_in_trouble_is_not() {
+        let refused = |code| SchemaRegistryError::Refused {
+            request: "GET /".to_owned(),
+            code,
+            message: String::new(),
+        };
+        for (kind, codes) in [
+            (FailureKind::Bad, &[404, 40401, 40402, 40403][..]),
+            (FailureKind::Retry, &[408, 429, 42901, 500, 503, 50001, 50003]),
+            (FailureKind::Fatal, &[401, 403, 409, 40101, 40901, 42201, 42205]),
+        ] {
+            for code in codes {
+                assert_eq!(refused(*code).kind(), kind, "{code}");
+            }
+        }
+        let foreign = |status| SchemaRegistryError::Foreign {
+            url: String::new(),
+            request: String::new(),
+            status,
+        };
+        assert_eq!(foreign(404).kind(), FailureKind::Retry, "a proxy knows nothing of schemas");
+        assert_eq!(foreign(403).kind(), FailureKind::Fatal);
     }
 
     #[tokio::test]

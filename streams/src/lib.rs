@@ -32,6 +32,8 @@ mod test_driver;
 mod time;
 mod topology;
 
+pub use client::FailureKind;
+
 pub use chunk::{Changes, Chunk, ChunkError, OldRows, Origin};
 pub use metrics::{Metrics, MetricsSnapshot};
 pub use operator::{Operator, OperatorContext, OperatorError, OperatorFactory, Report, TaskId};
@@ -41,6 +43,7 @@ pub use record::{
 };
 pub use runtime::{
     App, AppConfig, AppError, AppHandle, AppState, Position, ProcessingLog, TopicPartition,
+    TopicRole,
 };
 pub use test_driver::{TestDriver, TestDriverError};
 pub use time::{DEFAULT_GRACE_MS, NO_TIME, TimeWindows, WindowError};

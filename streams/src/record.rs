@@ -2,6 +2,7 @@
 
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
+use client::FailureKind;
 use thiserror::Error;
 
 use crate::chunk::Chunk;
@@ -42,10 +43,28 @@ pub struct BadRecord {
     pub message: String,
 }
 
-/// A decoder or encoder that cannot go on at all (its schema registry is gone, for one).
-#[derive(Debug, Error)]
-#[error("{0}")]
-pub struct CodecError(pub String);
+/// A decoder or encoder that cannot go on, through no fault of a record: those are
+/// [`BadRecord`]s.
+#[derive(Clone, Debug, Error)]
+#[error("{message}")]
+pub struct CodecError {
+    /// `Retry`: something that it needs (a schema registry, for one) does not answer now. Anything
+    /// else ends the application.
+    pub kind: FailureKind,
+    pub message: String,
+}
+
+impl CodecError {
+    /// Trying again does not help.
+    pub fn fatal(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Fatal, message: message.into() }
+    }
+
+    /// Trying again helps once what is away is back.
+    pub fn retry(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Retry, message: message.into() }
+    }
+}
 
 /// Turns a run of records of one partition into a chunk.
 ///
@@ -56,6 +75,7 @@ pub struct CodecError(pub String);
 /// - rows are in record order, and `origin.offsets` names the record of each;
 /// - `timestamps` are event times: the decoder extracts a TIMESTAMP column if there is one;
 /// - a record that cannot be read goes to `bad`, and gives no row;
+/// - after an error with [`FailureKind::Retry`] the same records are decoded again, all of them;
 /// - it is called from a worker thread and may block.
 pub trait RecordDecoder: Send + Sync {
     /// Schema of the chunks: key columns first. All columns are nullable.

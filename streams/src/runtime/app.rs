@@ -1,6 +1,6 @@
 //! [`App`]: a topology running against a cluster, from start to close.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -18,8 +18,10 @@ use super::kafka::KafkaBroker;
 use super::progress::Progress;
 use super::pump::pump;
 use super::restore::{Restored, Sources, restore};
-use super::setup::{Layout, prepare};
+use super::setup::{Identity, Layout, prepare};
 use super::task::{CommitRequest, Task, TaskEnvironment};
+use super::waits::Waits;
+use super::watch::watch;
 use super::workers::Workers;
 use crate::chunk::Chunk;
 use crate::limits::SUBSCRIBER_CHUNKS;
@@ -38,6 +40,11 @@ const CLEAN_UP_PATIENCE: Duration = Duration::from_secs(5);
 pub enum AppState {
     Starting,
     Running,
+    /// It runs, but something that its records are converted with (a schema registry, for one)
+    /// does not answer. It is asked again with growing pauses, and all goes on where it was.
+    Waiting {
+        reason: String,
+    },
     /// The cluster failed it; it starts again from its last commit after a pause.
     Restarting {
         reason: String,
@@ -71,6 +78,9 @@ pub(crate) struct Shared {
     pub(crate) run: Mutex<RunInfo>,
     pub(crate) connect: Connect,
     pub(crate) workers: Workers,
+    pub(crate) waits: Arc<Waits>,
+    /// The topics of the run before; a short lock, nothing awaits under it.
+    topics: Mutex<BTreeMap<String, Identity>>,
 }
 
 /// The current run as others see it.
@@ -132,15 +142,18 @@ impl App {
             }
             _ => Arc::new(MemoryBackend::default()),
         };
+        let state = watch::Sender::new(AppState::Starting);
         Ok(Self {
             shared: Arc::new(Shared {
+                waits: Arc::new(Waits::new(state.clone())),
+                topics: Mutex::default(),
                 config,
                 topology: Arc::new(topology),
                 backend,
                 metrics: Arc::default(),
                 progress: Arc::new(Progress::new()),
                 taps: Arc::default(),
-                state: watch::Sender::new(AppState::Starting),
+                state,
                 stop: CancellationToken::new(),
                 run: Mutex::default(),
                 connect,
@@ -196,8 +209,12 @@ impl Shared {
 async fn supervise(shared: Arc<Shared>, mut running: Running) {
     let mut backoff = FIRST_BACKOFF;
     loop {
+        let commits = shared.metrics.snapshot().commits;
         let ended = running.wait(&shared).await;
         shared.stopped();
+        if shared.metrics.snapshot().commits > commits {
+            backoff = FIRST_BACKOFF;
+        }
         let mut reason = match ended {
             Ok(()) => {
                 shared.state.send_replace(AppState::Closed);
@@ -234,7 +251,6 @@ async fn supervise(shared: Arc<Shared>, mut running: Running) {
             // What it began to restore must not be written below the next start.
             shared.workers.settle().await;
         };
-        backoff = FIRST_BACKOFF;
         shared.state.send_replace(AppState::Running);
     }
 }
@@ -243,6 +259,16 @@ impl Shared {
     fn fail(&self, error: AppError) {
         tracing::error!(application = %self.config.application_id, "failed: {error}");
         self.state.send_replace(AppState::Failed { reason: error.to_string() });
+    }
+
+    /// Refuses topics that are not those of the run before.
+    fn check_topics(&self, layout: &Layout) -> Result<(), AppError> {
+        let mut before = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        for (topic, known) in before.iter() {
+            layout.check_id(topic, known.id.as_deref())?;
+        }
+        before.clone_from(&layout.known);
+        Ok(())
     }
 
     /// Nobody reaches the run any more; what it had stays known.
@@ -261,6 +287,7 @@ impl Shared {
 struct Running {
     tasks: JoinSet<Result<(), AppError>>,
     pump: JoinHandle<Result<(), AppError>>,
+    watch: JoinHandle<AppError>,
     broker: Arc<dyn Broker>,
 }
 
@@ -271,9 +298,11 @@ impl Running {
         let topology = &shared.topology;
         let id = &config.application_id;
         let layout = prepare(topology, id, config.transient, broker.as_ref()).await?;
+        shared.check_topics(&layout)?;
         let restored = restore_all(shared, &layout, &broker).await?;
         let environment = environment(shared, &layout, &broker);
         shared.progress.clear();
+        shared.waits.clear();
         let mut info = RunInfo {
             broker: Some(Arc::clone(&broker)),
             tasks: layout.tasks().map(|task| TaskSpace::new(&task)).collect(),
@@ -304,13 +333,16 @@ impl Running {
         let reader = broker.reader(&start).await?;
         let pump = tokio::spawn(pump(reader, inboxes, Arc::clone(&shared.progress)));
         shared.note(info);
-        Ok(Self { tasks, pump, broker })
+        let check = config.topic_check_interval;
+        let watch = tokio::spawn(watch(Arc::clone(&broker), layout.known, check));
+        Ok(Self { tasks, pump, watch, broker })
     }
 
     /// Waits for the end: all tasks stopped and committed, or the first failure.
     async fn wait(mut self, shared: &Shared) -> Result<(), AppError> {
         let ended = self.ended(&shared.stop).await;
         self.pump.abort();
+        self.watch.abort();
         self.tasks.shutdown().await;
         shared.workers.settle().await;
         if ended.is_ok() {
@@ -353,6 +385,10 @@ impl Running {
                         Err(error) => return failed("reading", error.to_string()),
                     }
                 }
+                gone = &mut self.watch => return match gone {
+                    Ok(error) => Err(error),
+                    Err(error) => failed("watching topics", error.to_string()),
+                },
                 () = stop.cancelled(), if self.tasks.is_empty() => {}
             }
             if self.tasks.is_empty() && (stop.is_cancelled() || !pumping) {
@@ -365,6 +401,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.pump.abort();
+        self.watch.abort();
     }
 }
 
@@ -403,6 +440,7 @@ fn environment(shared: &Shared, layout: &Layout, broker: &Arc<dyn Broker>) -> Ta
         commit_interval: shared.config.commit_interval,
         transient: shared.config.transient,
         workers: shared.workers.clone(),
+        waits: Arc::clone(&shared.waits),
         stop: shared.stop.clone(),
     }
 }

@@ -23,6 +23,33 @@ pub(crate) struct BrokerError {
     pub(crate) retriable: bool,
 }
 
+/// A topic as the cluster knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownTopic {
+    pub(crate) partitions: u32,
+    /// Tells a topic apart from a later one of the same name; none where the broker is too old
+    /// to have ids.
+    pub(crate) id: Option<String>,
+}
+
+/// What a topic is to an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TopicRole {
+    Source,
+    Sink,
+    Internal,
+}
+
+impl std::fmt::Display for TopicRole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+            Self::Internal => "internal",
+        })
+    }
+}
+
 /// A topic that belongs to an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InternalTopic {
@@ -45,8 +72,8 @@ pub(crate) type Offsets = HashMap<TopicPartition, i64>;
 
 #[async_trait]
 pub(crate) trait Broker: Send + Sync {
-    /// Partition counts of topics; one that does not exist is left out.
-    async fn partitions(&self, topics: &[String]) -> Result<HashMap<String, u32>, BrokerError>;
+    /// What the cluster knows of topics; one that does not exist is left out.
+    async fn topics(&self, names: &[String]) -> Result<HashMap<String, KnownTopic>, BrokerError>;
 
     /// Creates a topic; one that is there already stays as it is.
     async fn create_topic(&self, topic: &InternalTopic) -> Result<(), BrokerError>;

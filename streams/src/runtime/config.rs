@@ -27,6 +27,9 @@ pub struct AppConfig {
     /// itself: an error of the cluster ends it.
     pub transient: bool,
     pub processing_log: Option<ProcessingLog>,
+    /// How often the cluster is asked whether the topics are still those that the application
+    /// started with. It fails when two answers in a row say that one is not.
+    pub topic_check_interval: Duration,
 }
 
 impl AppConfig {
@@ -38,6 +41,7 @@ impl AppConfig {
             replication_factor: -1,
             transient: false,
             processing_log: None,
+            topic_check_interval: Duration::from_secs(5),
         }
     }
 
@@ -53,6 +57,9 @@ impl AppConfig {
         }
         if self.commit_interval.is_zero() {
             return Err("the commit interval must be longer than nothing".to_owned());
+        }
+        if self.topic_check_interval.is_zero() {
+            return Err("the interval of topic checks must be longer than nothing".to_owned());
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use client::FailureKind;
 use thiserror::Error;
 
 use crate::chunk::{Chunk, ChunkError, Origin};
@@ -33,6 +34,13 @@ pub(crate) enum EngineError {
         expected.join(", ")
     )]
     OtherTopology { found: Vec<String>, expected: Vec<String> },
+}
+
+impl EngineError {
+    /// Whether the same may succeed once something outside is back.
+    pub(crate) fn is_retriable(&self) -> bool {
+        matches!(self, Self::Codec { source, .. } if source.kind == FailureKind::Retry)
+    }
 }
 
 /// A record for the topic of a sink or repartition node.
@@ -158,7 +166,8 @@ impl Engine {
         &mut self.stores
     }
 
-    /// Decodes records of input `input`. Does not touch what is committed.
+    /// Decodes records of input `input`. Does not touch what is committed, and leaves no trace
+    /// where it fails: the same records may be given again.
     pub(crate) fn decode(
         &mut self,
         input: u16,
@@ -173,7 +182,7 @@ impl Engine {
                 let none = RecordBatch::new_empty(spec.decoder.schema());
                 let origin = Origin::new(partition, Vec::new());
                 let chunk = Chunk::appends(none, Vec::new(), origin);
-                let chunk = chunk.map_err(|error| CodecError(error.to_string()));
+                let chunk = chunk.map_err(|error| CodecError::fatal(error.to_string()));
                 chunk.map(|chunk| Decoded { chunk, origins: None })
             }
             NodeKind::Source(spec) => spec
@@ -185,6 +194,8 @@ impl Engine {
                 .map(|(chunk, origins)| Decoded { chunk, origins: Some(origins) }),
             _ => unreachable!("inputs are sources"),
         };
+        let failed = |source| EngineError::Codec { node: node.name.clone(), source };
+        let Decoded { chunk, origins } = decoded.map_err(failed)?;
         self.metrics.add_records_in(records.len());
         self.metrics.add_bad_records(bad.len());
         let report = |BadRecord { offset, message }| Report {
@@ -194,8 +205,6 @@ impl Engine {
             message,
         };
         self.reports.extend(bad.into_iter().map(report));
-        let failed = |source| EngineError::Codec { node: node.name.clone(), source };
-        let Decoded { chunk, origins } = decoded.map_err(failed)?;
         Ok(Decoded { chunk: chunk.with_input(input), origins })
     }
 

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::broker::BrokerError;
+use super::broker::{BrokerError, TopicRole};
 use super::engine::EngineError;
 use crate::state::StateError;
 use crate::topology::TopologyError;
@@ -27,6 +27,17 @@ pub enum AppError {
     Broker { message: String, retriable: bool },
     #[error("task {task}: {message}")]
     Task { task: String, message: String },
+    /// Something that records are converted with does not answer.
+    #[error("task {task}: {message}")]
+    Outside { task: String, message: String },
+    #[error("{role} topic {topic} does not exist any more: it was deleted")]
+    TopicGone { role: TopicRole, topic: String },
+    #[error(
+        "{role} topic {topic} is not the one that this application worked with: it was deleted and \
+         created anew (its id is {found}, not {expected}); what is known of the former one does \
+         not fit it: start the application anew under another id"
+    )]
+    TopicReplaced { role: TopicRole, topic: String, expected: String, found: String },
     #[error("the topology has no node {0}")]
     UnknownNode(String),
     #[error("the application is not running: {0}")]
@@ -36,12 +47,15 @@ pub enum AppError {
 impl AppError {
     /// Whether starting again from the last commit may help.
     pub fn is_retriable(&self) -> bool {
-        matches!(self, Self::Broker { retriable: true, .. })
+        matches!(self, Self::Broker { retriable: true, .. } | Self::Outside { .. })
     }
 
     pub(crate) fn task(task: &crate::TaskId, error: EngineError) -> Self {
         match error {
             EngineError::State(error) => Self::State(error),
+            other if other.is_retriable() => {
+                Self::Outside { task: task.to_string(), message: other.to_string() }
+            }
             other => Self::Task { task: task.to_string(), message: other.to_string() },
         }
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use client::admin::{NewTopic, Placement};
 use client::consumer::{Consumer, ConsumerConfig, IsolationLevel};
 use client::{
@@ -13,7 +15,8 @@ use client::{
 };
 
 use super::broker::{
-    Broker, BrokerError, Fetched, InternalTopic, OffsetAt, Offsets, Reader, Receipt, TopicPartition,
+    Broker, BrokerError, Fetched, InternalTopic, KnownTopic, OffsetAt, Offsets, Reader, Receipt,
+    TopicPartition,
 };
 use crate::record::{Header, InputRecord, OutputRecord};
 
@@ -46,23 +49,25 @@ impl KafkaBroker {
         Ok(Self { client, admin, producer, replication_factor })
     }
 
-    async fn known_partitions(
+    async fn known_topics(
         &self,
         topics: &[String],
-    ) -> Result<HashMap<String, u32>, BrokerError> {
+    ) -> Result<HashMap<String, KnownTopic>, BrokerError> {
         let action = "cannot describe topics";
         let described = self.admin.describe_topics(topics).await;
-        let mut counts = HashMap::new();
+        let mut known = HashMap::new();
         for (topic, description) in described.map_err(|error| admin(action, error))? {
             match description {
                 Ok(description) => {
-                    counts.insert(topic, description.partitions.len() as u32);
+                    let partitions = description.partitions.len() as u32;
+                    let id = description.id.map(|id| URL_SAFE_NO_PAD.encode(id.as_bytes()));
+                    known.insert(topic, KnownTopic { partitions, id });
                 }
                 Err(error) if is_unknown(&error) => {}
                 Err(error) => return Err(admin(&format!("cannot describe {topic}"), error)),
             }
         }
-        Ok(counts)
+        Ok(known)
     }
 }
 
@@ -112,8 +117,8 @@ fn record(topic: &Arc<str>, record: OutputRecord) -> Record {
 
 #[async_trait]
 impl Broker for KafkaBroker {
-    async fn partitions(&self, topics: &[String]) -> Result<HashMap<String, u32>, BrokerError> {
-        self.known_partitions(topics).await
+    async fn topics(&self, names: &[String]) -> Result<HashMap<String, KnownTopic>, BrokerError> {
+        self.known_topics(names).await
     }
 
     async fn create_topic(&self, topic: &InternalTopic) -> Result<(), BrokerError> {
@@ -127,7 +132,7 @@ impl Broker for KafkaBroker {
             configs: topic.configs.clone(),
         };
         let names = std::slice::from_ref(&topic.name);
-        if self.known_partitions(names).await?.contains_key(&topic.name) {
+        if self.known_topics(names).await?.contains_key(&topic.name) {
             return Ok(());
         }
         let created = self.admin.create_topics(std::slice::from_ref(&wanted), false).await;
@@ -138,7 +143,7 @@ impl Broker for KafkaBroker {
             }
         }
         for _ in 0..CREATION_TRIES {
-            if self.known_partitions(names).await?.contains_key(&topic.name) {
+            if self.known_topics(names).await?.contains_key(&topic.name) {
                 return Ok(());
             }
             tokio::time::sleep(CREATION_PAUSE).await;

@@ -19,6 +19,8 @@ pub(crate) struct MemoryCluster {
 #[derive(Default)]
 struct State {
     topics: BTreeMap<String, Vec<Log>>,
+    ids: HashMap<String, usize>,
+    created: usize,
     groups: HashMap<(String, TopicPartition), i64>,
     /// Atomic appends until they fail; `None`: they never do.
     appends_left: Option<usize>,
@@ -53,7 +55,15 @@ impl MemoryCluster {
 
     pub(crate) fn create(&self, topic: &str, partitions: usize) {
         let logs = (0..partitions).map(|_| Log::default()).collect();
-        self.lock().topics.insert(topic.to_owned(), logs);
+        let mut state = self.lock();
+        state.topics.insert(topic.to_owned(), logs);
+        state.created += 1;
+        let id = state.created;
+        state.ids.insert(topic.to_owned(), id);
+    }
+
+    pub(crate) fn delete(&self, topic: &str) {
+        self.lock().topics.remove(topic);
     }
 
     pub(crate) fn write(&self, topic: &str, partition: usize, record: OutputRecord) {
@@ -96,6 +106,14 @@ impl MemoryCluster {
         }
     }
 
+    /// As [`MemoryCluster::compact`], with deletions so old that they go as well.
+    pub(crate) fn compact_deletions(&self, topic: &str) {
+        self.compact(topic);
+        for log in self.lock().topics.get_mut(topic).unwrap() {
+            log.records.retain(|record| record.value.is_some());
+        }
+    }
+
     pub(crate) fn committed_offset(&self, group: &str, partition: &TopicPartition) -> Option<i64> {
         self.lock().groups.get(&(group.to_owned(), partition.clone())).copied()
     }
@@ -103,10 +121,14 @@ impl MemoryCluster {
 
 #[async_trait]
 impl Broker for Arc<MemoryCluster> {
-    async fn partitions(&self, topics: &[String]) -> Result<HashMap<String, u32>, BrokerError> {
+    async fn topics(&self, names: &[String]) -> Result<HashMap<String, KnownTopic>, BrokerError> {
         let state = self.lock();
-        let count = |topic: &String| Some((topic.clone(), state.topics.get(topic)?.len() as u32));
-        Ok(topics.iter().filter_map(count).collect())
+        let known = |name: &String| {
+            let partitions = state.topics.get(name)?.len() as u32;
+            let id = state.ids.get(name).map(ToString::to_string);
+            Some((name.clone(), KnownTopic { partitions, id }))
+        };
+        Ok(names.iter().filter_map(known).collect())
     }
 
     async fn create_topic(&self, topic: &InternalTopic) -> Result<(), BrokerError> {
@@ -246,7 +268,8 @@ impl MemoryReader {
         }
         let mut found = Vec::new();
         for (at, (position, paused)) in &mut self.positions {
-            let log = state.topics.get(&*at.topic).ok_or_else(|| error("cannot read", false))?;
+            // As a broker does it: a topic that is not there has nothing to read.
+            let Some(log) = state.topics.get(&*at.topic) else { continue };
             let log = &log[at.partition as usize];
             if *paused || *position >= log.end {
                 continue;

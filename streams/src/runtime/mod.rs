@@ -19,6 +19,8 @@ mod pump;
 mod restore;
 mod setup;
 mod task;
+mod waits;
+mod watch;
 mod workers;
 
 #[cfg(test)]
@@ -27,7 +29,7 @@ mod memory_cluster;
 mod tests;
 
 pub use app::{App, AppState};
-pub use broker::TopicPartition;
+pub use broker::{TopicPartition, TopicRole};
 pub use config::{AppConfig, ProcessingLog};
 pub(crate) use engine::{Engine, EngineError, Outgoing};
 pub use error::AppError;

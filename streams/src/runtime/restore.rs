@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::broker::{Broker, BrokerError, OffsetAt, Offsets, TopicPartition};
+use super::broker::{Broker, BrokerError, Fetched, OffsetAt, Offsets, TopicPartition};
 use super::engine::Engine;
 use super::error::AppError;
 use super::partition_group::{Input, PartitionGroup};
@@ -35,8 +35,11 @@ pub(crate) struct Restored {
     pub(crate) engine: Engine,
     pub(crate) group: PartitionGroup,
     pub(crate) inputs: Vec<Option<TopicPartition>>,
+    /// The ids of the topics of `inputs`.
+    pub(crate) input_ids: Vec<Option<String>>,
     /// Where the task's commits go; `None` where positions are committed to the group alone.
     pub(crate) changelog: Option<TopicPartition>,
+    pub(crate) changelog_id: Option<String>,
     /// Whether the last run may have ended after a commit and before the group was told of it.
     pub(crate) group_is_behind: bool,
     /// Sentences about positions that had to be moved.
@@ -67,7 +70,7 @@ pub(crate) async fn restore(sources: &Sources<'_>, task: TaskId) -> Result<Resto
         engine.stores_mut().rewrite(store, &key)?;
     }
     let inputs = layout.inputs(topology, &task);
-    let mut positions = known_positions(&inputs, checkpoint.as_ref());
+    let mut positions = known_positions(layout, &inputs, checkpoint.as_ref())?;
     let group_is_behind = !positions.is_empty();
     if checkpoint.is_none() && changelog.is_none() && !transient {
         let wanted: Vec<TopicPartition> = inputs.iter().flatten().cloned().collect();
@@ -76,23 +79,36 @@ pub(crate) async fn restore(sources: &Sources<'_>, task: TaskId) -> Result<Resto
     }
     let mut warnings = Vec::new();
     let group = group(sources, &task, &inputs, &positions, &mut warnings).await?;
-    Ok(Restored { engine, group, inputs, changelog, group_is_behind, warnings })
+    let id = |topic: &str| layout.id(topic).map(str::to_owned);
+    let input_id = |input: &Option<TopicPartition>| id(&input.as_ref()?.topic);
+    Ok(Restored {
+        input_ids: inputs.iter().map(input_id).collect(),
+        changelog_id: changelog.as_ref().and_then(|changelog| id(&changelog.topic)),
+        engine,
+        group,
+        inputs,
+        changelog,
+        group_is_behind,
+        warnings,
+    })
 }
 
 type Positions = HashMap<TopicPartition, (i64, Option<i64>)>;
 
 fn known_positions(
+    layout: &Layout,
     inputs: &[Option<TopicPartition>],
     checkpoint: Option<&Checkpoint>,
-) -> Positions {
+) -> Result<Positions, AppError> {
     let mut positions = HashMap::new();
     for saved in checkpoint.iter().flat_map(|checkpoint| &checkpoint.inputs) {
         let input = TopicPartition::new(saved.topic.as_str(), saved.partition);
         if inputs.iter().flatten().any(|known| *known == input) {
+            layout.check_id(&saved.topic, saved.topic_id.as_deref())?;
             positions.insert(input, (saved.offset, saved.read_first_until));
         }
     }
-    positions
+    Ok(positions)
 }
 
 /// Gives each input its position, by what is known or by where its source is to start.
@@ -162,51 +178,104 @@ fn local_checkpoint(
 
 /// Applies what the changelog has beyond the local state; gives entries that were never
 /// committed.
+///
+/// Local state is trusted only if every record of the changelog behind it is still there. Where
+/// one is missing the log was compacted meanwhile, and what is missing may be the deletion of a
+/// key that the local state still has: then all of it is restored from the beginning, where a key
+/// that was deleted is not to be found.
 async fn replay(
     sources: &Sources<'_>,
     task: &TaskId,
     changelog: &TopicPartition,
 ) -> Result<Vec<(u16, bytes::Bytes)>, AppError> {
-    let Sources { broker, backend, metrics, workers, .. } = *sources;
-    let failed = |message| AppError::Task { task: task.to_string(), message };
+    let Sources { broker, backend, layout, .. } = *sources;
     let partition = std::slice::from_ref(changelog);
     let beginning = offset_of(&broker.offsets(partition, OffsetAt::Beginning).await?, changelog)?;
     let end = offset_of(&broker.offsets(partition, OffsetAt::End).await?, changelog)?;
-    let local = local_checkpoint(backend, task)?.and_then(|checkpoint| checkpoint.changelog);
-    let from = match local {
-        Some(offset) if (beginning..=end).contains(&offset) => offset,
-        _ => {
-            let (backend, task) = (Arc::clone(backend), task.clone());
-            let wiped = workers.run(move || wipe(backend.as_ref(), &task)).await;
-            wiped.map_err(failed)??;
-            beginning
+    let id = layout.id(&changelog.topic).map(str::to_owned);
+    if let Some(local) = local_checkpoint(backend, task)?
+        && let Some(from) = local.changelog.filter(|from| (beginning..=end).contains(from))
+        && (local.changelog_id.is_none() || id.is_none() || local.changelog_id == id)
+    {
+        let reading = Reading { changelog, id: id.clone(), from, end, must_be_whole: true };
+        match reading.apply(sources, task).await? {
+            Some(dropped) => return Ok(dropped),
+            None => tracing::info!(
+                %task, changelog = %changelog.topic, from,
+                "the changelog was compacted behind the local state; all of it is restored"
+            ),
         }
-    };
-    let mut replay = Replay::new(task.clone());
-    if from >= end {
-        return Ok(replay.finish());
     }
-    let mut reader = broker.reader(&HashMap::from([(changelog.clone(), from)])).await?;
-    let mut position = from;
-    while position < end {
-        for fetched in reader.poll(POLL).await? {
-            position = fetched.next_offset;
-            let backend = Arc::clone(backend);
-            let metrics = Arc::clone(metrics);
-            let applied = workers.run(move || -> Result<Replay, StateError> {
-                for record in fetched.records.iter().filter(|record| record.offset < end) {
-                    if let Some(writes) = replay.take(record)? {
-                        metrics.add_restored(writes.len());
-                        backend.write(&writes)?;
-                    }
+    let (backend, owner) = (Arc::clone(backend), task.clone());
+    let wiped = sources.workers.run(move || wipe(backend.as_ref(), &owner)).await;
+    wiped.map_err(|message| AppError::Task { task: task.to_string(), message })??;
+    let reading = Reading { changelog, id, from: beginning, end, must_be_whole: false };
+    Ok(reading.apply(sources, task).await?.unwrap_or_default())
+}
+
+/// A stretch of a changelog to be applied.
+struct Reading<'a> {
+    changelog: &'a TopicPartition,
+    id: Option<String>,
+    from: i64,
+    end: i64,
+    /// Whether a missing offset is a reason to stop.
+    must_be_whole: bool,
+}
+
+impl Reading<'_> {
+    /// Applies it, and gives the entries that were never committed; none where a record that had
+    /// to be there was missing.
+    async fn apply(
+        self,
+        sources: &Sources<'_>,
+        task: &TaskId,
+    ) -> Result<Option<Vec<(u16, bytes::Bytes)>>, AppError> {
+        let Sources { broker, backend, metrics, workers, .. } = *sources;
+        let failed = |message| AppError::Task { task: task.to_string(), message };
+        let (end, mut position) = (self.end, self.from);
+        let mut replay = Replay::new(task.clone(), self.id);
+        if position >= end {
+            return Ok(Some(replay.finish()));
+        }
+        let start = HashMap::from([(self.changelog.clone(), position)]);
+        let mut reader = broker.reader(&start).await?;
+        while position < end {
+            for fetched in reader.poll(POLL).await? {
+                if self.must_be_whole && !is_whole(&fetched, position, end) {
+                    reader.close().await;
+                    return Ok(None);
                 }
-                Ok(replay)
-            });
-            replay = applied.await.map_err(failed)??;
+                position = fetched.next_offset;
+                let backend = Arc::clone(backend);
+                let metrics = Arc::clone(metrics);
+                let applied = workers.run(move || -> Result<Replay, StateError> {
+                    for record in fetched.records.iter().filter(|record| record.offset < end) {
+                        if let Some(writes) = replay.take(record)? {
+                            metrics.add_restored(writes.len());
+                            backend.write(&writes)?;
+                        }
+                    }
+                    Ok(replay)
+                });
+                replay = applied.await.map_err(failed)??;
+            }
         }
+        reader.close().await;
+        Ok(Some(replay.finish()))
     }
-    reader.close().await;
-    Ok(replay.finish())
+}
+
+/// Whether every offset from `position` up to what was fetched, or to `end`, has its record.
+fn is_whole(fetched: &Fetched, position: i64, end: i64) -> bool {
+    let mut next = position;
+    for record in fetched.records.iter().filter(|record| record.offset < end) {
+        if record.offset != next {
+            return false;
+        }
+        next += 1;
+    }
+    next >= fetched.next_offset.min(end)
 }
 
 /// Removes all that a backend has of a task.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::broker::{Broker, BrokerError, InternalTopic, TopicPartition};
+use super::broker::{Broker, BrokerError, InternalTopic, KnownTopic, TopicPartition, TopicRole};
 use super::error::AppError;
 use crate::operator::TaskId;
 use crate::topology::{
@@ -21,6 +21,15 @@ pub(crate) struct Layout {
     pub(crate) topics: HashMap<usize, Arc<str>>,
     /// The changelog, if any task needs one.
     pub(crate) changelog: Option<Arc<str>>,
+    /// All topics, with the ids that they have now.
+    pub(crate) known: BTreeMap<String, Identity>,
+}
+
+/// What tells a topic apart from a later one of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) role: TopicRole,
+    pub(crate) id: Option<String>,
 }
 
 impl Layout {
@@ -43,6 +52,19 @@ impl Layout {
         subtopology.sources.iter().map(input).collect()
     }
 
+    /// The id that a topic has now.
+    pub(crate) fn id(&self, topic: &str) -> Option<&str> {
+        self.known.get(topic)?.id.as_deref()
+    }
+
+    /// Refuses a topic that is known under another id than `id`, where both are known.
+    pub(crate) fn check_id(&self, topic: &str, id: Option<&str>) -> Result<(), AppError> {
+        match (self.known.get(topic), id) {
+            (Some(now), Some(id)) => now.check(topic, Some(id)),
+            _ => Ok(()),
+        }
+    }
+
     /// All topics that belong to the application.
     pub(crate) fn internal_topics(&self, topology: &Topology) -> Vec<String> {
         let sources = topology.nodes.iter().enumerate();
@@ -50,6 +72,21 @@ impl Layout {
             sources.filter(|(_, node)| matches!(node.kind, NodeKind::RepartitionSource { .. }));
         let names = internal.map(|(index, _)| self.topics[&index].to_string());
         names.chain(self.changelog.iter().map(ToString::to_string)).collect()
+    }
+}
+
+impl Identity {
+    /// Refuses to be taken for the topic that had this id.
+    pub(crate) fn check(&self, topic: &str, id: Option<&str>) -> Result<(), AppError> {
+        match (self.id.as_deref(), id) {
+            (Some(found), Some(expected)) if found != expected => Err(AppError::TopicReplaced {
+                role: self.role,
+                topic: topic.to_owned(),
+                expected: expected.to_owned(),
+                found: found.to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -62,10 +99,21 @@ pub(crate) async fn prepare(
 ) -> Result<Layout, AppError> {
     let external: Vec<String> =
         topology.source_topics().chain(topology.sink_topics()).map(str::to_owned).collect();
-    let counts = broker.partitions(&external).await?;
-    if let Some(missing) = topology.sink_topics().find(|topic| !counts.contains_key(*topic)) {
+    let found = broker.topics(&external).await?;
+    if let Some(missing) = topology.sink_topics().find(|topic| !found.contains_key(*topic)) {
         return Err(AppError::MissingSink { topic: missing.to_owned() });
     }
+    let mut known = BTreeMap::new();
+    for (role, topic) in topology
+        .sink_topics()
+        .map(|topic| (TopicRole::Sink, topic))
+        .chain(topology.source_topics().map(|topic| (TopicRole::Source, topic)))
+    {
+        if let Some(found) = found.get(topic) {
+            known.insert(topic.to_owned(), Identity { role, id: found.id.clone() });
+        }
+    }
+    let counts = found.into_iter().map(|(topic, known)| (topic, known.partitions)).collect();
     let plan = resolve(topology, &counts)?;
     let mut topics = HashMap::new();
     for (index, node) in topology.nodes.iter().enumerate() {
@@ -80,7 +128,9 @@ pub(crate) async fn prepare(
     for (index, node) in topology.nodes.iter().enumerate() {
         if let NodeKind::RepartitionSource { writer, .. } = node.kind {
             let topic: Arc<str> = Arc::clone(&topics[&index]);
-            create(broker, &topic, plan.sources[&index], &repartition_configs()).await?;
+            let partitions = plan.sources[&index];
+            let id = create(broker, &topic, partitions, &repartition_configs()).await?;
+            known.insert(topic.to_string(), id);
             topics.insert(writer, topic);
         }
     }
@@ -89,12 +139,13 @@ pub(crate) async fn prepare(
     let changelog = match widest {
         Some(partitions) if !transient => {
             let topic = changelog_topic(application_id);
-            create(broker, &topic, partitions, &changelog_configs()).await?;
+            let id = create(broker, &topic, partitions, &changelog_configs()).await?;
+            known.insert(topic.clone(), id);
             Some(Arc::from(topic))
         }
         _ => None,
     };
-    Ok(Layout { application_id: application_id.to_owned(), plan, topics, changelog })
+    Ok(Layout { application_id: application_id.to_owned(), plan, topics, changelog, known })
 }
 
 async fn create(
@@ -102,15 +153,17 @@ async fn create(
     name: &str,
     partitions: u32,
     configs: &[(&str, String)],
-) -> Result<(), AppError> {
+) -> Result<Identity, AppError> {
     let configs: BTreeMap<String, String> =
         configs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
     let topic = InternalTopic { name: name.to_owned(), partitions, configs };
     broker.create_topic(&topic).await?;
-    let found = broker.partitions(std::slice::from_ref(&topic.name)).await?;
-    match found.get(name) {
-        Some(&found) if found == partitions => Ok(()),
-        Some(&found) => {
+    let mut found = broker.topics(std::slice::from_ref(&topic.name)).await?;
+    match found.remove(name) {
+        Some(KnownTopic { partitions: found, id }) if found == partitions => {
+            Ok(Identity { role: TopicRole::Internal, id })
+        }
+        Some(KnownTopic { partitions: found, .. }) => {
             Err(AppError::InternalTopic { topic: topic.name, found, expected: partitions })
         }
         None => Err(AppError::from(BrokerError {

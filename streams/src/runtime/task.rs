@@ -13,7 +13,7 @@
 //! A crash before 3 leaves state and positions as they were: the same rows are processed again.
 //! A crash after 3 loses nothing: the changelog brings 4.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -27,6 +27,7 @@ use super::error::AppError;
 use super::partition_group::{Input, PartitionGroup};
 use super::progress::Progress;
 use super::restore::Restored;
+use super::waits::Waits;
 use super::workers::Workers;
 use crate::limits::{CHUNK_ROWS, COMMIT_AFTER_BYTES, COMMIT_AFTER_ROWS};
 use crate::metrics::Metrics;
@@ -34,6 +35,10 @@ use crate::operator::TaskId;
 use crate::state::{
     ChangelogBatches, Checkpoint, InputPosition, StateBackend, TaskSpace, checkpoint_key,
 };
+
+/// Pauses while something outside does not answer.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Pause between deletions of processed records from internal topics.
 const PURGE_INTERVAL: Duration = Duration::from_secs(30);
@@ -55,6 +60,7 @@ pub(crate) struct TaskEnvironment {
     pub(crate) commit_interval: Duration,
     pub(crate) transient: bool,
     pub(crate) workers: Workers,
+    pub(crate) waits: Arc<Waits>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -64,7 +70,14 @@ pub(crate) struct Task {
     /// Away only while a worker thread has it.
     work: Option<Box<Work>>,
     inputs: Vec<Option<TopicPartition>>,
+    /// Ids of the topics of `inputs` and of the changelog's.
+    input_ids: Vec<Option<String>>,
+    changelog_id: Option<String>,
     changelog: Option<TopicPartition>,
+    /// What was fetched for an input and is not decoded yet.
+    undecoded: VecDeque<(usize, Fetched)>,
+    /// Set while decoding waits for something outside.
+    pause: Option<Pause>,
     environment: TaskEnvironment,
     inbox: mpsc::UnboundedReceiver<Fetched>,
     requests: mpsc::UnboundedReceiver<CommitRequest>,
@@ -75,6 +88,13 @@ pub(crate) struct Task {
     rows_since_commit: usize,
     next_commit: Instant,
     next_purge: Instant,
+}
+
+/// Until when decoding waits, and for how long it has waited.
+#[derive(Clone, Copy)]
+struct Pause {
+    until: Instant,
+    length: Duration,
 }
 
 /// What moves to a worker thread and back.
@@ -90,13 +110,18 @@ impl Task {
         inbox: mpsc::UnboundedReceiver<Fetched>,
         requests: mpsc::UnboundedReceiver<CommitRequest>,
     ) -> Self {
-        let Restored { engine, group, inputs, changelog, group_is_behind, .. } = restored;
+        let Restored { engine, group, inputs, input_ids, changelog, changelog_id, .. } = restored;
+        let group_is_behind = restored.group_is_behind;
         let committed = group.inputs.iter().map(|input| input.position).collect();
         Self {
             id: engine.task().clone(),
             work: Some(Box::new(Work { engine, group })),
             inputs,
+            input_ids,
+            changelog_id,
             changelog,
+            undecoded: VecDeque::new(),
+            pause: None,
             next_commit: Instant::now() + environment.commit_interval,
             environment,
             inbox,
@@ -125,6 +150,7 @@ impl Task {
                 () = tokio::time::sleep_until(self.next_commit), if self.is_commit_due() => {
                     self.commit().await?;
                 }
+                () = paused(self.pause), if self.pause.is_some() => {}
                 batch = self.inbox.recv() => match batch {
                     Some(batch) => fetched.push(batch),
                     None => return Ok(()),
@@ -156,25 +182,50 @@ impl Task {
 
     /// Takes in what was fetched and processes some rows; true if more are ready.
     async fn step(&mut self, fetched: Vec<Fetched>) -> Result<bool, AppError> {
-        let mut batches = Vec::with_capacity(fetched.len());
         for batch in fetched {
             let input =
                 self.inputs.iter().position(|input| *input == Some(batch.partition.clone()));
-            batches.extend(input.map(|input| (input, batch)));
+            self.undecoded.extend(input.map(|input| (input, batch)));
         }
+        if self.pause.is_some_and(|pause| Instant::now() < pause.until) {
+            return Ok(false);
+        }
+        let mut undecoded = std::mem::take(&mut self.undecoded);
         let step = self.on_worker(move |work| {
-            for (input, batch) in batches {
-                let Fetched { partition, records, next_offset, end_offset } = batch;
-                let rows = work.engine.decode(input as u16, partition.partition, &records)?;
-                work.group.push(input, rows, next_offset, end_offset);
-            }
-            work.process_some()
+            let obstacle = work.decode(&mut undecoded)?;
+            // Rows wait for those of other inputs that may come before them.
+            let (rows, more) = if obstacle.is_none() { work.process_some()? } else { (0, false) };
+            Ok((undecoded, obstacle, rows, more))
         });
-        let (rows, more) = step.await?;
+        let (undecoded, obstacle, rows, more) = step.await?;
+        self.undecoded = undecoded;
+        self.pause_for(obstacle);
         self.rows_since_commit += rows;
         self.hand_over().await?;
         self.environment.progress.processed(&self.inputs, &self.positions());
         Ok(more)
+    }
+
+    /// Waits a while where there is an obstacle, longer each time, and shows it.
+    fn pause_for(&mut self, obstacle: Option<String>) {
+        match &obstacle {
+            None if self.pause.is_none() => return,
+            None => {
+                tracing::info!(task = %self.id, "it goes on");
+                self.pause = None;
+            }
+            Some(obstacle) => {
+                let length = match self.pause {
+                    Some(pause) => (pause.length * 2).min(LONGEST_PAUSE),
+                    None => {
+                        tracing::warn!(task = %self.id, "waiting: {obstacle}");
+                        FIRST_PAUSE
+                    }
+                };
+                self.pause = Some(Pause { until: Instant::now() + length, length });
+            }
+        }
+        self.environment.waits.note(&self.id, obstacle);
     }
 
     /// Gives records to the producer and messages to the processing log.
@@ -214,6 +265,7 @@ impl Task {
                 let base = self.environment.broker.append(changelog, batch).await?;
                 checkpoint.changelog = Some(base + count);
             }
+            checkpoint.changelog_id.clone_from(&self.changelog_id);
         }
         self.commit_locally(checkpoint).await?;
         self.commit_to_group().await?;
@@ -280,13 +332,15 @@ impl Task {
     }
 
     fn input_positions(&self) -> Vec<InputPosition> {
-        let pairs = self.inputs.iter().zip(&self.work().group.inputs);
-        let position = |(partition, input): (&Option<TopicPartition>, &Input)| {
+        let pairs = self.inputs.iter().zip(&self.input_ids).zip(&self.work().group.inputs);
+        type Known<'a> = (&'a Option<TopicPartition>, &'a Option<String>);
+        let position = |((partition, id), input): (Known<'_>, &Input)| {
             let partition = partition.as_ref()?;
             Some(InputPosition {
                 topic: partition.topic.to_string(),
                 partition: partition.partition,
                 offset: input.position,
+                topic_id: id.clone(),
                 read_first_until: input.read_first_until,
             })
         };
@@ -322,7 +376,32 @@ impl Task {
     }
 }
 
+/// Waits until a pause is over.
+async fn paused(pause: Option<Pause>) {
+    if let Some(pause) = pause {
+        tokio::time::sleep_until(pause.until).await;
+    }
+}
+
 impl Work {
+    /// Decodes what was fetched, batch by batch. What is left then is to be decoded again once the
+    /// obstacle that is given is out of the way.
+    fn decode(
+        &mut self,
+        fetched: &mut VecDeque<(usize, Fetched)>,
+    ) -> Result<Option<String>, EngineError> {
+        while let Some((input, batch)) = fetched.front() {
+            let Fetched { partition, records, next_offset, end_offset } = batch;
+            match self.engine.decode(*input as u16, partition.partition, records) {
+                Ok(rows) => self.group.push(*input, rows, *next_offset, *end_offset),
+                Err(error) if error.is_retriable() => return Ok(Some(error.to_string())),
+                Err(error) => return Err(error),
+            }
+            fetched.pop_front();
+        }
+        Ok(None)
+    }
+
     /// Processes rows until enough is done for one step; how many, and whether more are ready.
     fn process_some(&mut self) -> Result<(usize, bool), EngineError> {
         let mut rows = 0;

@@ -34,6 +34,10 @@ pub(crate) struct InputPosition {
     pub(crate) partition: i32,
     /// The next offset to read.
     pub(crate) offset: i64,
+    /// The topic's id, where the cluster gives it one: a topic of the same name that was created
+    /// later has other records at these offsets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) topic_id: Option<String>,
     /// A table that is to be read up to here before streams are looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) read_first_until: Option<i64>,
@@ -77,6 +81,9 @@ pub(crate) struct Checkpoint {
     /// Local copy only: the changelog offset behind this commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) changelog: Option<i64>,
+    /// Local copy only: the changelog topic's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) changelog_id: Option<String>,
 }
 
 impl Checkpoint {
@@ -177,13 +184,14 @@ impl ChangelogEntry {
 pub(crate) struct Replay {
     task: TaskId,
     space: TaskSpace,
+    changelog_id: Option<String>,
     pending: Vec<(u16, Bytes, Option<Bytes>)>,
 }
 
 impl Replay {
-    pub(crate) fn new(task: TaskId) -> Self {
+    pub(crate) fn new(task: TaskId, changelog_id: Option<String>) -> Self {
         let space = TaskSpace::new(&task);
-        Self { task, space, pending: Vec::new() }
+        Self { task, space, changelog_id, pending: Vec::new() }
     }
 
     /// Takes the next record. A checkpoint gives the writes of its commit, itself included.
@@ -197,6 +205,7 @@ impl Replay {
             Some(ChangelogEntry::Checkpoint(checkpoint)) => *checkpoint,
         };
         checkpoint.changelog = Some(record.offset + 1);
+        checkpoint.changelog_id.clone_from(&self.changelog_id);
         let write = |(store, key, value): (u16, Bytes, Option<Bytes>)| {
             ([&store_prefix(&self.space, store)[..], &key].concat(), value)
         };
@@ -235,7 +244,7 @@ mod tests {
     }
 
     fn replay(records: impl IntoIterator<Item = OutputRecord>) -> (Vec<Vec<Write>>, usize) {
-        let mut replay = Replay::new(task());
+        let mut replay = Replay::new(task(), None);
         let mut commits = Vec::new();
         for (offset, record) in (0..).zip(records) {
             let OutputRecord { key, value, headers, timestamp, .. } = record;

@@ -64,7 +64,7 @@ impl RepartitionWriter {
     ) -> Result<Vec<OutputRecord>, CodecError> {
         if matches!(chunk.changes(), Changes::Table { .. }) {
             let message = "a table cannot be repartitioned; make deltas of its changes first";
-            return Err(CodecError(message.to_owned()));
+            return Err(CodecError::fatal(message));
         }
         let keys = match &self.keys {
             Some(keys) => keys.keys(chunk)?,
@@ -161,7 +161,7 @@ impl RepartitionReader {
 }
 
 fn failed(error: impl ToString) -> CodecError {
-    CodecError(format!("internal topic: {}", error.to_string()))
+    CodecError::fatal(format!("internal topic: {}", error.to_string()))
 }
 
 fn origin_header(task: &TaskId, input: u16, (offset, index): (i64, u32)) -> Header {

@@ -3,5 +3,6 @@
 mod fixture;
 mod lifecycle;
 mod on_broker;
+mod outside;
 mod reading;
 mod recovery;

@@ -156,6 +156,64 @@ async fn local_state_of_an_earlier_commit_is_brought_up_from_the_changelog() {
     handle.close().await.unwrap();
 }
 
+/// Local state of before a deletion, and a changelog that has forgotten it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_whose_deletion_was_compacted_away_does_not_come_back_from_local_state() {
+    let cluster = cluster(&[("T", 1)]);
+    let (folder, saved) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let table = || {
+        let layout = Arc::new(ops::TableLayout::new(schema(), 1).unwrap());
+        let mut topology = TopologyBuilder::new();
+        let table = topology.source("t", source("T", true));
+        topology.store(StoreSpec::new("RESULT").with_reader(layout.clone()));
+        topology.operator("keep", &[table], &["RESULT"], materialize("RESULT", &layout));
+        topology.build().unwrap()
+    };
+    let run = |folder: &Path| start(&cluster, config(Some(folder)), table());
+    for key in ["a", "b"] {
+        cluster.write("T", 0, output(key, "x,1", 0));
+    }
+    let handle = run(folder.path()).await;
+    handle.wait_caught_up().await.unwrap();
+    handle.close().await.unwrap();
+    copy(&folder.path().join(APP), &saved.path().join(APP));
+
+    cluster.write("T", 0, OutputRecord { value: None, ..output("a", "", 0) });
+    let handle = run(folder.path()).await;
+    handle.wait_caught_up().await.unwrap();
+    assert_eq!(rows(&handle).await, ["b,x,1,0"]);
+    handle.kill().await;
+    cluster.compact_deletions("app-changelog");
+
+    let handle = run(saved.path()).await;
+    handle.wait_caught_up().await.unwrap();
+    assert_eq!(rows(&handle).await, ["b,x,1,0"]);
+    handle.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn local_state_of_another_changelog_topic_is_not_trusted() {
+    let cluster = cluster(&[("IN", 1), ("OUT", 1)]);
+    let folder = tempfile::tempdir().unwrap();
+    let run = || start(&cluster, config(Some(folder.path())), counting(None));
+    cluster.write("IN", 0, output("x", "a,1", 0));
+    let handle = run().await;
+    handle.wait_caught_up().await.unwrap();
+    handle.close().await.unwrap();
+    let commits = cluster.read("app-changelog").len();
+    cluster.create("app-changelog", 1);
+    (0..commits).for_each(|_| cluster.write("app-changelog", 0, foreign()));
+    let handle = run().await;
+    handle.wait_caught_up().await.unwrap();
+    assert_eq!(rows(&handle).await, ["a,1,1,0"], "counted from the start");
+    handle.close().await.unwrap();
+}
+
+/// A changelog entry of a sub-topology that is not there.
+fn foreign() -> OutputRecord {
+    output("\u{1}\u{1}\u{1}\u{1}", "", 0)
+}
+
 /// Stream time and windows survive: what was late stays late, however the work is cut.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn windowed_counts_and_late_rows_are_the_same_with_and_without_kills() {
