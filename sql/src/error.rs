@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The broker, the registry or the disk failed.
     Server,
+    /// The broker or the registry does not answer now; the same may be done later.
+    Unavailable,
     /// As many push queries run as may run.
     TooManyQueries,
     /// The engine is stopping.
@@ -61,11 +63,6 @@ impl SqlError {
 
     pub fn server(message: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Server, message.to_string())
-    }
-
-    /// A refusal that comes from another part.
-    pub(crate) fn statement_from(error: impl fmt::Display) -> Self {
-        Self::statement(error.to_string())
     }
 
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {

@@ -17,7 +17,9 @@ fn codes(kind: ErrorKind) -> (StatusCode, u32, &'static str) {
         }
         ErrorKind::WrongEndpoint => (StatusCode::BAD_REQUEST, 40002, "statement_error"),
         ErrorKind::TooManyQueries => (StatusCode::BAD_REQUEST, 40003, "statement_error"),
-        ErrorKind::Server => (StatusCode::INTERNAL_SERVER_ERROR, 50000, "generic_error"),
+        ErrorKind::Server | ErrorKind::Unavailable => {
+            (StatusCode::INTERNAL_SERVER_ERROR, 50000, "generic_error")
+        }
         ErrorKind::Stopping => (StatusCode::SERVICE_UNAVAILABLE, 50303, "generic_error"),
     }
 }

@@ -25,10 +25,24 @@ pub(super) async fn info(State(engine): State<Engine>) -> impl IntoResponse {
 }
 
 pub(super) async fn healthcheck(State(engine): State<Engine>) -> impl IntoResponse {
-    let kafka = engine.shared().topics.admin.describe_cluster().await.is_ok();
+    let shared = engine.shared();
+    let kafka = shared.topics.admin.describe_cluster().await.is_ok();
+    let failed: serde_json::Map<String, serde_json::Value> = shared
+        .running()
+        .iter()
+        .filter_map(|(id, query)| match query.state() {
+            ("ERROR", reason) => Some((id.clone(), json!(reason))),
+            _ => None,
+        })
+        .collect();
+    let queries = failed.is_empty();
     json_body(json!({
-        "isHealthy": kafka,
-        "details": {"metastore": {"isHealthy": true}, "kafka": {"isHealthy": kafka}},
+        "isHealthy": kafka && queries,
+        "details": {
+            "metastore": {"isHealthy": true},
+            "kafka": {"isHealthy": kafka},
+            "queries": {"isHealthy": queries, "failed": failed},
+        },
     }))
 }
 

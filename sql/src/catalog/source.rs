@@ -69,7 +69,8 @@ pub(crate) struct Source {
     pub(crate) timestamp: Option<TimestampColumn>,
     /// CREATE SOURCE ..: cannot be written.
     pub(crate) read_only: bool,
-    /// The query that writes it, for CREATE .. AS.
+    /// The query that writes it, for CREATE .. AS; the one that keeps its rows, for CREATE SOURCE
+    /// TABLE. No id is ever used again, so that no query finds the state of another one.
     pub(crate) created_by: Option<String>,
     pub(crate) statement: String,
 }

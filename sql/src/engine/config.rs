@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use streams::StartFrom;
 
@@ -22,6 +23,8 @@ pub struct EngineConfig {
     pub replication_factor: i16,
     /// Defaults of session properties (`auto.offset.reset` and the like).
     pub defaults: HashMap<String, String>,
+    /// How often each query asks whether its topics are still those it started with.
+    pub topic_check_interval: Duration,
 }
 
 impl Default for EngineConfig {
@@ -32,6 +35,7 @@ impl Default for EngineConfig {
             service_id: "default_".to_owned(),
             replication_factor: -1,
             defaults: HashMap::new(),
+            topic_check_interval: Duration::from_secs(5),
         }
     }
 }

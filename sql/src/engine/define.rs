@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use streams::StartFrom;
 
+use super::bring_up::{Bring, bring_up};
 use super::{Outcome, Session, Shared, close, entity};
 use crate::analyze::with::DefaultFormats;
 use crate::catalog::Catalog;
@@ -12,9 +13,7 @@ use crate::catalog::source::Source;
 use crate::command_log::{Command, CommandLog};
 use crate::error::SqlError;
 use crate::parser::ast::{Ident, SourceKind, Statement};
-use crate::plan::physical::{End, source_table, topology};
-use crate::plan::statement::{self, Change, Definition, Environment, PersistentQuery};
-use crate::query::persistent::Running;
+use crate::plan::statement::{self, Change, Definition, Environment, PersistentQuery, identifier};
 
 type Result<T> = std::result::Result<T, SqlError>;
 
@@ -67,11 +66,15 @@ pub(super) async fn checked(
     check.await.map_err(SqlError::server)?
 }
 
-/// The id of the query that keeps a CREATE SOURCE TABLE.
-pub(crate) fn source_table_id(name: &str) -> String {
-    let id: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    format!("CST_{id}")
+/// Whether a query of its own keeps the source's rows readable: CREATE SOURCE TABLE.
+pub(super) fn is_kept(source: &Source) -> bool {
+    source.read_only && source.kind == SourceKind::Table
+}
+
+/// The id of the query that keeps a CREATE SOURCE TABLE. Command logs that name none have tables
+/// from when ids were made of names alone.
+pub(crate) fn source_table_id(source: &Source) -> String {
+    source.created_by.clone().unwrap_or_else(|| format!("CST_{}", identifier(&source.name)))
 }
 
 struct Definer<'a> {
@@ -114,14 +117,20 @@ impl Definer<'_> {
         }
     }
 
-    async fn source(&self, source: Source) -> Result<Outcome> {
+    async fn source(&self, mut source: Source) -> Result<Outcome> {
         let kind = source.kind;
-        let kept =
-            (source.read_only && kind == SourceKind::Table).then(|| Arc::new(source.clone()));
+        if is_kept(&source) {
+            let sequence = self.shared.catalog().sequence();
+            source.created_by = Some(format!("CST_{}_{sequence}", identifier(&source.name)));
+        }
+        let kept = is_kept(&source).then(|| Arc::new(source.clone()));
         let command = format!("{}/{}/create", kind.lower(), crate::types::quoted(&source.name));
         self.write(Change::CreateSource { source: Box::new(source) }).await?;
-        if let Some(source) = kept {
-            start_source_table(self.shared, &source).await?;
+        if let Some(source) = kept
+            && let Err(error) = bring_up(self.shared, Bring::SourceTable(source)).await
+        {
+            let message = format!("Table was created, but its rows are not kept: {error}");
+            return Err(SqlError::new(error.kind, message));
         }
         let word = match kind {
             SourceKind::Stream => "Stream",
@@ -143,7 +152,8 @@ impl Definer<'_> {
         let is_table = sink.kind == SourceKind::Table;
         shared.topics.ensure_sink(&sink.topic, wish, (first, is_table)).await?;
         // Built before it is logged: what cannot be built is refused, and not kept.
-        let built = build(shared, Arc::clone(&query), start).await?;
+        let bring = Bring::Query(Arc::clone(&query), start);
+        bring.topology(shared).await?;
         let change = Change::CreateQuery {
             id: query.id.clone(),
             sink: Box::new(sink.clone()),
@@ -157,12 +167,12 @@ impl Definer<'_> {
             format!("{kind}/{}/create", query.id)
         };
         self.write(change).await?;
-        start_query(shared, Arc::clone(&query), built).await;
-        if let Some(failure) = shared.running().get(&query.id).and_then(|r| r.failure.clone()) {
-            return Err(SqlError::server(format!(
-                "Query {} was created, but does not run: {failure}",
-                query.id
-            )));
+        let mut catalog = (*shared.catalog()).clone();
+        catalog.add_query(query.entry());
+        shared.set_catalog(catalog);
+        if let Err(error) = bring_up(shared, bring).await {
+            let message = format!("Query {} was created, but does not run: {error}", query.id);
+            return Err(SqlError::new(error.kind, message));
         }
         let sequence = shared.catalog().sequence();
         Ok(Outcome::Entity(entity::query_status(self.text, &command, &query.id, sequence)))
@@ -175,14 +185,12 @@ impl Definer<'_> {
         mut queries: Vec<String>,
         delete_topic: Option<String>,
     ) -> Result<Outcome> {
-        let read_only = self.shared.catalog().find(name).is_some_and(|s| s.read_only);
+        let kept = self.shared.catalog().find(name).filter(|s| is_kept(s)).cloned();
         for id in &queries {
             self.write(Change::Terminate { id: id.clone() }).await?;
         }
         self.write(Change::DropSource { name: name.to_owned() }).await?;
-        if read_only && kind == SourceKind::Table {
-            queries.push(source_table_id(name));
-        }
+        queries.extend(kept.map(|source| source_table_id(&source)));
         for id in &queries {
             stop_query(self.shared, id).await?;
         }
@@ -269,77 +277,8 @@ pub(super) fn change_catalog(
     }
 }
 
-/// The topology of a query. The registry may be asked, so that a thread of its own does it.
-pub(super) async fn build(
-    shared: &Arc<Shared>,
-    query: Arc<PersistentQuery>,
-    start: StartFrom,
-) -> Result<streams::Topology> {
-    let schemas = Arc::clone(&shared.schemas);
-    let build = tokio::task::spawn_blocking(move || {
-        topology(&query.plan, End::Sink(&query.sink), start, &schemas)
-    });
-    build.await.map_err(SqlError::server)?
-}
-
-/// Starts a query that is in the catalog; one that does not start stays in state ERROR.
-pub(super) async fn start_query(
-    shared: &Arc<Shared>,
-    query: Arc<PersistentQuery>,
-    topology: streams::Topology,
-) {
-    let mut catalog = (*shared.catalog()).clone();
-    catalog.add_query(query.entry());
-    shared.set_catalog(catalog);
-    let shown = topology.to_string();
-    let config = shared.runtime.config(&query.id);
-    let (handle, failure) = match shared.runtime.start(config, topology).await {
-        Ok(handle) => (Some(Arc::new(handle)), None),
-        Err(error) => {
-            tracing::error!(query = %query.id, %error, "a query does not start");
-            (None, Some(error.message))
-        }
-    };
-    let id = query.id.clone();
-    let running = Running { query, failure, handle, topology: shown };
-    shared.running().insert(id, running);
-}
-
-/// Starts what keeps a CREATE SOURCE TABLE readable.
-pub(super) async fn start_source_table(shared: &Arc<Shared>, source: &Arc<Source>) -> Result<()> {
-    let (schemas, table) = (Arc::clone(&shared.schemas), Arc::clone(source));
-    let build = tokio::task::spawn_blocking(move || source_table(&table, &schemas));
-    let topology = build.await.map_err(SqlError::server)??;
-    let id = source_table_id(&source.name);
-    let shown = topology.to_string();
-    let handle = shared.runtime.start(shared.runtime.config(&id), topology).await?;
-    let node = crate::analyze::join::scan(source);
-    let plan = crate::plan::logical::QueryPlan {
-        root: node,
-        window: source.window.clone(),
-        windows: None,
-        sources: vec![Arc::clone(source)],
-        limit: None,
-    };
-    let query = PersistentQuery {
-        id: id.clone(),
-        statement: source.statement.clone(),
-        plan,
-        sink: (**source).clone(),
-        owns_sink: false,
-    };
-    let running = Running {
-        query: Arc::new(query),
-        failure: None,
-        handle: Some(Arc::new(handle)),
-        topology: shown,
-    };
-    shared.running().insert(id, running);
-    Ok(())
-}
-
 /// Ends a query for good: its application, its internal topics, its state.
-async fn stop_query(shared: &Arc<Shared>, id: &str) -> Result<()> {
+pub(super) async fn stop_query(shared: &Arc<Shared>, id: &str) -> Result<()> {
     let running = shared.running().shift_remove(id);
     if let Some(running) = running {
         close(running).await;

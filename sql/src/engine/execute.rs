@@ -225,7 +225,7 @@ impl Shared {
         let id = source
             .created_by
             .clone()
-            .or_else(|| source.read_only.then(|| define::source_table_id(&source.name)));
+            .or_else(|| define::is_kept(source).then(|| define::source_table_id(source)));
         let id = id.ok_or_else(not_queryable)?;
         let running = self.running();
         let query = running.get(&id).ok_or_else(|| {

@@ -7,6 +7,7 @@
 //!
 //! One statement changes the catalog at a time; readers hold an immutable snapshot of it.
 
+mod bring_up;
 mod config;
 mod define;
 mod describe;
@@ -67,7 +68,7 @@ impl Engine {
         let admin = Admin::new(client.clone()).map_err(SqlError::server)?;
         let topics = Topics { admin, replication_factor: config.replication_factor };
         let schemas: Arc<dyn Schemas> = match &config.registry_url {
-            Some(url) => Arc::new(HttpSchemas::new(url).map_err(SqlError::statement_from)?),
+            Some(url) => Arc::new(HttpSchemas::new(url)?),
             None => Arc::new(NoSchemas),
         };
         Session::new(&config.defaults, &HashMap::new())?;
@@ -81,6 +82,7 @@ impl Engine {
             state_dir: config.state_dir.clone(),
             replication_factor: config.replication_factor,
             prefix,
+            topic_check_interval: config.topic_check_interval,
         };
         let shared = Arc::new(Shared {
             config,

@@ -7,12 +7,12 @@ use indexmap::IndexMap;
 use streams::StartFrom;
 
 use super::Shared;
-use super::define::{build, change_catalog, checked, start_query, start_source_table};
+use super::bring_up::{Bring, bring_up};
+use super::define::{change_catalog, checked, is_kept};
 use crate::analyze::with::DefaultFormats;
 use crate::command_log::Command;
 use crate::error::SqlError;
 use crate::parser;
-use crate::parser::ast::SourceKind;
 use crate::plan::statement::{Change, Definition, PersistentQuery};
 
 /// A query to be started when the log is read.
@@ -46,33 +46,17 @@ pub(super) async fn replay(shared: &Arc<Shared>, commands: Vec<Command>) -> Resu
         change_catalog(&mut catalog, &command.change, &command.statement, &reads);
         shared.set_catalog(catalog);
     }
-    for (id, Pending { query, start }) in pending {
+    for Pending { query, start } in pending.into_values() {
         let query = Arc::new(query);
-        match build(shared, Arc::clone(&query), start).await {
-            Ok(topology) => start_query(shared, query, topology).await,
-            Err(error) => {
-                tracing::error!(query = %id, %error, "a query cannot be built");
-                let failure = Some(error.message);
-                let running = crate::query::persistent::Running {
-                    query,
-                    failure,
-                    handle: None,
-                    topology: String::new(),
-                };
-                shared.running().insert(id, running);
-            }
-        }
+        let mut catalog = (*shared.catalog()).clone();
+        catalog.add_query(query.entry());
+        shared.set_catalog(catalog);
+        // SHOW QUERIES and the health check say why it does not run, if so.
+        let _shown = bring_up(shared, Bring::Query(query, start)).await;
     }
-    let tables: Vec<_> = shared
-        .catalog()
-        .sources()
-        .filter(|s| s.read_only && s.kind == SourceKind::Table)
-        .cloned()
-        .collect();
+    let tables: Vec<_> = shared.catalog().sources().filter(|s| is_kept(s)).cloned().collect();
     for table in tables {
-        if let Err(error) = start_source_table(shared, &table).await {
-            tracing::error!(table = %table.name, %error, "a source table does not start");
-        }
+        let _shown = bring_up(shared, Bring::SourceTable(table)).await;
     }
     Ok(())
 }

@@ -182,7 +182,7 @@ fn create_source(
 
 /// The columns of a subject's newest schema: the fields of a record, or one for anything else.
 fn columns_of(subject: &str, environment: &Environment<'_>) -> Result<Option<Vec<Column>>> {
-    let found = environment.schemas.latest(subject).map_err(SqlError::statement_from)?;
+    let found = environment.schemas.latest(subject)?;
     let Some((_, schema)) = found else { return Ok(None) };
     let typed = schema
         .to_typed()
@@ -225,7 +225,7 @@ fn create_as(create: &CreateAs, text: &str, environment: &Environment<'_>) -> Re
 }
 
 /// A name as part of a query's id, which names topics and folders.
-fn identifier(name: &str) -> String {
+pub(crate) fn identifier(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 

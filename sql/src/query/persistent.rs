@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use client::ClientConfig;
-use streams::{App, AppConfig, AppHandle, AppState, Topology};
+use streams::{App, AppConfig, AppError, AppHandle, AppState, Topology};
 
-use crate::error::SqlError;
+use crate::error::{ErrorKind, SqlError};
 use crate::plan::statement::PersistentQuery;
 use crate::processing_log::Counts;
 
@@ -18,6 +19,7 @@ pub(crate) struct Runtime {
     pub(crate) replication_factor: i16,
     /// The beginning of all application ids.
     pub(crate) prefix: String,
+    pub(crate) topic_check_interval: Duration,
 }
 
 impl Runtime {
@@ -30,6 +32,7 @@ impl Runtime {
         let mut config = AppConfig::new(self.application_id(id));
         config.state_dir.clone_from(&self.state_dir);
         config.replication_factor = self.replication_factor;
+        config.topic_check_interval = self.topic_check_interval;
         config.processing_log = Some(processing_log(id.to_owned()));
         config
     }
@@ -42,8 +45,8 @@ impl Runtime {
     ) -> Result<AppHandle, SqlError> {
         let client = self.client.clone();
         let open = tokio::task::spawn_blocking(move || App::new(config, client, topology));
-        let app = open.await.map_err(SqlError::server)?.map_err(SqlError::server)?;
-        app.run().await.map_err(SqlError::server)
+        let app = open.await.map_err(SqlError::server)?.map_err(refused)?;
+        app.run().await.map_err(refused)
     }
 
     /// Removes the local state of a query that is no more.
@@ -77,6 +80,12 @@ fn processing_log(query: String) -> streams::ProcessingLog {
     })
 }
 
+fn refused(error: AppError) -> SqlError {
+    let retriable = error.is_retriable();
+    let kind = if retriable { ErrorKind::Unavailable } else { ErrorKind::Server };
+    SqlError::new(kind, error.to_string())
+}
+
 fn remove(folder: &Path) {
     if let Err(error) = std::fs::remove_dir_all(folder)
         && error.kind() != std::io::ErrorKind::NotFound
@@ -95,13 +104,16 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// `RUNNING` or `ERROR`, as SHOW QUERIES says it.
+    /// `RUNNING` or `ERROR`, as SHOW QUERIES says it. A query that runs has a reason too while it
+    /// waits for the cluster or the registry.
     pub(crate) fn state(&self) -> (&'static str, Option<String>) {
         match &self.handle {
             None => ("ERROR", self.failure.clone()),
             Some(handle) => match handle.state() {
                 AppState::Failed { reason } => ("ERROR", Some(reason)),
-                AppState::Restarting { reason } => ("RUNNING", Some(reason)),
+                AppState::Restarting { reason } | AppState::Waiting { reason } => {
+                    ("RUNNING", Some(reason))
+                }
                 _ => ("RUNNING", None),
             },
         }

@@ -117,13 +117,18 @@ impl Pump {
                         return;
                     }
                 }
-                _ = &mut caught_up, if until_end => {
+                reached = &mut caught_up, if until_end => {
                     while let Ok(chunk) = chunks.try_recv() {
                         if !self.show(&chunk).await {
                             return;
                         }
                     }
-                    self.end("Query Completed").await;
+                    match reached {
+                        Ok(()) => self.end("Query Completed").await,
+                        Err(error) => {
+                            let _gone = self.rows.send(RowEvent::Error(error.to_string())).await;
+                        }
+                    }
                     return;
                 }
             }

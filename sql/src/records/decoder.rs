@@ -9,7 +9,7 @@ use formats::{Appended, RowDecoder};
 use streams::{BadRecord, Chunk, CodecError, InputRecord, Origin, RecordDecoder};
 
 use super::event_time::EventTime;
-use super::schemas::{SchemaFailure, Schemas};
+use super::schemas::Schemas;
 use super::{BOUND_BYTES, fields};
 use crate::catalog::source::{KeyWindow, Source};
 use crate::error::SqlError;
@@ -77,8 +77,7 @@ impl SourceDecoder {
         {
             match self.schemas.by_id(id) {
                 Ok(schema) => decoder.add_writer(id, schema),
-                Err(SchemaFailure::Refused(message)) => return Ok(Read::Bad(message)),
-                Err(SchemaFailure::Unavailable(message)) => return Err(CodecError(message)),
+                Err(error) => return error.of_record().map(Read::Bad),
             }
         }
         Ok(match decoder.append(bytes) {
@@ -144,7 +143,7 @@ impl SourceDecoder {
         mut run: Run,
         bad: &mut Vec<BadRecord>,
     ) -> Result<Chunk, CodecError> {
-        let failed = |e: &dyn std::fmt::Display| CodecError(e.to_string());
+        let failed = |e: &dyn std::fmt::Display| CodecError::fatal(e.to_string());
         let mut arrays: Vec<ArrayRef> =
             columns.key.as_mut().map(RowDecoder::finish).unwrap_or_default();
         if self.source.window.is_some() {

@@ -40,8 +40,10 @@ impl Part {
         let fields = fields(columns);
         let avro = if format.name == FormatName::Avro {
             let schema = avro_schema(format, columns, wrapping)?;
-            let id = schemas.register(subject, &schema).map_err(|e| {
-                SqlError::statement(format!("Could not register schema for {subject}: {e}"))
+            let id = schemas.register(subject, &schema).map_err(|failure| {
+                let error = SqlError::from(failure);
+                let message = format!("Could not register schema for {subject}: {error}");
+                SqlError::new(error.kind, message)
             })?;
             Some((id, Arc::new(schema)))
         } else {
@@ -62,7 +64,7 @@ impl Part {
         self.encoder
             .encode(columns, row, &mut bytes)
             .map(|()| Some(bytes))
-            .map_err(|e| CodecError(e.to_string()))
+            .map_err(|e| CodecError::fatal(e.to_string()))
     }
 }
 

@@ -3,19 +3,51 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use client::schema_registry::{RegisteredSchema, SchemaRegistry};
+use client::FailureKind;
+use client::schema_registry::{RegisteredSchema, SchemaRegistry, SchemaRegistryError};
 use formats::avro::{Schema as AvroSchema, Validation};
+use streams::CodecError;
 use tokio::runtime::Handle;
 
-/// Why a schema could not be had.
+use crate::error::{ErrorKind, SqlError};
+
+/// Why a schema could not be had: `Bad` where there is no such schema, or none that can be read.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum SchemaFailure {
-    /// There is no such schema, or it is none that can be read: waiting does not help.
-    #[error("{0}")]
-    Refused(String),
-    /// The registry does not answer.
-    #[error("{0}")]
-    Unavailable(String),
+#[error("{message}")]
+pub(crate) struct SchemaFailure {
+    pub(crate) kind: FailureKind,
+    message: String,
+}
+
+impl SchemaFailure {
+    fn bad(message: String) -> Self {
+        Self { kind: FailureKind::Bad, message }
+    }
+
+    /// What it means for the record that the schema was asked for: the record's own fault, in
+    /// words, or a reason to wait or to stop.
+    pub(crate) fn of_record(self) -> Result<String, CodecError> {
+        match self.kind {
+            FailureKind::Bad => Ok(self.message),
+            kind => Err(CodecError { kind, message: self.message }),
+        }
+    }
+}
+
+impl From<SchemaRegistryError> for SchemaFailure {
+    fn from(error: SchemaRegistryError) -> Self {
+        Self { kind: error.kind(), message: error.to_string() }
+    }
+}
+
+impl From<SchemaFailure> for SqlError {
+    fn from(failure: SchemaFailure) -> Self {
+        let kind = match failure.kind {
+            FailureKind::Retry => ErrorKind::Unavailable,
+            FailureKind::Bad | FailureKind::Fatal => ErrorKind::Statement,
+        };
+        Self::new(kind, failure.message)
+    }
 }
 
 /// Where schemas of records come from and go to.
@@ -39,27 +71,18 @@ pub(crate) struct HttpSchemas {
 impl HttpSchemas {
     /// Must be made within a runtime, which then does the work of the blocking calls.
     pub(crate) fn new(url: &str) -> Result<Self, SchemaFailure> {
-        let registry =
-            SchemaRegistry::new(url).map_err(|e| SchemaFailure::Refused(e.to_string()))?;
+        let registry = SchemaRegistry::new(url)?;
         Ok(Self { registry, runtime: Handle::current(), parsed: Mutex::default() })
     }
 
     fn parse(&self, id: u32, found: &RegisteredSchema) -> Result<Arc<AvroSchema>, SchemaFailure> {
         let references: Vec<&str> = found.references.iter().map(String::as_str).collect();
         let schema = AvroSchema::parse_with(&found.text, &references, Validation::Lenient)
-            .map_err(|e| SchemaFailure::Refused(format!("schema {id} is not Avro: {e}")))?;
+            .map_err(|e| SchemaFailure::bad(format!("schema {id} is not Avro: {e}")))?;
         let schema = Arc::new(schema);
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         parsed.insert(id, Arc::clone(&schema));
         Ok(schema)
-    }
-}
-
-fn failure(error: &client::schema_registry::SchemaRegistryError) -> SchemaFailure {
-    if error.is_retriable() {
-        SchemaFailure::Unavailable(error.to_string())
-    } else {
-        SchemaFailure::Refused(error.to_string())
     }
 }
 
@@ -69,7 +92,7 @@ impl Schemas for HttpSchemas {
         if let Some(known) = known {
             return Ok(known);
         }
-        let found = self.runtime.block_on(self.registry.schema(id)).map_err(|e| failure(&e))?;
+        let found = self.runtime.block_on(self.registry.schema(id))?;
         self.parse(id, &found)
     }
 
@@ -80,14 +103,13 @@ impl Schemas for HttpSchemas {
                 Ok(Some((found.id, schema)))
             }
             Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(failure(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
     fn register(&self, subject: &str, schema: &AvroSchema) -> Result<u32, SchemaFailure> {
         let text = schema.to_text();
-        let id = self.runtime.block_on(self.registry.register(subject, &text));
-        id.map_err(|e| failure(&e))
+        Ok(self.runtime.block_on(self.registry.register(subject, &text))?)
     }
 }
 
@@ -116,7 +138,7 @@ impl Schemas for MemorySchemas {
     fn by_id(&self, id: u32) -> Result<Arc<AvroSchema>, SchemaFailure> {
         let stored = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let found = stored.by_id.get(&id).cloned();
-        found.ok_or_else(|| SchemaFailure::Refused(format!("there is no schema {id}")))
+        found.ok_or_else(|| SchemaFailure::bad(format!("there is no schema {id}")))
     }
 
     fn latest(&self, subject: &str) -> Result<Option<(u32, Arc<AvroSchema>)>, SchemaFailure> {
@@ -145,9 +167,8 @@ pub(crate) struct NoSchemas;
 
 impl NoSchemas {
     fn refusal() -> SchemaFailure {
-        SchemaFailure::Refused(
-            "Cannot use AVRO: no schema registry is set (ksql.schema.registry.url)".to_owned(),
-        )
+        let message = "Cannot use AVRO: no schema registry is set (ksql.schema.registry.url)";
+        SchemaFailure { kind: FailureKind::Fatal, message: message.to_owned() }
     }
 }
 
