@@ -73,6 +73,9 @@ pub(crate) enum RegistryError {
     NotAcceptable,
     #[error("HTTP 415 Unsupported Media Type")]
     UnsupportedMediaType,
+    /// The answer of the health check while the cluster is away.
+    #[error("{0}")]
+    Unhealthy(String),
     #[error("Error while storing the change: {0}")]
     Store(#[from] StoreError),
 }
@@ -106,6 +109,7 @@ impl RegistryError {
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
             Self::UnsupportedMediaType => 415,
+            Self::Unhealthy(_) => 503,
             Self::Store(error) => match error {
                 StoreError::Write(_) | StoreError::Closed => 50001,
                 StoreError::Timeout => 50002,

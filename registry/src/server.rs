@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use client::ClientConfig;
+use client::{Admin, ClientConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, timeout};
@@ -74,7 +74,9 @@ pub async fn start(config: RegistryConfig, client: ClientConfig) -> Result<Regis
     let late = || StartError::Timeout { topic: config.topic.clone() };
     let opened = timeout(config.init_timeout, open(&config, &client));
     let (journal, consumer) = opened.await.map_err(|_| late())?.map_err(wrong_topic)?;
-    let services = Arc::new(Services { store: Store::new(Box::new(journal)), rules });
+    let admin = Admin::new(client.named("schema-registry")).map_err(|e| wrong_topic(e.into()))?;
+    let store = Store::new(Box::new(journal));
+    let services = Arc::new(Services { store, rules, admin: Some(admin) });
     let stop = CancellationToken::new();
     let reader = tokio::spawn(follow(Arc::clone(&services), consumer, stop.clone()));
     let caught_up = timeout(config.init_timeout, services.store.catch_up()).await;
@@ -125,5 +127,8 @@ impl Registry {
         }
         let _ = self.reader.await;
         let _ = timeout(GRACE, self.services.0.store.close()).await;
+        if let Some(admin) = &self.services.0.admin {
+            admin.close().await;
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use client::FailureKind;
 use client::schema_registry::SchemaRegistryError;
 
 use crate::plugin::{ConfigProblem, SchemaAndValue};
@@ -37,6 +38,16 @@ pub(crate) enum ConvertError {
     Value(#[from] formats::avro::EncodeError),
     #[error(transparent)]
     Registry(#[from] SchemaRegistryError),
+}
+
+impl ConvertError {
+    /// What to do about it: a value that has no bytes is the record's own fault.
+    pub(crate) fn kind(&self) -> FailureKind {
+        match self {
+            Self::Type { .. } | Self::Schema(_) | Self::Value(_) => FailureKind::Bad,
+            Self::Registry(error) => error.kind(),
+        }
+    }
 }
 
 /// What is converted.

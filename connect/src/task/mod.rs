@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use client::{Delivery, ProduceError, Producer, Record, RecordMetadata};
+use client::{Delivery, FailureKind, ProduceError, Producer, Record, RecordMetadata};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -50,11 +50,11 @@ impl TaskError {
     /// Whether the same may go well later without anybody doing anything.
     pub(crate) fn is_retriable(&self) -> bool {
         match self {
-            Self::Convert { error: ConvertError::Registry(error), .. } => error.is_retriable(),
+            Self::Convert { error, .. } => error.kind() == FailureKind::Retry,
             Self::Produce(error) => error.is_retriable(),
             Self::Target(error) => error.is_retriable(),
             Self::Offsets(error) => error.is_retriable(),
-            Self::Source(_) | Self::Convert { .. } | Self::TooMany { .. } => false,
+            Self::Source(_) | Self::TooMany { .. } => false,
         }
     }
 }

@@ -1,14 +1,17 @@
 //! The listener: one request in, one JSON answer out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State as Shared};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, Response, StatusCode};
+use client::Admin;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::negotiate::{answer_type, check_body_type};
@@ -22,7 +25,27 @@ use crate::store::Store;
 pub(crate) struct Services {
     pub(crate) store: Store,
     pub(crate) rules: Rules,
+    /// Asks whether the cluster answers; none where there is no cluster.
+    pub(crate) admin: Option<Admin>,
 }
+
+impl Services {
+    /// Whether the cluster answers now; if not, why.
+    pub(crate) async fn health(&self) -> Result<(), String> {
+        let Some(admin) = &self.admin else { return Ok(()) };
+        match timeout(HEALTH_PATIENCE, admin.describe_cluster()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(format!("the cluster does not answer: {error}")),
+            Err(_) => {
+                let seconds = HEALTH_PATIENCE.as_secs();
+                Err(format!("the cluster did not answer within {seconds} s"))
+            }
+        }
+    }
+}
+
+/// How long the cluster may take to answer a question about its health.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The longest body that is read.
 const LONGEST_BODY: usize = 8 * 1024 * 1024;
@@ -64,6 +87,10 @@ async fn handle(services: &Services, request: Request) -> Result<Reply, Registry
     let body = to_bytes(body, LONGEST_BODY).await.map_err(|error| {
         RegistryError::BadRequest(format!("The body could not be read: {error}"))
     })?;
+    if parts.uri.path() == "/health" && matches!(parts.method, Method::GET | Method::HEAD) {
+        services.health().await.map_err(RegistryError::Unhealthy)?;
+        return Ok(Reply::Json(json!({"status": "healthy"})));
+    }
     let query = Query::parse(parts.uri.query());
     let method = if parts.method == Method::HEAD { Method::GET } else { parts.method };
     dispatch(services, &method, parts.uri.path(), &query, &body).await

@@ -60,7 +60,8 @@ impl Server {
         let loses_answer = Arc::clone(&journal.loses_answer);
         let rules =
             Rules { default_level: Level::Backward, mode_mutability: true, search_limit: 1000 };
-        let services = Arc::new(Services { store: Store::new(Box::new(journal)), rules });
+        let services =
+            Arc::new(Services { store: Store::new(Box::new(journal)), rules, admin: None });
         back.set(Arc::downgrade(&services)).expect("set once");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));

@@ -24,8 +24,8 @@ use crate::types::SqlType;
 
 type Result<T> = std::result::Result<T, SqlError>;
 
-/// A retention that no stream time reaches.
-pub(crate) const FOREVER_MS: i64 = i64::MAX / 4;
+/// The least that windows are kept where RETENTION does not say it: Kafka Streams' default.
+const DEFAULT_RETENTION_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The rows behind an aggregate, and what the projection makes of them.
 pub(crate) struct Grouped {
@@ -128,11 +128,13 @@ fn spread(query: &Query, before: &Scope) -> Query {
     spread
 }
 
-/// The windows of the table that pull queries read: as long as RETENTION says, else for ever, as
-/// the compacted topic has them. The aggregate itself keeps what its grace needs.
+/// The windows of the table that pull queries read: kept as long as RETENTION says, else for a
+/// day, or for their size and grace if that is longer. The aggregate itself keeps what its grace
+/// needs.
 fn kept(query: &Query, windows: TimeWindows) -> TimeWindows {
     let stated = query.window.as_ref().is_some_and(|w| w.retention_ms.is_some());
-    if stated { windows } else { windows.with_retention(FOREVER_MS).unwrap_or(windows) }
+    let default = windows.retention_ms().max(DEFAULT_RETENTION_MS);
+    if stated { windows } else { windows.with_retention(default).unwrap_or(windows) }
 }
 
 type GroupKey = (ast::Expr, Expr, SqlType);

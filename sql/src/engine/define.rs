@@ -6,6 +6,7 @@ use std::sync::Arc;
 use streams::StartFrom;
 
 use super::bring_up::{Bring, bring_up};
+use super::topics::SinkKind;
 use super::{Outcome, Session, Shared, close, entity};
 use crate::analyze::with::DefaultFormats;
 use crate::catalog::Catalog;
@@ -148,9 +149,12 @@ impl Definer<'_> {
         let query = Arc::new(query);
         let start = self.session.start();
         let sink = &query.sink;
-        let first = query.plan.sources.first().map_or("", |s| s.topic.as_str());
-        let is_table = sink.kind == SourceKind::Table;
-        shared.topics.ensure_sink(&sink.topic, wish, (first, is_table)).await?;
+        let result = SinkKind {
+            first_source: query.plan.sources.first().map_or("", |s| s.topic.as_str()),
+            is_table: sink.kind == SourceKind::Table,
+            windows_ms: query.plan.windows.map(|windows| windows.retention_ms()),
+        };
+        shared.topics.ensure_sink(&sink.topic, wish, result).await?;
         // Built before it is logged: what cannot be built is refused, and not kept.
         let bring = Bring::Query(Arc::clone(&query), start);
         bring.topology(shared).await?;

@@ -1,7 +1,7 @@
 //! The topics of sources and sinks: whether they are there, and making them.
 
 use client::Admin;
-use client::admin::NewTopic;
+use client::admin::{ConfigResource, DescribeConfigs, NewTopic};
 
 use crate::analyze::with::TopicWish;
 use crate::error::SqlError;
@@ -14,6 +14,17 @@ pub(crate) struct Topic {
     /// Replicas of each partition.
     pub(crate) replicas: Vec<usize>,
     pub(crate) is_internal: bool,
+}
+
+const RETENTION_MS: &str = "retention.ms";
+
+/// What a query writes, as far as its topic depends on it.
+pub(crate) struct SinkKind<'a> {
+    /// The topic of the query's first source.
+    pub(crate) first_source: &'a str,
+    pub(crate) is_table: bool,
+    /// For a windowed table, how long its windows are kept.
+    pub(crate) windows_ms: Option<i64>,
 }
 
 /// Calls to the cluster about topics.
@@ -52,15 +63,46 @@ impl Topics {
         let found = (replicas.len() as i64, replicas.first().map_or(0, |first| *first as i64));
         let partitions = wish.partitions.map_or(found.0, i64::from);
         let factor = wish.replicas.filter(|factor| *factor >= 0).map_or(found.1, i64::from);
-        if (partitions, factor) == found {
+        let retention = match wish.retention_ms {
+            Some(wanted) => self.retention_ms(topic).await?.map(|found| (wanted, found)),
+            None => None,
+        };
+        let keeps_as_long = retention.is_none_or(|(wanted, found)| wanted == found);
+        if (partitions, factor) == found && keeps_as_long {
             return Ok(true);
         }
+        let (what, partition_count, replicas) = match retention {
+            Some(_) => ("partition/replica/retention", found.0, ","),
+            None => ("partition/replica", found.0, ", and"),
+        };
+        let kept = retention.map_or(String::new(), |(wanted, found)| {
+            format!(
+                ", and {wanted} retention (topic has {found}). A statement does not change the \
+                 topic: leave RETENTION_MS out, or alter the topic's retention.ms first"
+            )
+        });
         Err(SqlError::statement(format!(
             "A Kafka topic with the name '{topic}' already exists, with different \
-             partition/replica configuration than required. KSQL expects {partitions} partitions \
-             (topic has {}), and {factor} replication factor (topic has {}).",
-            found.0, found.1
+             {what} configuration than required. KSQL expects {partitions} partitions \
+             (topic has {partition_count}){replicas} {factor} replication factor (topic has \
+             {}){kept}.",
+            found.1
         )))
+    }
+
+    /// How long a topic keeps its records; none where the cluster does not say it.
+    async fn retention_ms(&self, topic: &str) -> Result<Option<i64>> {
+        let resource = ConfigResource::topic(topic);
+        let keys = Some(vec![RETENTION_MS.to_owned()]);
+        let what = DescribeConfigs { keys, ..DescribeConfigs::default() };
+        let described = self.admin.describe_configs(std::slice::from_ref(&resource), &what).await;
+        let entries = match described.map_err(SqlError::server)?.remove(&resource) {
+            Some(Ok(entries)) => entries,
+            Some(Err(error)) => return Err(SqlError::server(error)),
+            None => return Ok(None),
+        };
+        let found = entries.into_iter().find(|entry| entry.name == RETENTION_MS);
+        Ok(found.and_then(|entry| entry.value).and_then(|value| value.parse().ok()))
     }
 
     /// Makes a topic that does not exist; one that does is left as it is.
@@ -98,23 +140,38 @@ impl Topics {
         self.create(topic, (partitions, wish.replicas), &retention(wish)).await
     }
 
-    /// The topic of a query's result: compacted for a table, as wide as the first source.
+    /// The topic of a query's result: compacted for a table, as wide as the first source. Old
+    /// windows leave the topic of a windowed table, as they do in ksqlDB: after RETENTION_MS, else
+    /// when neither the table keeps them any more nor the first source its records.
     pub(crate) async fn ensure_sink(
         &self,
         topic: &str,
         wish: &TopicWish,
-        (first_source, is_table): (&str, bool),
+        result: SinkKind<'_>,
     ) -> Result<()> {
         if self.is_there(topic, wish).await? {
             return Ok(());
         }
         let partitions = match wish.partitions {
             Some(partitions) => partitions,
-            None => self.partitions(first_source).await?.unwrap_or(1),
+            None => self.partitions(result.first_source).await?.unwrap_or(1),
         };
         let mut configs = retention(wish);
-        if is_table {
-            configs.push(("cleanup.policy", "compact".to_owned()));
+        match result.windows_ms {
+            Some(windows_ms) => {
+                configs.push(("cleanup.policy", "compact,delete".to_owned()));
+                if wish.retention_ms.is_none() {
+                    let kept_ms = match self.retention_ms(result.first_source).await? {
+                        Some(forever) if forever < 0 => forever,
+                        of_source => windows_ms.max(of_source.unwrap_or(0)),
+                    };
+                    configs.push((RETENTION_MS, kept_ms.to_string()));
+                }
+            }
+            None if result.is_table => {
+                configs.push(("cleanup.policy", "compact".to_owned()));
+            }
+            None => {}
         }
         self.create(topic, (partitions, wish.replicas), &configs).await
     }
@@ -162,7 +219,7 @@ impl Topics {
 }
 
 fn retention(wish: &TopicWish) -> Vec<(&'static str, String)> {
-    wish.retention_ms.map(|ms| ("retention.ms", ms.to_string())).into_iter().collect()
+    wish.retention_ms.map(|ms| (RETENTION_MS, ms.to_string())).into_iter().collect()
 }
 
 fn is_existing(error: &client::AdminError) -> bool {

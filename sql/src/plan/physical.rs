@@ -14,7 +14,6 @@ use streams::{
 };
 
 use super::logical::{AggregateCall, NamedExpr, Node, QueryPlan, Step};
-use crate::analyze::grouping::FOREVER_MS;
 use crate::catalog::source::{KeyWindow, Source};
 use crate::error::SqlError;
 use crate::ops::{
@@ -343,6 +342,10 @@ impl Builder {
 fn refused(error: impl std::fmt::Display) -> SqlError {
     SqlError::statement(error.to_string())
 }
+
+/// A retention that no stream time reaches: how long the windows of a source are worth keeping is
+/// not this engine's to say, whose query did not make them. They go as their records are deleted.
+const FOREVER_MS: i64 = i64::MAX / 4;
 
 /// The windows of a windowed key that some other query made.
 fn key_windows(window: Option<&KeyWindow>) -> Result<Option<TimeWindows>> {

@@ -4,6 +4,7 @@
 
 mod definitions;
 mod flights;
+mod outside;
 mod queries;
 mod rest;
 mod support;

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use client::admin::{ConfigResource, DescribeConfigs};
 use client::{Admin, ClientConfig, Producer, ProducerConfig, Record};
 use registry::{Registry, RegistryConfig};
 use serde_json::Value as Json;
@@ -10,7 +12,9 @@ use sql::{Engine, EngineConfig, Outcome, QueryStream, RowEvent};
 
 pub(crate) struct Cluster {
     broker: testkit::Cluster,
-    registry: Registry,
+    registry: Option<Registry>,
+    /// Where the registry answers, also after it was stopped and started again.
+    registry_address: String,
     pub(crate) client: ClientConfig,
     folder: tempfile::TempDir,
 }
@@ -24,7 +28,36 @@ impl Cluster {
         let listener = "127.0.0.1:0".to_owned();
         let config = RegistryConfig { listener, replication_factor: 1, ..Default::default() };
         let registry = registry::start(config, client.clone()).await.unwrap();
-        Self { broker, registry, client, folder }
+        let registry_address = registry.address().to_string();
+        Self { broker, registry: Some(registry), registry_address, client, folder }
+    }
+
+    pub(crate) async fn stop_registry(&mut self) {
+        self.registry.take().unwrap().shutdown().await;
+    }
+
+    pub(crate) async fn start_registry(&mut self) {
+        let listener = self.registry_address.clone();
+        let config = RegistryConfig { listener, replication_factor: 1, ..Default::default() };
+        self.registry = Some(registry::start(config, self.client.clone()).await.unwrap());
+    }
+
+    pub(crate) async fn delete_topic(&self, name: &str) {
+        let admin = Admin::new(self.client.clone()).unwrap();
+        let deleted = admin.delete_topics(&[name.to_owned()]).await.unwrap();
+        assert!(deleted.values().all(Result::is_ok), "{deleted:?}");
+        admin.close().await;
+    }
+
+    /// A topic's configuration by its key.
+    pub(crate) async fn topic_config(&self, name: &str, key: &str) -> Option<String> {
+        let admin = Admin::new(self.client.clone()).unwrap();
+        let resource = ConfigResource::topic(name);
+        let all = DescribeConfigs::default();
+        let mut found = admin.describe_configs(&[resource.clone()], &all).await.unwrap();
+        admin.close().await;
+        let entries = found.remove(&resource).unwrap().unwrap();
+        entries.into_iter().find(|entry| entry.name == key).and_then(|entry| entry.value)
     }
 
     pub(crate) fn state_dir(&self) -> PathBuf {
@@ -34,7 +67,8 @@ impl Cluster {
     pub(crate) async fn engine(&self) -> Engine {
         let config = EngineConfig {
             state_dir: Some(self.state_dir()),
-            registry_url: Some(self.registry.url()),
+            registry_url: Some(format!("http://{}", self.registry_address)),
+            topic_check_interval: Duration::from_millis(20),
             replication_factor: 1,
             defaults: HashMap::from([("auto.offset.reset".to_owned(), "earliest".to_owned())]),
             ..EngineConfig::default()
@@ -67,7 +101,9 @@ impl Cluster {
     }
 
     pub(crate) async fn stop(self) {
-        self.registry.shutdown().await;
+        if let Some(registry) = self.registry {
+            registry.shutdown().await;
+        }
         self.broker.stop().await;
     }
 }
@@ -121,4 +157,28 @@ pub(crate) async fn sorted_rows(engine: &Engine, text: &str) -> Vec<String> {
     let mut rows = rows(engine, text).await;
     rows.sort();
     rows
+}
+
+/// State and error of a query, as SHOW QUERIES has them.
+pub(crate) async fn query_state(engine: &Engine, id: &str) -> (String, String) {
+    let shown = entity(engine, "SHOW QUERIES;").await;
+    let queries = shown["queries"].as_array().unwrap();
+    let query = queries.iter().find(|query| query["id"] == id).unwrap();
+    let text = |member: &str| query[member].as_str().unwrap_or_default().to_owned();
+    (text("state"), text("error"))
+}
+
+/// Asks until a query is as it should be.
+pub(crate) async fn wait_for_query(
+    engine: &Engine,
+    id: &str,
+    is_right: impl Fn(&str, &str) -> bool,
+) -> String {
+    loop {
+        let (state, error) = query_state(engine, id).await;
+        if is_right(&state, &error) {
+            return error;
+        }
+        tokio::task::yield_now().await;
+    }
 }
