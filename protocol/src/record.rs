@@ -29,8 +29,10 @@ mod lz4;
 mod lz4_high;
 pub mod patch;
 mod snappy;
+mod unpacked;
 mod validate;
 mod varint;
+mod walk;
 mod zstandard;
 
 use bytes::Bytes;
@@ -41,7 +43,14 @@ pub use codec::{Codec, Compression, LevelError, UnknownCompression};
 pub use error::BatchError;
 pub use header::{BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD, MAGIC_OFFSET, TimestampType};
 pub use item::{Header, Headers, Record, RecordIter};
-pub use validate::{RecordsSummary, validate, validate_header, validate_records};
+pub use validate::{
+    BrokenRules, InvalidRecord, RecordProblem, RecordRules, RecordsSummary, validate,
+    validate_header, validate_records,
+};
+pub use walk::{RecordFacts, visit_records};
+
+/// What a broker lets the records of a batch take that it has to decompress.
+pub const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
 
 /// The records of a partition in a message: batches, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -60,6 +60,8 @@ struct State {
     operations: u64,
     nth: Option<(u64, Failing, i32)>,
     broken: Vec<(PathBuf, Broken)>,
+    /// Below this folder, the next write is done and then ends in a panic.
+    panics: Option<PathBuf>,
     /// Folders that were gone: handles that were opened before this operation are dead.
     were_gone: Vec<(PathBuf, u64)>,
 }
@@ -135,6 +137,12 @@ impl SimDisk {
     /// Has a folder and all in it be broken, until [`Self::mend`].
     pub fn break_folder(&self, folder: impl Into<PathBuf>, how: Broken) {
         self.state().broken.push((folder.into(), how));
+    }
+
+    /// Has the next write to a file below a folder end in a panic once its bytes are there, as if
+    /// whoever writes had a fault right behind it.
+    pub fn panic_after_write(&self, folder: impl Into<PathBuf>) {
+        self.state().panics = Some(folder.into());
     }
 
     /// Makes all well again. Files of folders that were gone have to be opened anew.
@@ -314,6 +322,9 @@ impl File for SimFile {
         let lacking = more.saturating_sub(state.room()) as usize;
         let fits = bytes.len().saturating_sub(lacking);
         state.tree.write(self.node, &bytes[..fits], position);
+        let panics = state.panics.take_if(|folder| self.path.starts_with(folder)).is_some();
+        drop(state);
+        assert!(!panics, "a panic behind a write to {}", self.path.display());
         if lacking > 0 { Err(io::Error::from_raw_os_error(ENOSPC)) } else { Ok(()) }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use broker_log::{FsStore, LeaderAppend, Log, LogConfig, LogDir, MetaProperties, OpenOptions};
 use broker_log::{Location, Origin, ReadRequest, TopicPartition};
 use bytes::Bytes;
-use protocol::record::{self, BatchBuilder, BatchOptions};
+use protocol::record::{self, BatchBuilder, BatchOptions, RecordRules};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let usage = "usage: check_log DIR TOPIC-N clean|crash RECORDS";
@@ -50,7 +50,7 @@ fn count(log: &Log) -> Result<usize, Box<dyn std::error::Error>> {
     while let Some(slice) = log.read(request(offset))? {
         for batch in record::batches(&Bytes::from(slice.read()?)).map_while(Result::ok) {
             record::validate(&batch)?;
-            count += record::validate_records(&batch, 1 << 30)?.count;
+            count += record::validate_records(&batch, &RecordRules::default(), 1 << 30)?.count;
             offset = batch.next_offset();
         }
     }

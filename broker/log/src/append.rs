@@ -54,8 +54,9 @@ pub(crate) struct Extent {
 
 impl Log {
     /// Appends a client's or coordinator's batches. The caller has validated them with
-    /// `protocol::record::validate`: sizes, CRC and counts are good. Base offsets, the leader
-    /// epoch and, where the topic asks for it, the append time are the log's.
+    /// `protocol::record::validate` and `validate_records`: sizes, CRC and counts are good, the
+    /// records are what their topic wants, and the largest timestamp is what the header says. Base
+    /// offsets, the leader epoch and, where the topic asks for it, the append time are the log's.
     ///
     /// A roll may make it block longer than one write to the page cache. Nothing is synced here:
     /// where `flush.messages` demands it, [`Appended::sync_to`] says so.
@@ -64,9 +65,9 @@ impl Log {
         records: &Bytes,
         append: LeaderAppend,
     ) -> Result<Appended, AppendError> {
-        self.check_syncs()?;
+        self.check_usable()?;
         self.producers.begin();
-        let append_time = match self.config.timestamp.r#type {
+        let append_time = match self.config.timestamp_type {
             TimestampType::CreateTime => None,
             TimestampType::LogAppendTime => Some(append.now_ms),
         };
@@ -75,7 +76,7 @@ impl Log {
         for found in batch::headers(records) {
             let (position, header) = found.map_err(corrupt)?;
             let bytes = position..position + header.size();
-            self.check_batch(&header, || records.slice(bytes.clone()), &append)?;
+            self.check_batch(&header, &append)?;
             if append.origin == Origin::Client
                 && let Some(first) = self.producers.duplicate_of(&header)
             {
@@ -111,7 +112,7 @@ impl Log {
         records: &Bytes,
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
-        self.check_syncs()?;
+        self.check_usable()?;
         self.producers.begin();
         let mut extent = None;
         for found in batch::headers(records) {
@@ -155,12 +156,7 @@ impl Log {
     }
 
     /// What a leader demands of one batch, whoever sent it.
-    fn check_batch(
-        &self,
-        header: &BatchHeader,
-        bytes: impl FnOnce() -> Bytes,
-        append: &LeaderAppend,
-    ) -> Result<(), AppendError> {
+    fn check_batch(&self, header: &BatchHeader, append: &LeaderAppend) -> Result<(), AppendError> {
         // What a coordinator has to remember is as large as its groups are.
         if append.origin != Origin::Client {
             return Ok(());
@@ -175,36 +171,7 @@ impl Log {
         if header.timestamp_type() == TimestampType::LogAppendTime {
             return Err(AppendError::AppendTimeFromClient);
         }
-        self.check_times(header, bytes, append.now_ms)
-    }
-
-    /// Holds the records' times against the bounds of the topic. Records are looked at only
-    /// where the header shows that one is too late, or a lower bound is set.
-    fn check_times(
-        &self,
-        header: &BatchHeader,
-        bytes: impl FnOnce() -> Bytes,
-        now_ms: i64,
-    ) -> Result<(), AppendError> {
-        let bounds = &self.config.timestamp;
-        if bounds.r#type == TimestampType::LogAppendTime {
-            return Ok(());
-        }
-        let earliest = now_ms.saturating_sub(bounds.before_max_ms);
-        let latest = now_ms.saturating_add(bounds.after_max_ms);
-        if bounds.before_max_ms == i64::MAX && header.max_timestamp <= latest {
-            return Ok(());
-        }
-        let outside = |_, timestamp| timestamp >= 0 && !(earliest..=latest).contains(&timestamp);
-        let found = records::find(&bytes(), outside)
-            .map_err(|problem| AppendError::CorruptBatch { position: 0, problem })?;
-        match found {
-            Some((index, _, timestamp)) => {
-                let index = i32::try_from(index).unwrap_or(i32::MAX);
-                Err(AppendError::InvalidTimestamp { index, timestamp, earliest, latest })
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn marker(

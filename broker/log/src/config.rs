@@ -9,7 +9,9 @@ pub struct LogConfig {
     pub retention: RetentionConfig,
     pub compaction: CompactionConfig,
     pub flush: FlushConfig,
-    pub timestamp: TimestampConfig,
+    /// `message.timestamp.type`. The bounds of timestamps are held against records before they
+    /// come here.
+    pub timestamp_type: TimestampType,
     /// `max.message.bytes`: the largest batch that a leader takes.
     pub max_message_bytes: u32,
     /// `producer.id.expiration.ms`: how long an idle producer is remembered.
@@ -67,16 +69,6 @@ pub struct FlushConfig {
     pub ms: i64,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct TimestampConfig {
-    /// `message.timestamp.type`.
-    pub r#type: TimestampType,
-    /// `message.timestamp.before.max.ms`: how far a record may lie in the past.
-    pub before_max_ms: i64,
-    /// `message.timestamp.after.max.ms`: how far a record may lie in the future.
-    pub after_max_ms: i64,
-}
-
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
@@ -84,7 +76,7 @@ impl Default for LogConfig {
             retention: RetentionConfig::default(),
             compaction: CompactionConfig::default(),
             flush: FlushConfig { messages: i64::MAX, ms: i64::MAX },
-            timestamp: TimestampConfig::default(),
+            timestamp_type: TimestampType::CreateTime,
             max_message_bytes: 1024 * 1024 + 12,
             producer_id_expiration_ms: 24 * 60 * 60 * 1000,
         }
@@ -123,16 +115,6 @@ impl Default for CompactionConfig {
             min_lag_ms: 0,
             max_lag_ms: i64::MAX,
             delete_retention_ms: 24 * 60 * 60 * 1000,
-        }
-    }
-}
-
-impl Default for TimestampConfig {
-    fn default() -> Self {
-        Self {
-            r#type: TimestampType::CreateTime,
-            before_max_ms: i64::MAX,
-            after_max_ms: 60 * 60 * 1000,
         }
     }
 }

@@ -309,6 +309,7 @@ impl LogDir {
                 recovery_point: recovery_points.get(id).copied().unwrap_or(0),
                 log_start_offset: log_starts.get(id).copied().unwrap_or(0),
                 clean_shutdown: self.clean_shutdown,
+                synced_appends: false,
                 now_ms,
             };
             let (log, report) = match found {

@@ -82,6 +82,14 @@ pub enum OpenError {
         "{} line {line}: {problem}; restore the file or remove it", path.display()
     )]
     Malformed { path: PathBuf, line: usize, problem: String },
+    #[error(
+        "{} is damaged at byte {position}, where the record at offset {offset} should be: \
+         {problem}. It was on the disk before anything else was written, so this is not the torn \
+         end of a write, and what is there is left as it is: put back a copy of the file. To go on \
+         without the records from there on, cut it: truncate -s {position} {}",
+        path.display(), path.display()
+    )]
+    Damaged { path: PathBuf, position: u64, offset: i64, problem: String },
 }
 
 /// Why records were not appended. Nothing of the request was written.
@@ -99,11 +107,6 @@ pub enum AppendError {
     MessageTooLarge { size: usize, max: u32 },
     #[error("{size} bytes of records do not fit a segment of segment.bytes = {max}")]
     BatchesTooLarge { size: usize, max: u32 },
-    #[error(
-        "record {index} has timestamp {timestamp}, outside of {earliest} to {latest} \
-         (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"
-    )]
-    InvalidTimestamp { index: i32, timestamp: i64, earliest: i64, latest: i64 },
     #[error(
         "producer {producer_id} epoch {epoch} sent sequence {sequence}; its last was {last_sequence}"
     )]

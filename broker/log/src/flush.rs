@@ -131,7 +131,7 @@ impl Log {
         if up_to <= self.recovery_point {
             return Ok(None);
         }
-        self.check_syncs()?;
+        self.check_usable()?;
         self.seal_closed()?;
         Flush::of(self, up_to).map(Some)
     }
@@ -195,13 +195,18 @@ impl Log {
         Ok(())
     }
 
-    /// An error where a sync has failed since the log was opened.
-    pub(crate) fn check_syncs(&self) -> Result<(), StorageError> {
-        if !self.flush_state.failed {
+    /// An error where a sync has failed since the log was opened, or a truncation is half done.
+    pub(crate) fn check_usable(&self) -> Result<(), StorageError> {
+        let (operation, problem) = if self.flush_state.failed {
+            let problem = "an earlier sync failed, and what it was to write may be lost: see to \
+                           the disk and start the broker anew";
+            (SYNC, problem)
+        } else if self.is_half_cut {
+            let problem = "an earlier truncation failed: see to the disk and start the broker anew";
+            ("go on with", problem)
+        } else {
             return Ok(());
-        }
-        let problem = "an earlier sync failed, and what it was to write may be lost: see to the \
-                       disk and start the broker anew";
-        Err(StorageError::on(SYNC, self.dir())(std::io::Error::other(problem)))
+        };
+        Err(StorageError::on(operation, self.dir())(std::io::Error::other(problem)))
     }
 }

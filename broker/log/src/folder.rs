@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::StorageError;
 use crate::name::FileKind;
-use crate::store::{File, Store};
+use crate::store::{CachedOnly, File, Store};
 
 /// Where the files of one partition are. Shared by all that opens one.
 #[derive(Debug)]
@@ -62,6 +62,11 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
+    /// The same file, whose reads are `WouldBlock` rather than wait for a disk.
+    pub(crate) fn cached_only(&self) -> Self {
+        Self { id: self.id.clone(), handle: Arc::new(CachedOnly(self.handle.clone())) }
+    }
+
     /// Reads as many bytes as the file has at a position.
     pub(crate) fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<usize, StorageError> {
         self.handle.read_at(buffer, position).map_err(self.id.failed("read"))

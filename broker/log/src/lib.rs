@@ -57,4 +57,4 @@ pub use recovery::{Postponed, RecoveryReport};
 pub use removal::RemovedFiles;
 pub use retention::{RetentionPlan, RetentionReason};
 pub use store::{Entry, File, FsStore, MemoryStore, Space, Store};
-pub use times::TimestampedOffset;
+pub use times::{NextSegment, SegmentTimes, TimestampedOffset, find_at_or_after, find_largest};

@@ -45,6 +45,8 @@ pub struct Log {
     pub(crate) producers: ProducerStates,
     pub(crate) flush_state: FlushState,
     pub(crate) compaction: CompactionState,
+    /// A truncation was begun and failed: the files are not what this says of them.
+    pub(crate) is_half_cut: bool,
 }
 
 /// What has to be known to sync no more than needed.
@@ -91,6 +93,9 @@ pub struct OpenOptions {
     pub log_start_offset: i64,
     /// The log was closed in order: nothing is scanned.
     pub clean_shutdown: bool,
+    /// Each append was synced before the next one: no more than the last can be torn, and all
+    /// other damage is [`OpenError::Damaged`] instead of being cut off.
+    pub synced_appends: bool,
     pub now_ms: i64,
 }
 
@@ -148,6 +153,7 @@ impl Log {
             topic_id,
             config,
             compaction,
+            is_half_cut: false,
             segments,
             next_offset,
             log_start_offset,
@@ -309,7 +315,7 @@ impl Log {
     /// nothing, provided that the log dir's checkpoints get what is returned and its clean
     /// shutdown is marked.
     pub fn close(mut self) -> Result<Closed, StorageError> {
-        self.check_syncs()?;
+        self.check_usable()?;
         self.settle_compaction()?.remove()?;
         // Of a log without records, a loss of power takes nothing that matters.
         if self.segments.iter().any(|segment| segment.size() > 0) {
@@ -385,13 +391,15 @@ impl Log {
         i64::from(crc32c::crc32c_append(seed, &base)) % jitter_ms
     }
 
-    /// Begins a new segment at an offset, which is the log's end or above.
+    /// Begins a new segment at an offset, which is the log's end or above. Where that fails, the
+    /// log goes on in the old one: so nothing that may fail follows the new segment's file, which
+    /// tells a restart that the old one ends here.
     pub(crate) fn roll(&mut self, base_offset: i64, now_ms: i64) -> Result<(), StorageError> {
         self.active_mut().seal()?;
-        let folder = self.folder.clone();
-        let segment = Segment::create(folder, base_offset, &self.config.segment, now_ms)?;
         self.producers.advance(base_offset);
         self.write_snapshot()?;
+        let folder = self.folder.clone();
+        let segment = Segment::create(folder, base_offset, &self.config.segment, now_ms)?;
         self.flush_state.names_given += 1;
         self.active_mut().release_indexes();
         self.segments.push(segment);

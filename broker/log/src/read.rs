@@ -1,5 +1,6 @@
 //! How records leave the log: as slices of its files.
 
+use std::io::ErrorKind;
 use std::os::fd::RawFd;
 
 use crate::batch::HeaderWalk;
@@ -33,6 +34,11 @@ impl FileSlice {
     #[must_use]
     pub fn range(&self, position: u64, length: usize) -> Self {
         Self { file: self.file.clone(), position, length }
+    }
+
+    /// The file that it is of, under the name that it had.
+    pub fn path(&self) -> std::path::PathBuf {
+        self.file.id.path()
     }
 
     /// Reads the slice; shorter than `length` only when the log was truncated since.
@@ -101,6 +107,14 @@ impl Place {
             Some((start, end)) => Self::Known { start, end },
             None => Self::Lookup(segment.lookup(offset)?),
         })
+    }
+
+    /// The same, whose search fails rather than wait for a disk.
+    fn cached_only(&self) -> Self {
+        match self {
+            Self::Known { start, end } => Self::Known { start: *start, end: *end },
+            Self::Lookup(lookup) => Self::Lookup(lookup.cached_only()),
+        }
     }
 }
 
@@ -195,8 +209,33 @@ impl Log {
 }
 
 impl PreparedRead {
+    /// As [`Self::locate`], where that does not wait for a disk; else `None`.
+    pub fn locate_cached(&self) -> Result<Option<Located>, ReadError> {
+        let looks = |place: &Place| matches!(place, Place::Lookup(_));
+        if !looks(&self.start) && !self.bound.as_ref().is_some_and(looks) {
+            return self.locate().map(Some);
+        }
+        let cached = Self {
+            file: self.file.cached_only(),
+            start: self.start.cached_only(),
+            bound: self.bound.as_ref().map(Place::cached_only),
+            ..*self
+        };
+        match cached.locate() {
+            Ok(Located::Slice(slice)) => {
+                let file = self.file.clone();
+                Ok(Some(Located::Slice(FileSlice { file, ..slice })))
+            }
+            Ok(other) => Ok(Some(other)),
+            Err(ReadError::Storage(error)) if error.source.kind() == ErrorKind::WouldBlock => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Looks where the bytes lie.
-    pub fn locate(self) -> Result<Located, ReadError> {
+    pub fn locate(&self) -> Result<Located, ReadError> {
         let request = self.request;
         let Some((start, batch_end)) = self.first_batch()? else {
             return Ok(match self.next_segment {
@@ -212,7 +251,7 @@ impl PreparedRead {
             return Ok(Located::Nothing);
         }
         let length = most.min(end - start) as usize;
-        Ok(Located::Slice(FileSlice { file: self.file, position: start, length }))
+        Ok(Located::Slice(FileSlice { file: self.file.clone(), position: start, length }))
     }
 
     /// The positions between which the first batch lies.

@@ -6,6 +6,7 @@
 //! damaged is cut off.
 
 mod leftovers;
+mod torn;
 
 use std::sync::Arc;
 
@@ -214,33 +215,85 @@ impl Recovery<'_> {
 
     /// Reads the segments in order. Returns those that stay, and the log's end.
     fn run(&mut self, found: Vec<FoundSegment>) -> Result<(Vec<Segment>, i64), OpenError> {
-        let mut segments = Vec::with_capacity(found.len());
-        let count = found.len();
-        let mut next_offset = 0;
-        let bases: Vec<_> = found.iter().map(|found| found.segment.base_offset()).collect();
-        let mut found = found.into_iter().enumerate();
-        while let Some((index, FoundSegment { mut segment, scan, lacks_index, .. })) = found.next()
-        {
-            let is_last = index + 1 == count;
-            let next_base = bases.get(index + 1).copied().unwrap_or(i64::MAX);
+        let mut segments: Vec<Segment> = Vec::with_capacity(found.len());
+        // Where the segments so far end: known of those that were read, and of the last.
+        let mut end_offset = None;
+        let mut found = found.into_iter();
+        while let Some(FoundSegment { mut segment, scan, lacks_index, .. }) = found.next() {
+            let base_offset = segment.base_offset();
+            if segment.size() == 0
+                && let Some(before) = segments.last_mut()
+            {
+                let before_end = match end_offset {
+                    Some(end) => end,
+                    None => self.end_of_unread(before, base_offset)?,
+                };
+                if before_end > base_offset {
+                    self.drop_unused(&segment);
+                    end_offset = Some(before_end);
+                    continue;
+                }
+            }
+            let has_gap = end_offset.is_some_and(|end| self.lost_before(end, base_offset));
+            if has_gap && !self.options.clean_shutdown {
+                self.refuse_gap(&segment, end_offset)?;
+                let behind: Vec<_> =
+                    std::iter::once(segment).chain(found.map(|found| found.segment)).collect();
+                self.drop_behind(&behind)?;
+                break;
+            }
             let mut cut = 0;
             self.report.rebuilt_indexes += usize::from(lacks_index);
+            end_offset = None;
             if scan {
-                (next_offset, cut) = self.scan(&mut segment)?;
-            } else if is_last {
-                (next_offset, cut) = self.inspect(&mut segment)?;
+                let (end, bytes) = self.scan(&mut segment, found.len() == 0)?;
+                (end_offset, cut) = (Some(end), bytes);
+            } else if found.len() == 0 {
+                let (end, bytes) = self.inspect(&mut segment, true)?;
+                (end_offset, cut) = (Some(end), bytes);
             } else {
                 self.replay(&segment)?;
             }
             segments.push(segment);
-            let has_gap = scan && !is_last && self.lost_before(next_offset, next_base);
-            if (cut > 0 || has_gap) && !self.options.clean_shutdown {
-                let behind: Vec<_> = found.map(|(_, found)| found.segment).collect();
+            if cut > 0 && !self.options.clean_shutdown {
+                let behind: Vec<_> = found.map(|found| found.segment).collect();
                 self.drop_behind(&behind)?;
                 break;
             }
         }
-        Ok((segments, next_offset))
+        Ok((segments, end_offset.unwrap_or(0)))
+    }
+
+    /// Where appends were synced one by one, nothing goes between two of them without damage.
+    fn refuse_gap(&self, behind: &Segment, end_offset: Option<i64>) -> Result<(), OpenError> {
+        let Some(offset) = end_offset.filter(|_| self.options.synced_appends) else {
+            return Ok(());
+        };
+        let path = behind.open_log()?.id.path();
+        let problem = format!("the file before it ends at offset {offset}");
+        Err(OpenError::Damaged { path, position: 0, offset, problem })
+    }
+
+    /// Where a segment ends that was not read, as the next one's base said that there was no need.
+    /// If it goes on behind that, there is.
+    fn end_of_unread(&mut self, segment: &mut Segment, next_base: i64) -> Result<i64, OpenError> {
+        let (end, _) = self.inspect(segment, false)?;
+        if end > next_base && !self.options.clean_shutdown {
+            return Ok(self.scan(segment, false)?.0);
+        }
+        Ok(end)
+    }
+
+    /// A segment that was begun and never became the active one, for the log went on in the one
+    /// before: it holds nothing, and would hide what that one has from its base offset on.
+    fn drop_unused(&mut self, segment: &Segment) {
+        let base_offset = segment.base_offset();
+        tracing::warn!(
+            folder = %self.folder.path.display(), base_offset,
+            "removing an empty segment behind whose beginning the one before goes on"
+        );
+        let removed = leftovers::remove_empty(&self.folder, base_offset);
+        self.postpone(removed);
     }
 
     /// Whether a segment has lost its end with the power, though what is there is whole: the next
@@ -273,20 +326,20 @@ impl Recovery<'_> {
     }
 
     /// The end of the last segment, by its index; one that is damaged is scanned after all.
-    fn inspect(&mut self, segment: &mut Segment) -> Result<(i64, u64), OpenError> {
+    fn inspect(&mut self, segment: &mut Segment, is_last: bool) -> Result<(i64, u64), OpenError> {
         match segment.inspect() {
             Ok(next_offset) => {
                 self.replay(segment)?;
                 Ok((next_offset, 0))
             }
             Err(WalkError::Storage(error)) => Err(error.into()),
-            Err(_) => self.scan(segment),
+            Err(_) => self.scan(segment, is_last),
         }
     }
 
     /// Reads all of a segment, writing its indexes anew; cuts what is damaged. Returns the
     /// offset behind the last batch, and how many bytes were cut.
-    fn scan(&mut self, segment: &mut Segment) -> Result<(i64, u64), OpenError> {
+    fn scan(&mut self, segment: &mut Segment, is_last: bool) -> Result<(i64, u64), OpenError> {
         let end = segment.size();
         let base_offset = segment.base_offset();
         let restarted = segment.restart();
@@ -304,6 +357,15 @@ impl Recovery<'_> {
                     next_offset = header.next_offset();
                 }
                 Scanned::Damaged { position, problem } => {
+                    if self.options.synced_appends {
+                        let may_be_torn = is_last && !self.options.clean_shutdown;
+                        let most = u64::from(self.config.max_message_bytes);
+                        let damage = torn::Damage { file: &file, position, end, next_offset };
+                        if !may_be_torn || !damage.is_torn_append(most)? {
+                            let (path, offset) = (file.id.path(), next_offset);
+                            return Err(OpenError::Damaged { path, position, offset, problem });
+                        }
+                    }
                     tracing::warn!(
                         file = %file.id.path().display(), position, bytes_cut = end - position,
                         "cutting the log off at a damaged batch: {problem}"

@@ -114,7 +114,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-fn check_crc(header: &BatchHeader, batch: &[u8]) -> Result<(), String> {
+pub(crate) fn check_crc(header: &BatchHeader, batch: &[u8]) -> Result<(), String> {
     let computed = crc32c::crc32c(&batch[CRC_COVERS_FROM..]);
     if computed == header.crc {
         return Ok(());

@@ -13,7 +13,9 @@ use crate::batch::HeaderWalk;
 use crate::config::SegmentConfig;
 use crate::error::{StorageError, WalkError};
 use crate::folder::{Folder, OpenFile, SegmentFile};
-use crate::index::{OffsetIndex, OffsetLookup, TimeEntry, TimeIndex, TxnIndex};
+use crate::index::{
+    OffsetIndex, OffsetLookup, OffsetView, TimeEntry, TimeIndex, TimeView, TxnIndex,
+};
 use crate::name::FileKind;
 
 /// Entry sizes of the offset and the time index, for telling whether one more fits.
@@ -39,7 +41,7 @@ pub(crate) struct Segment {
     /// The largest timestamp of what was noted since the segment was opened.
     largest: Option<TimeEntry>,
     /// That of a segment that was sealed before, once it is asked for.
-    sealed_largest: OnceLock<Option<TimeEntry>>,
+    sealed_largest: Arc<OnceLock<Option<TimeEntry>>>,
     /// The time of the first batch, from which `segment.ms` counts; -1 when it has none.
     first_timestamp: Option<i64>,
     /// That of a segment that was sealed before, once it is asked for.
@@ -62,7 +64,9 @@ pub(crate) struct FileSizes {
 }
 
 impl Segment {
-    /// Creates a segment without batches, replacing files that are in the way.
+    /// Creates a segment without batches, replacing files that are in the way. Where that fails,
+    /// nothing of it stays that a restart would take for a segment, unless its removal fails too:
+    /// then the segment that stays is empty, and dropped by the restart.
     pub(crate) fn create(
         folder: Arc<Folder>,
         base_offset: i64,
@@ -70,17 +74,30 @@ impl Segment {
         now_ms: i64,
     ) -> Result<Self, StorageError> {
         let mut segment = Self::without_indexes(folder, base_offset, 0, now_ms);
-        segment.log.set_size(0)?;
-        if config.preallocate {
-            let reserved = segment.log.get()?.reserve(config.bytes.into());
-            reserved.map_err(segment.log.id().failed("reserve space for"))?;
-            segment.has_reserve = true;
+        match segment.create_files(config) {
+            Ok(()) => Ok(segment),
+            Err(problem) => {
+                let path = segment.log.id().path();
+                // The restart sees to it where this fails.
+                let _ = crate::store::remove_if_there(&*segment.folder.store, &path);
+                Err(problem)
+            }
         }
-        segment.clear_indexes()?;
-        segment.offsets.seal()?;
-        segment.times.seal()?;
-        segment.release_indexes();
-        Ok(segment)
+    }
+
+    /// The file of batches comes last: an index without one is no segment to anybody.
+    fn create_files(&mut self, config: &SegmentConfig) -> Result<(), StorageError> {
+        self.clear_indexes()?;
+        self.offsets.seal()?;
+        self.times.seal()?;
+        self.log.set_size(0)?;
+        if config.preallocate {
+            let reserved = self.log.get()?.reserve(config.bytes.into());
+            reserved.map_err(self.log.id().failed("reserve space for"))?;
+            self.has_reserve = true;
+        }
+        self.release_indexes();
+        Ok(())
     }
 
     /// A segment whose files are there. What it knows of times has to be told with
@@ -107,7 +124,7 @@ impl Segment {
             times: TimeIndex::empty(folder.clone(), base_offset),
             aborted: TxnIndex::empty(folder.clone(), base_offset),
             largest: None,
-            sealed_largest: OnceLock::new(),
+            sealed_largest: Arc::default(),
             first_timestamp: None,
             sealed_first: OnceLock::new(),
             created_ms: now_ms,
@@ -285,6 +302,23 @@ impl Segment {
         Ok(*self.sealed_first.get_or_init(|| first))
     }
 
+    /// The largest timestamp, where that is known without reading a file.
+    pub(crate) fn known_largest(&self) -> Option<Option<TimeEntry>> {
+        match self.largest {
+            Some(largest) => Some(Some(largest)),
+            None => self.sealed_largest.get().copied(),
+        }
+    }
+
+    /// What [`Self::known_largest`] will know once somebody has read it.
+    pub(crate) fn largest_to_know(&self) -> &Arc<OnceLock<Option<TimeEntry>>> {
+        &self.sealed_largest
+    }
+
+    pub(crate) fn index_views(&self) -> Result<(OffsetView, TimeView), StorageError> {
+        Ok((self.offsets.view()?, self.times.view()?))
+    }
+
     pub(crate) fn largest_entry(&self) -> Result<Option<TimeEntry>, StorageError> {
         if self.largest.is_some() {
             return Ok(self.largest);
@@ -294,21 +328,6 @@ impl Segment {
         }
         let largest = self.times.last()?;
         Ok(*self.sealed_largest.get_or_init(|| largest))
-    }
-
-    /// The largest timestamp of the records from the batch that holds an offset on.
-    pub(crate) fn largest_from(&self, offset: i64) -> Result<Option<i64>, WalkError> {
-        let Some((position, _)) = self.find(offset)? else { return Ok(None) };
-        let file = self.log.open()?;
-        let mut walk = HeaderWalk::new(&file, position, self.size);
-        let mut largest = None;
-        while let Some((_, header)) = walk.next()? {
-            // What compaction left of a batch without records has the time of one that is gone.
-            if header.count > 0 {
-                largest = largest.max(Some(header.max_timestamp));
-            }
-        }
-        Ok(largest)
     }
 
     /// The first batch that ends at or above an offset, where that is known without reading a
@@ -327,24 +346,6 @@ impl Segment {
         find_batch(&self.log.open()?, &self.lookup(offset)?, self.size, offset)
     }
 
-    /// The first batch with a record at or after a time, at or above an offset.
-    pub(crate) fn find_time(
-        &self,
-        timestamp: i64,
-        from: i64,
-    ) -> Result<Option<(u64, BatchHeader)>, WalkError> {
-        let from = from.max(self.times.offset_before(timestamp)?);
-        let Some((position, _)) = self.find(from)? else { return Ok(None) };
-        let file = self.log.open()?;
-        let mut walk = HeaderWalk::new(&file, position, self.size);
-        while let Some((position, header)) = walk.next()? {
-            if header.max_timestamp >= timestamp {
-                return Ok(Some((position, header)));
-            }
-        }
-        Ok(None)
-    }
-
     /// Cuts the segment behind the last batch that lies wholly below an offset. Returns where
     /// it ends then.
     pub(crate) fn truncate(&mut self, offset: i64, now_ms: i64) -> Result<i64, WalkError> {
@@ -359,7 +360,7 @@ impl Segment {
         self.times.truncate(offset)?;
         self.aborted.truncate(offset)?;
         self.largest = None;
-        self.sealed_largest = OnceLock::new();
+        self.sealed_largest = Arc::default();
         self.sealed_first = OnceLock::new();
         self.first_timestamp = None;
         if self.size == 0 {
@@ -381,7 +382,7 @@ impl Segment {
         self.recent.clear();
         self.size = 0;
         self.largest = None;
-        self.sealed_largest = OnceLock::new();
+        self.sealed_largest = Arc::default();
         self.sealed_first = OnceLock::new();
         self.first_timestamp = None;
         self.bytes_since_index_entry = 0;

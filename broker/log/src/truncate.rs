@@ -8,12 +8,13 @@ use crate::segment::Segment;
 impl Log {
     /// Cuts the log so that it ends at an offset; does nothing when it ends there or earlier.
     /// A batch that the offset lies in goes as a whole, and the log then ends before it.
-    /// Producers are as they were then.
+    /// Producers are as they were then. Where it fails, the log takes nothing until it was cut
+    /// by a later call, or opened anew.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<(), TrimError> {
         if offset < 0 {
             return Err(TrimError::NegativeOffset { offset });
         }
-        if offset >= self.next_offset {
+        if offset >= self.next_offset && !self.is_half_cut {
             return Ok(());
         }
         if offset < self.segments[0].base_offset() {
@@ -21,6 +22,7 @@ impl Log {
         }
         self.end_compactions()?;
         self.flush_state.truncations += 1;
+        self.is_half_cut = true;
         while self.segments.len() > 1 && self.active().base_offset() > offset {
             // A name that comes back with the power would bring its records back.
             self.flush_state.names_given += 1;
@@ -31,8 +33,15 @@ impl Log {
         }
         let end = self.active_mut().truncate(offset, now_ms).map_err(StorageError::from)?;
         self.end_at(end);
+        self.end_cut(now_ms)
+    }
+
+    /// The files are what the log says again; where one of these last steps fails, not yet.
+    fn end_cut(&mut self, now_ms: i64) -> Result<(), TrimError> {
         self.epochs.save()?;
-        Ok(self.reload_producers(now_ms)?)
+        self.reload_producers(now_ms)?;
+        self.is_half_cut = false;
+        Ok(())
     }
 
     fn end_at(&mut self, offset: i64) {
@@ -56,6 +65,7 @@ impl Log {
         }
         self.end_compactions()?;
         self.flush_state.truncations += 1;
+        self.is_half_cut = true;
         remove_segments(&self.folder, &self.segments)?;
         let config = &self.config.segment;
         let segment = Segment::create(self.folder.clone(), offset, config, now_ms)?;
@@ -68,7 +78,6 @@ impl Log {
         self.compaction.clean_limit = self.compaction.clean_limit.min(offset);
         self.flush_state.demanded = self.flush_state.demanded.min(offset);
         self.epochs.clear();
-        self.epochs.save()?;
-        Ok(self.reload_producers(now_ms)?)
+        self.end_cut(now_ms)
     }
 }

@@ -64,6 +64,11 @@ pub enum StartError {
          the partitions are: name the log dir that has it too, or an empty one to begin anew"
     )]
     NoMetadata { dir: String, partition: String },
+    #[error(
+        "{dir} holds {partition}, but the metadata log, {log}, has no record, which says what the \
+         partitions are: put back a copy of its files"
+    )]
+    EmptyMetadata { dir: String, partition: String, log: String },
     #[error("the start was cut short: {0}")]
     Interrupted(String),
 }
@@ -193,6 +198,9 @@ fn open(config: &BrokerConfig) -> Result<Opened, StartError> {
     let (dir, opened) = metadata_dir(&dirs)?;
     let (log, image) = MetadataLog::load(&dir, &opened, now_ms)?;
     drop(opened);
+    if image.end_offset() == 0 {
+        refuse_partitions(&dirs, &dir)?;
+    }
     let configs = LogConfigs::new(config.node_id, config.file.clone());
     let partitions = Partitions::new(config.node_id, dirs, configs.clone());
     partitions.load(&image, config.recovery_threads, now_ms);
@@ -242,6 +250,22 @@ fn metadata_dir(dirs: &[Arc<DataDir>]) -> Result<(Arc<DataDir>, Arc<LogDir>), St
         (None, Some(first)) => Ok(first),
         (None, None) => Err(StartError::NoDir("log.dirs is empty".to_owned())),
     }
+}
+
+/// A metadata log without a record is that of a new broker only where there is no partition.
+fn refuse_partitions(dirs: &[Arc<DataDir>], of_log: &DataDir) -> Result<(), StartError> {
+    for dir in dirs {
+        let Some(opened) = dir.opened() else { continue };
+        let found = opened.partitions().map_err(DirError::from)?;
+        if let Some(id) = found.iter().find(|id| &*id.topic != names::CLUSTER_METADATA) {
+            return Err(StartError::EmptyMetadata {
+                dir: dir.path().display().to_string(),
+                partition: id.to_string(),
+                log: of_log.path().join(names::CLUSTER_METADATA).display().to_string() + "-0",
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The first log dir that can be used decides the cluster; a new one founds one. Of several dirs,

@@ -19,6 +19,7 @@ mod dispatch;
 mod limits;
 mod listener;
 mod metrics;
+mod off_sockets;
 mod offsets_log;
 mod partition;
 mod services;

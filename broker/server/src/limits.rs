@@ -50,6 +50,15 @@ pub(crate) const TURN_BYTES: usize = 512 * 1024;
 /// Groups of batches that a request appends to a partition before another task goes on.
 pub(crate) const APPENDS_IN_A_TURN: usize = 8;
 
+/// Bytes of a produce request whose records are looked through on the thread that read it, which
+/// takes some 100 µs; of more, or of compressed ones, where the sockets don't wait for it.
+pub(crate) const CHECKED_IN_PLACE: usize = 256 * 1024;
+
+/// Invalid records that the response to a produce request lists, and how many of them with a text
+/// each: without one, a record takes less in the response than it did in the request.
+pub(crate) const RECORD_ERRORS: usize = 100_000;
+pub(crate) const RECORD_ERROR_TEXTS: usize = 1_000;
+
 /// Producer ids that are taken from the metadata log at once.
 pub(crate) const PRODUCER_ID_BLOCK: i64 = 1000;
 

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use protocol::record::{
-    BatchBuilder, BatchOptions, Payload, RecordBatch, batches, patch, validate_header,
+    BatchBuilder, BatchOptions, Payload, RecordBatch, RecordRules, batches, patch, validate_header,
     validate_records,
 };
 
@@ -20,7 +20,9 @@ fuzz_target!(|input: &[u8]| {
         patch::set_crc(&mut bytes);
         let batch = RecordBatch::parse(&Bytes::from(bytes)).expect("only the CRC has changed");
         batch.check_crc().expect("it was just set");
-        let valid = validate_header(&batch).is_ok() && validate_records(&batch, LIMIT).is_ok();
+        let rules = RecordRules { keys: true, times: Some(0..=1 << 40), listed_at_most: 9 };
+        let valid =
+            validate_header(&batch).is_ok() && validate_records(&batch, &rules, LIMIT).is_ok();
         let Ok(payload) = batch.payload(LIMIT) else { continue };
         for record in payload.records() {
             let Ok(record) = record else { break };

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::record::header::{ATTRIBUTES_OFFSET, BATCH_OVERHEAD, BatchHeader};
 use crate::record::item::RecordIter;
+use crate::record::walk::LEAST_RECORD;
 use crate::record::{BatchError, Compression};
 
 /// A batch whose bytes are all there. Its header's accessors can be called on it.
@@ -68,13 +69,10 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// The smallest record: an int8 and six numbers of variable length.
-    const LEAST_RECORD: usize = 7;
-
     fn new(header: BatchHeader, bytes: Bytes) -> Result<Self, BatchError> {
         let error = BatchError::Count { count: header.count, bytes: bytes.len() };
         let count = usize::try_from(header.count).map_err(|_| error.clone())?;
-        if count > bytes.len() / Self::LEAST_RECORD {
+        if count > bytes.len() / LEAST_RECORD {
             return Err(error);
         }
         Ok(Self { header, bytes })

@@ -56,10 +56,7 @@ impl Compression {
             Compression::Lz4 => lz4::decompress(input, limit),
             Compression::Zstd => zstandard::decompress(input, limit),
         };
-        result.map_err(|failure| match failure {
-            Failure::TooLarge => BatchError::TooLarge { limit },
-            Failure::Data(reason) => BatchError::Compressed { codec: self, reason },
-        })
+        result.map_err(|failure| failure.of(self, limit))
     }
 }
 
@@ -146,6 +143,13 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn data(reason: impl fmt::Display) -> Self {
         Failure::Data(reason.to_string())
+    }
+
+    pub(crate) fn of(self, codec: Compression, limit: usize) -> BatchError {
+        match self {
+            Failure::TooLarge => BatchError::TooLarge { limit },
+            Failure::Data(reason) => BatchError::Compressed { codec, reason },
+        }
     }
 }
 

@@ -30,6 +30,6 @@ pub enum BatchError {
     Record { index: usize, at: usize, problem: &'static str },
     #[error("record {index} has offset delta {delta}")]
     OffsetDelta { index: usize, delta: i32 },
-    #[error("{bytes} bytes are left after the last record")]
+    #[error("{bytes} bytes or more are left after the last record")]
     Trailing { bytes: usize },
 }

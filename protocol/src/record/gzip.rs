@@ -1,6 +1,5 @@
-use std::io::Write;
+use std::io::{Read, Write};
 
-use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
 use crate::record::codec::{Failure, read_limited};
@@ -15,6 +14,11 @@ pub(crate) fn compress(input: &[u8], level: Option<i32>, out: &mut Vec<u8>) {
     encoder.write_all(input).and_then(|()| encoder.try_finish()).expect("a Vec takes all bytes");
 }
 
+/// The content as it is read.
+pub(crate) fn reader(input: &[u8]) -> impl Read + '_ {
+    flate2::bufread::MultiGzDecoder::new(input)
+}
+
 pub(crate) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
-    read_limited(MultiGzDecoder::new(input), input.len(), limit)
+    read_limited(reader(input), input.len(), limit)
 }

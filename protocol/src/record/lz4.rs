@@ -1,6 +1,8 @@
 //! The LZ4 frame format, as Kafka's Java client writes and reads it: blocks that do not refer
 //! to each other. Frames with dependent blocks are read too.
 
+use std::hash::Hasher;
+
 use twox_hash::XxHash32;
 
 use crate::record::codec::Failure;
@@ -68,66 +70,134 @@ fn compress_fast(block: &[u8], out: &mut Vec<u8>) {
 }
 
 pub(crate) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
-    let mut source = Source { rest: input };
-    let mut out = Vec::new();
-    while !source.rest.is_empty() {
-        match source.u32()? {
-            MAGIC => frame(&mut source, limit, &mut out)?,
-            magic if magic & !0xf == SKIPPABLE => {
-                let length = source.u32()? as usize;
-                source.take(length)?;
-            }
-            magic => return Err(Failure::Data(format!("no frame starts with {magic:08x}"))),
-        }
-    }
+    let (mut blocks, mut out) = (Blocks::new(input), Vec::new());
+    while blocks.next(&mut out, limit)? {}
     Ok(out)
 }
 
-fn frame(source: &mut Source, limit: usize, out: &mut Vec<u8>) -> Result<(), Failure> {
-    let start = source.rest;
-    let flags = source.take(2)?[0];
-    let block_size = match start[1] {
-        id @ (0x40 | 0x50 | 0x60 | 0x70) => 1_usize << (8 + 2 * (id >> 4)),
-        id => return Err(Failure::Data(format!("block size {id:02x} is not known"))),
-    };
-    if flags & VERSION_MASK != VERSION || flags & 0x02 != 0 {
-        return Err(Failure::Data(format!("flags {flags:02x} are not of version 1")));
+/// The content of frames, block by block.
+pub(crate) struct Blocks<'a> {
+    source: Source<'a>,
+    frame: Option<Frame>,
+}
+
+struct Frame {
+    flags: u8,
+    block_size: usize,
+    /// Of the content so far, where the frame ends with the checksum of all of it.
+    checksum: Option<XxHash32>,
+    /// Where the frame's content begins in the output.
+    first: usize,
+}
+
+impl<'a> Blocks<'a> {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        Self { source: Source { rest: input }, frame: None }
     }
-    if flags & DICTIONARY != 0 {
-        return Err(Failure::data("a dictionary is wanted, and Kafka has none"));
+
+    /// Appends the content of the next block, with which `out` becomes no longer than `limit`;
+    /// `false`: there is none.
+    pub(crate) fn next(&mut self, out: &mut Vec<u8>, limit: usize) -> Result<bool, Failure> {
+        loop {
+            let Some(frame) = &mut self.frame else {
+                if self.source.rest.is_empty() {
+                    return Ok(false);
+                }
+                self.frame = Frame::begin(&mut self.source, out.len())?;
+                continue;
+            };
+            if frame.next(&mut self.source, out, limit)? {
+                return Ok(true);
+            }
+            self.frame = None;
+        }
     }
-    if flags & CONTENT_SIZE != 0 {
-        source.take(8)?;
+
+    /// Takes from `out` all that no later block refers to.
+    pub(crate) fn forget(&mut self, out: &mut Vec<u8>) {
+        let wanted = match &self.frame {
+            Some(frame) if frame.flags & INDEPENDENT == 0 => WINDOW,
+            _ => 0,
+        };
+        let gone = out.len().saturating_sub(wanted);
+        out.drain(..gone);
+        if let Some(frame) = &mut self.frame {
+            frame.first = frame.first.saturating_sub(gone);
+        }
     }
-    let descriptor = &start[..start.len() - source.rest.len()];
-    if source.take(1)?[0] != descriptor_checksum(descriptor) {
-        return Err(Failure::data("the checksum of the frame's header is wrong"));
+}
+
+impl Frame {
+    /// Reads the header; `None`: it is of a frame to be passed over, and all of that was.
+    fn begin(source: &mut Source, first: usize) -> Result<Option<Self>, Failure> {
+        match source.u32()? {
+            MAGIC => {}
+            magic if magic & !0xf == SKIPPABLE => {
+                let length = source.u32()? as usize;
+                source.take(length)?;
+                return Ok(None);
+            }
+            magic => return Err(Failure::Data(format!("no frame starts with {magic:08x}"))),
+        }
+        let start = source.rest;
+        let flags = source.take(2)?[0];
+        let block_size = match start[1] {
+            id @ (0x40 | 0x50 | 0x60 | 0x70) => 1_usize << (8 + 2 * (id >> 4)),
+            id => return Err(Failure::Data(format!("block size {id:02x} is not known"))),
+        };
+        if flags & VERSION_MASK != VERSION || flags & 0x02 != 0 {
+            return Err(Failure::Data(format!("flags {flags:02x} are not of version 1")));
+        }
+        if flags & DICTIONARY != 0 {
+            return Err(Failure::data("a dictionary is wanted, and Kafka has none"));
+        }
+        if flags & CONTENT_SIZE != 0 {
+            source.take(8)?;
+        }
+        let descriptor = &start[..start.len() - source.rest.len()];
+        if source.take(1)?[0] != descriptor_checksum(descriptor) {
+            return Err(Failure::data("the checksum of the frame's header is wrong"));
+        }
+        let checksum = (flags & CONTENT_CHECKSUM != 0).then(|| XxHash32::with_seed(0));
+        Ok(Some(Self { flags, block_size, checksum, first }))
     }
-    let first = out.len();
-    loop {
+
+    /// Appends the content of the next block; `false`: the frame ended.
+    fn next(
+        &mut self,
+        source: &mut Source,
+        out: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<bool, Failure> {
         let prefix = source.u32()?;
         if prefix == 0 {
-            break;
+            return match &self.checksum {
+                Some(checksum) if source.u32()? != checksum.finish_32() => {
+                    Err(Failure::data("the checksum of the content is wrong"))
+                }
+                _ => Ok(false),
+            };
         }
         let content = source.take((prefix & !STORED) as usize)?;
-        if flags & BLOCK_CHECKSUM != 0 && source.u32()? != XxHash32::oneshot(0, content) {
+        if self.flags & BLOCK_CHECKSUM != 0 && source.u32()? != XxHash32::oneshot(0, content) {
             return Err(Failure::data("the checksum of a block is wrong"));
         }
-        let room = block_size.min(limit - out.len());
+        let (at, block_size) = (out.len(), self.block_size);
+        let room = block_size.min(limit - at);
         if prefix & STORED != 0 {
             if content.len() > room {
                 return Err(too_large(content.len(), block_size));
             }
             out.extend_from_slice(content);
         } else {
-            let window = if flags & INDEPENDENT != 0 { out.len() } else { first };
+            let window = if self.flags & INDEPENDENT != 0 { at } else { self.first };
             block(content, window, room, block_size, out)?;
         }
+        if let Some(checksum) = &mut self.checksum {
+            checksum.write(&out[at..]);
+        }
+        Ok(true)
     }
-    if flags & CONTENT_CHECKSUM != 0 && source.u32()? != XxHash32::oneshot(0, &out[first..]) {
-        return Err(Failure::data("the checksum of the content is wrong"));
-    }
-    Ok(())
 }
 
 /// Appends the content of a compressed block, which may refer to `out` from `first` on.

@@ -28,26 +28,47 @@ pub(crate) fn compress(input: &[u8], out: &mut Vec<u8>) {
 }
 
 pub(crate) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
-    let mut out = Vec::new();
-    if !input.starts_with(&MAGIC) {
-        block(input, limit, &mut out)?;
-        return Ok(out);
+    let (mut blocks, mut out) = (Blocks::new(input), Vec::new());
+    while blocks.next(&mut out, limit)? {}
+    Ok(out)
+}
+
+/// The content, block by block.
+pub(crate) struct Blocks<'a> {
+    rest: &'a [u8],
+    has_frame: bool,
+}
+
+impl<'a> Blocks<'a> {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        Self { rest: input, has_frame: input.starts_with(&MAGIC) }
     }
-    let mut rest = input;
-    while !rest.is_empty() {
-        if rest.starts_with(&MAGIC) {
-            rest = rest.get(HEADER..).ok_or_else(|| Failure::data("the header is cut off"))?;
-            continue;
+
+    /// Appends the content of the next block, with which `out` becomes no longer than `limit`;
+    /// `false`: there is none.
+    pub(crate) fn next(&mut self, out: &mut Vec<u8>, limit: usize) -> Result<bool, Failure> {
+        if !self.has_frame {
+            // One block, of which an empty one has a byte too.
+            self.has_frame = true;
+            block(std::mem::take(&mut self.rest), limit, out)?;
+            return Ok(true);
         }
-        let (length, after) =
-            rest.split_first_chunk().ok_or_else(|| Failure::data("a block length is cut off"))?;
+        while self.rest.starts_with(&MAGIC) {
+            self.rest =
+                self.rest.get(HEADER..).ok_or_else(|| Failure::data("the header is cut off"))?;
+        }
+        if self.rest.is_empty() {
+            return Ok(false);
+        }
+        let cut_off = || Failure::data("a block length is cut off");
+        let (length, after) = self.rest.split_first_chunk().ok_or_else(cut_off)?;
         let length = usize::try_from(i32::from_be_bytes(*length))
             .map_err(|_| Failure::data("a block length is negative"))?;
         let content = after.get(..length).ok_or_else(|| Failure::data("a block is cut off"))?;
-        block(content, limit, &mut out)?;
-        rest = &after[length..];
+        block(content, limit, out)?;
+        self.rest = &after[length..];
+        Ok(true)
     }
-    Ok(out)
 }
 
 fn block(input: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), Failure> {

@@ -1,18 +1,56 @@
 //! What a leader checks before it appends a batch that a producer made.
 
+use std::ops::{ControlFlow, RangeInclusive};
+
+use crate::record::walk::walk;
 use crate::record::{BatchError, RecordBatch};
 
+/// What a topic asks of each record; by default nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordRules {
+    /// Each has a key.
+    pub keys: bool,
+    /// A timestamp, where a record has one, lies in this range.
+    pub times: Option<RangeInclusive<i64>>,
+    /// Of the records that break a rule, so many are listed.
+    pub listed_at_most: usize,
+}
+
 /// What a walk over all records of a batch found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordsSummary {
     pub count: usize,
     /// The bytes of the records when they are not compressed.
     pub uncompressed_size: usize,
-    /// The greatest timestamp, and the offset of the first record that has it.
+    /// The greatest timestamp, and the offset of the first record that has it; -1 without any.
     pub max_timestamp: i64,
     pub offset_of_max_timestamp: i64,
-    /// The index of the first record without a key: a compacted topic refuses the batch.
-    pub first_without_key: Option<usize>,
+    pub broken: BrokenRules,
+}
+
+/// The records that break a rule of their topic. With any, the whole batch is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BrokenRules {
+    pub count: usize,
+    /// How many of them have a timestamp out of range.
+    pub times: usize,
+    /// The first of them, in their order.
+    pub listed: Vec<InvalidRecord>,
+}
+
+/// A record that breaks a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidRecord {
+    /// Its place in the batch.
+    pub index: usize,
+    pub problem: RecordProblem,
+}
+
+/// The first rule that a record breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordProblem {
+    WithoutKey,
+    Time { timestamp: i64 },
 }
 
 /// Everything that can be told without decompressing: the CRC and [`validate_header`].
@@ -39,33 +77,60 @@ pub fn validate_header(batch: &RecordBatch) -> Result<(), BatchError> {
     header.compression().map(|_| ())
 }
 
-/// Walks over all records, decompressed to at most `limit` bytes: each must be whole, their
-/// offsets must go up one by one, and nothing may follow the last.
-pub fn validate_records(batch: &RecordBatch, limit: usize) -> Result<RecordsSummary, BatchError> {
-    let payload = batch.payload(limit)?;
+/// Walks over all records once, decompressed piece by piece to at most `limit` bytes: each must be
+/// whole, their offsets must go up one by one, and nothing may follow the last. Those that break a
+/// rule are told in the summary.
+pub fn validate_records(
+    batch: &RecordBatch,
+    rules: &RecordRules,
+    limit: usize,
+) -> Result<RecordsSummary, BatchError> {
     let mut summary = RecordsSummary {
-        uncompressed_size: payload.bytes().len(),
         max_timestamp: -1,
         offset_of_max_timestamp: -1,
         ..RecordsSummary::default()
     };
-    let mut records = payload.records();
-    for record in records.by_ref() {
-        let (record, index) = (record?, summary.count);
-        if usize::try_from(record.offset_delta) != Ok(index) {
-            return Err(BatchError::OffsetDelta { index, delta: record.offset_delta });
+    let mut wrong_offset = None;
+    let walked = walk(batch, limit, |record| {
+        if usize::try_from(record.offset_delta) != Ok(record.index) {
+            wrong_offset = Some((record.index, record.offset_delta));
+            return ControlFlow::Break(());
         }
-        if record.timestamp > summary.max_timestamp {
-            summary.max_timestamp = record.timestamp;
+        let timestamp = record.timestamp;
+        if timestamp > summary.max_timestamp {
+            summary.max_timestamp = timestamp;
             summary.offset_of_max_timestamp = record.offset;
         }
-        if record.key.is_none() {
-            summary.first_without_key = summary.first_without_key.or(Some(index));
+        if rules.keys && !record.has_key {
+            let problem = RecordProblem::WithoutKey;
+            summary.broken.add(InvalidRecord { index: record.index, problem }, rules);
+        } else if let Some(times) = &rules.times
+            && timestamp != -1
+            && !times.contains(&timestamp)
+        {
+            let problem = RecordProblem::Time { timestamp };
+            summary.broken.add(InvalidRecord { index: record.index, problem }, rules);
         }
         summary.count += 1;
+        ControlFlow::Continue(())
+    })?;
+    if let Some((index, delta)) = wrong_offset {
+        return Err(BatchError::OffsetDelta { index, delta });
     }
-    match records.unread() {
-        0 => Ok(summary),
+    let walked = walked.expect("only a wrong offset ends the walk early");
+    match walked.unread {
+        0 => Ok(RecordsSummary { uncompressed_size: walked.bytes, ..summary }),
         bytes => Err(BatchError::Trailing { bytes }),
+    }
+}
+
+impl BrokenRules {
+    #[cold]
+    fn add(&mut self, record: InvalidRecord, rules: &RecordRules) {
+        self.count += 1;
+        self.times += usize::from(matches!(record.problem, RecordProblem::Time { .. }));
+        if self.listed.len() < rules.listed_at_most {
+            self.listed.push(record);
+        }
     }
 }

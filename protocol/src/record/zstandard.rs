@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::io::{Read, Write};
 
 use crate::record::codec::{Failure, read_limited};
 
@@ -24,9 +24,13 @@ pub(crate) fn compress(input: &[u8], level: Option<i32>, out: &mut Vec<u8>) {
         .expect("a Vec takes all bytes");
 }
 
+/// The content as it is read.
+pub(crate) fn reader(input: &[u8]) -> Result<impl Read + '_, Failure> {
+    zstd::Decoder::with_buffer(input).map_err(Failure::data)
+}
+
 pub(crate) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
-    let decoder = zstd::Decoder::with_buffer(input).map_err(Failure::data)?;
-    read_limited(decoder, input.len(), limit)
+    read_limited(reader(input)?, input.len(), limit)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use protocol::record::control::{ControlType, Marker, marker_batch, parse_marker};
 use protocol::record::{
     BATCH_OVERHEAD, BatchBuilder, BatchError, BatchHeader, BatchOptions, Codec, Compression,
-    LevelError, RecordBatch, TimestampType, batches, patch, validate, validate_records,
+    LevelError, RecordBatch, RecordRules, TimestampType, batches, patch, validate,
+    validate_records,
 };
 
 const LIMIT: usize = 1 << 20;
@@ -94,22 +95,27 @@ fn records_that_do_not_match_the_header_are_refused() {
     let size = (batch.len() - BATCH_OVERHEAD) / 3;
 
     let fewer = with(&batch, 57, &2_i32.to_be_bytes());
-    assert_eq!(validate_records(&fewer, LIMIT), Err(BatchError::Trailing { bytes: size }));
+    assert_eq!(
+        validate_records(&fewer, &RecordRules::default(), LIMIT),
+        Err(BatchError::Trailing { bytes: size })
+    );
     let more = with(&batch, 57, &4_i32.to_be_bytes());
-    let error = validate_records(&more, LIMIT).expect_err("there are three");
+    let error =
+        validate_records(&more, &RecordRules::default(), LIMIT).expect_err("there are three");
     assert!(matches!(error, BatchError::Record { index: 3, at: 45, .. }), "{error}");
     let many = with(&batch, 57, &1_000_000_i32.to_be_bytes());
     let error = BatchError::Count { count: 1_000_000, bytes: 45 };
-    assert_eq!(validate_records(&many, LIMIT), Err(error));
+    assert_eq!(validate_records(&many, &RecordRules::default(), LIMIT), Err(error));
 
     // The second record's offset delta, a zigzag number: 1 is 0x02.
     let at = BATCH_OVERHEAD + size + 3;
     assert_eq!(batch[at], 0x02);
     let skipping = with(&batch, at, &[0x04]);
     let error = BatchError::OffsetDelta { index: 1, delta: 2 };
-    assert_eq!(validate_records(&skipping, LIMIT), Err(error));
+    assert_eq!(validate_records(&skipping, &RecordRules::default(), LIMIT), Err(error));
     let long = with(&batch, BATCH_OVERHEAD, &[0x7e]);
-    let error = validate_records(&long, LIMIT).expect_err("it reaches beyond the batch");
+    let error = validate_records(&long, &RecordRules::default(), LIMIT)
+        .expect_err("it reaches beyond the batch");
     let problem = "the bytes end too early";
     assert_eq!(error, BatchError::Record { index: 0, at: 1, problem });
 }
@@ -144,7 +150,8 @@ fn log_append_time_is_every_records_time() {
     assert_eq!(batch.bytes(), &batch_of(BatchOptions::default(), 2));
 
     let options = BatchOptions { log_append_time: Some(99), ..BatchOptions::default() };
-    let summary = validate_records(&parse(batch_of(options, 2)), LIMIT).expect("it is valid");
+    let summary = validate_records(&parse(batch_of(options, 2)), &RecordRules::default(), LIMIT)
+        .expect("it is valid");
     assert_eq!((summary.max_timestamp, summary.offset_of_max_timestamp), (99, 0));
 }
 

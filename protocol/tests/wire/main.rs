@@ -10,6 +10,7 @@ mod frames;
 mod hostile;
 mod other_codec;
 mod record_batches;
+mod record_rules;
 mod reference;
 mod tables;
 mod versions;

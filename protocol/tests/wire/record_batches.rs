@@ -7,8 +7,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use protocol::record::{
-    BatchBuilder, BatchOptions, Codec, Compression, Header, Payload, RecordBatch, batches,
-    validate, validate_records,
+    BatchBuilder, BatchOptions, Codec, Compression, Header, Payload, RecordBatch, RecordRules,
+    batches, validate, validate_records,
 };
 
 const LIMIT: usize = 1 << 22;
@@ -102,10 +102,14 @@ proptest! {
         let latest = given.iter().map(|i| i.timestamp).max().unwrap_or(-1);
         prop_assert_eq!(batch.max_timestamp, latest);
 
-        let summary = validate_records(&batch, LIMIT).expect("it is valid");
+        let rules = RecordRules { keys: true, times: None, listed_at_most: 100 };
+        let summary = validate_records(&batch, &rules, LIMIT).expect("it is valid");
         prop_assert_eq!(summary.count, given.len());
         prop_assert_eq!(summary.max_timestamp, latest);
-        prop_assert_eq!(summary.first_without_key, given.iter().position(|i| i.key.is_none()));
+        let keyless: Vec<usize> =
+            (0..given.len()).filter(|index| given[*index].key.is_none()).collect();
+        let listed: Vec<usize> = summary.broken.listed.iter().map(|record| record.index).collect();
+        prop_assert_eq!((summary.broken.count, listed), (keyless.len(), keyless));
         prop_assert_eq!(items(&batch.payload(LIMIT).expect("it is read")), given);
     }
 

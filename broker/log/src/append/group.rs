@@ -94,12 +94,12 @@ impl Log {
         let (_, header) = batch::headers(records).next()?.ok()?;
         let is_plain = header.size() == records.len()
             && !header.is_control()
-            && self.config.timestamp.r#type == TimestampType::CreateTime
+            && self.config.timestamp_type == TimestampType::CreateTime
             // The first batch of a segment decides when the next one begins.
             && self.active().size() > 0;
         if !is_plain
-            || self.check_syncs().is_err()
-            || self.check_batch(&header, || records.clone(), append).is_err()
+            || self.check_usable().is_err()
+            || self.check_batch(&header, append).is_err()
             || self.producers.duplicate_of(&header).is_some()
         {
             return None;

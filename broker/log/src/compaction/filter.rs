@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use protocol::record::{
-    BATCH_OVERHEAD, BatchBuilder, BatchHeader, BatchOptions, Payload, RecordBatch, TimestampType,
+    BATCH_OVERHEAD, BatchBuilder, BatchHeader, BatchOptions, DECOMPRESSED_LIMIT, Payload,
+    RecordBatch, TimestampType,
 };
 
 use super::offset_map::OffsetMap;
@@ -240,7 +241,7 @@ pub(super) fn control_of(header: &BatchHeader, batch: &Bytes) -> Result<ControlB
 
 /// The records of a batch.
 pub(super) fn payload(batch: &Bytes) -> Result<Payload, String> {
-    let payload = RecordBatch::parse(batch).and_then(|batch| batch.payload(records::MOST_BYTES));
+    let payload = RecordBatch::parse(batch).and_then(|batch| batch.payload(DECOMPRESSED_LIMIT));
     payload.map_err(|error| error.to_string())
 }
 

@@ -10,8 +10,8 @@ pub(crate) mod txn;
 
 use std::sync::Arc;
 
-pub(crate) use offset::{OffsetIndex, OffsetLookup};
-pub(crate) use time::{TimeEntry, TimeIndex};
+pub(crate) use offset::{OffsetIndex, OffsetLookup, OffsetView};
+pub(crate) use time::{TimeEntry, TimeIndex, TimeView};
 pub(crate) use txn::{AbortedEntry, TxnIndex};
 
 use crate::error::StorageError;
@@ -51,6 +51,21 @@ pub(crate) struct EntriesSnapshot<const N: usize> {
 }
 
 impl<const N: usize> EntriesSnapshot<N> {
+    /// The last of the entries at the front that satisfy a predicate that holds for none behind
+    /// them.
+    pub(crate) fn last_while(
+        &self,
+        holds: impl Fn(&[u8; N]) -> bool,
+    ) -> Result<Option<[u8; N]>, StorageError> {
+        let in_tail = self.tail.as_chunks().0.partition_point(&holds);
+        if let Some(last) = in_tail.checked_sub(1) {
+            return Ok(Some(tail_entry(&self.tail, last)));
+        }
+        let Some(written) = &self.written else { return Ok(None) };
+        let count = written.count_while(holds)?;
+        count.checked_sub(1).map(|last| written.get(last)).transpose()
+    }
+
     /// Visits the entries in order.
     pub(crate) fn visit(&self, mut see: impl FnMut(&[u8; N])) -> Result<(), StorageError> {
         let count = self.written.as_ref().map_or(0, |written| written.count);
@@ -148,6 +163,15 @@ impl<const N: usize> Entries<N> {
         Ok(EntriesSnapshot { written: self.written_or_none()?, tail: self.tail.clone() })
     }
 
+    /// As [`Self::snapshot`]; the file is closed with it, unless it is open already.
+    pub(crate) fn snapshot_once(&self) -> Result<EntriesSnapshot<N>, StorageError> {
+        let written = match self.written {
+            0 => None,
+            count => Some(WrittenEntries { file: self.file.open_once()?, count }),
+        };
+        Ok(EntriesSnapshot { written, tail: self.tail.clone() })
+    }
+
     /// The open file, for syncing.
     pub(crate) fn open(&self) -> Result<OpenFile, StorageError> {
         self.file.open()
@@ -233,6 +257,11 @@ impl<const N: usize> Entries<N> {
 }
 
 impl<const N: usize> WrittenEntries<N> {
+    /// The same, whose reads fail rather than wait for a disk.
+    pub(crate) fn cached_only(&self) -> Self {
+        Self { file: self.file.cached_only(), count: self.count }
+    }
+
     pub(crate) fn get(&self, index: u64) -> Result<[u8; N], StorageError> {
         let mut entry = [0; N];
         self.read(index, &mut entry)?;

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use super::{Entries, WrittenEntries};
+use super::{Entries, EntriesSnapshot, WrittenEntries};
 use crate::error::StorageError;
 use crate::folder::{Folder, OpenFile};
 use crate::name::FileKind;
@@ -31,6 +31,16 @@ pub(crate) enum OffsetLookup {
 }
 
 impl OffsetLookup {
+    /// The same, which fails rather than wait for a disk.
+    pub(crate) fn cached_only(&self) -> Self {
+        match self {
+            Self::From(position) => Self::From(*position),
+            Self::InFile { entries, relative } => {
+                Self::InFile { entries: entries.cached_only(), relative: *relative }
+            }
+        }
+    }
+
     /// A position at or before the batch that holds the offset.
     pub(crate) fn position(&self) -> Result<u64, StorageError> {
         match self {
@@ -43,6 +53,24 @@ impl OffsetLookup {
                 }
             }
         }
+    }
+}
+
+/// See [`OffsetIndex::view`].
+#[derive(Debug)]
+pub(crate) struct OffsetView {
+    base_offset: i64,
+    entries: EntriesSnapshot<ENTRY>,
+}
+
+impl OffsetView {
+    /// Where to begin the search for the batch that holds an offset.
+    pub(crate) fn lookup(&self, offset: i64) -> Result<OffsetLookup, StorageError> {
+        let Some(relative) = relative(self.base_offset, offset) else {
+            return Ok(OffsetLookup::From(0));
+        };
+        let entry = self.entries.last_while(|entry| decode(entry).0 <= relative)?;
+        Ok(OffsetLookup::From(entry.map_or(0, |entry| decode(&entry).1.into())))
     }
 }
 
@@ -88,6 +116,11 @@ impl OffsetIndex {
             Some(entries) => OffsetLookup::InFile { entries, relative },
             None => OffsetLookup::From(0),
         })
+    }
+
+    /// The index as it is now, readable without the log's lock.
+    pub(crate) fn view(&self) -> Result<OffsetView, StorageError> {
+        Ok(OffsetView { base_offset: self.base_offset, entries: self.entries.snapshot_once()? })
     }
 
     /// The last entry: a batch's last offset and position.

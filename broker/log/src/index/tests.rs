@@ -95,7 +95,8 @@ fn times_that_do_not_grow_are_not_noted() {
         index.push(TimeEntry { timestamp, offset });
     }
     assert_eq!(index.size(), 24);
-    let before = [4, 5, 8, 9, 99].map(|timestamp| index.offset_before(timestamp).unwrap());
+    let before =
+        [4, 5, 8, 9, 99].map(|timestamp| index.view().unwrap().offset_before(timestamp).unwrap());
     assert_eq!(before, [100, 101, 101, 104, 104]);
     index.truncate(104).unwrap();
     index.push(TimeEntry { timestamp: 6, offset: 105 });

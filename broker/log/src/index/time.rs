@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::Entries;
+use super::{Entries, EntriesSnapshot};
 use crate::error::StorageError;
 use crate::folder::{Folder, OpenFile};
 use crate::name::FileKind;
@@ -29,6 +29,29 @@ pub(crate) struct TimeIndex {
 pub(crate) struct TimeEntry {
     pub(crate) timestamp: i64,
     pub(crate) offset: i64,
+}
+
+/// See [`TimeIndex::view`].
+#[derive(Debug)]
+pub(crate) struct TimeView {
+    base_offset: i64,
+    entries: EntriesSnapshot<ENTRY>,
+}
+
+impl TimeView {
+    /// The offset up to which all records are earlier than a time.
+    pub(crate) fn offset_before(&self, timestamp: i64) -> Result<i64, StorageError> {
+        let entry = self.entries.last_while(|entry| decode(entry).0 <= timestamp)?;
+        Ok(entry.map_or(self.base_offset, |entry| self.base_offset + decode(&entry).1))
+    }
+
+    pub(crate) fn last(&self) -> Result<Option<TimeEntry>, StorageError> {
+        let last = self.entries.last_while(|_| true)?;
+        Ok(last.map(|entry| {
+            let (timestamp, relative) = decode(&entry);
+            TimeEntry { timestamp, offset: self.base_offset + relative }
+        }))
+    }
 }
 
 impl TimeIndex {
@@ -65,14 +88,9 @@ impl TimeIndex {
         Ok(last)
     }
 
-    /// The offset up to which all records are earlier than a time.
-    pub(crate) fn offset_before(&self, timestamp: i64) -> Result<i64, StorageError> {
-        let count = self.entries.count_while(|entry| decode(entry).0 <= timestamp)?;
-        let entry = match count.checked_sub(1) {
-            Some(index) => self.entries.get(index)?,
-            None => None,
-        };
-        Ok(entry.map_or(self.base_offset, |entry| self.base_offset + decode(&entry).1))
+    /// The index as it is now, readable without the log's lock.
+    pub(crate) fn view(&self) -> Result<TimeView, StorageError> {
+        Ok(TimeView { base_offset: self.base_offset, entries: self.entries.snapshot_once()? })
     }
 
     /// The last entry; leaves no file open for it.

@@ -152,6 +152,13 @@ fn replace_originals(
     Ok(())
 }
 
+/// Removes the files of a segment without batches. A snapshot of its offset is as good as any
+/// other.
+pub(crate) fn remove_empty(folder: &Folder, base_offset: i64) -> Result<(), StorageError> {
+    let mut kinds = FileKind::ALL.into_iter().filter(|kind| *kind != FileKind::Snapshot);
+    kinds.try_for_each(|kind| remove(folder, &kind.name(base_offset)))
+}
+
 /// Removes the files of segments at once.
 pub(crate) fn remove_segments(folder: &Folder, segments: &[Segment]) -> Result<(), StorageError> {
     // The last first: should this fail, what stays is a log without a hole.

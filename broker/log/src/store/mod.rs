@@ -3,6 +3,7 @@
 //! A store is used by many logs at once. Paths are absolute or relative to the process, as
 //! the caller wishes; a store gives them no meaning of its own.
 
+mod cached_only;
 mod fs;
 mod memory;
 mod page_cache;
@@ -13,6 +14,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use cached_only::CachedOnly;
 pub use fs::FsStore;
 pub use memory::MemoryStore;
 

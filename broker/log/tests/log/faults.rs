@@ -173,6 +173,7 @@ impl File for FaultyFile {
     }
 
     fn reserve(&self, size: u64) -> io::Result<()> {
+        self.faults.check()?;
         self.inner.reserve(size)
     }
 
@@ -221,6 +222,7 @@ impl Life {
             log_start_offset: self.log_start_offset,
             clean_shutdown: false,
             now_ms: NOW,
+            ..OpenOptions::default()
         }
     }
 

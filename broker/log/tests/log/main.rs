@@ -5,6 +5,7 @@
 mod append;
 mod compaction;
 mod epochs;
+mod failed_rolls;
 mod faults;
 mod full_disk;
 mod groups;

@@ -161,6 +161,7 @@ impl<'a> Pair<'a> {
             log_start_offset: model.start,
             clean_shutdown,
             now_ms: NOW,
+            ..OpenOptions::default()
         });
         assert!(!clean_shutdown || report == Default::default(), "{report:?}");
         log.set_high_watermark(model.high_watermark);

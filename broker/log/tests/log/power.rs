@@ -26,7 +26,13 @@ fn rig_on(disk: &SimDisk, dir: &str) -> Rig {
 }
 
 fn options(recovery_point: i64, log_start_offset: i64) -> OpenOptions {
-    OpenOptions { recovery_point, log_start_offset, clean_shutdown: false, now_ms: NOW }
+    OpenOptions {
+        recovery_point,
+        log_start_offset,
+        clean_shutdown: false,
+        now_ms: NOW,
+        ..OpenOptions::default()
+    }
 }
 
 /// What is there is the start of what was written, no less than what was synced, and can be

@@ -75,9 +75,7 @@ fn code_of_append_error(error: &AppendError) -> ErrorCode {
         AppendError::CorruptBatch { .. } => ErrorCode::CorruptMessage,
         AppendError::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,
         AppendError::BatchesTooLarge { .. } => ErrorCode::RecordListTooLarge,
-        AppendError::InvalidTimestamp { .. } | AppendError::AppendTimeFromClient => {
-            ErrorCode::InvalidTimestamp
-        }
+        AppendError::AppendTimeFromClient => ErrorCode::InvalidTimestamp,
         AppendError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
         AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
         AppendError::NotTransactional { .. } => ErrorCode::InvalidTxnState,
@@ -94,9 +92,12 @@ pub(crate) fn code_of_refusal(error: &ProduceRefusal) -> ErrorCode {
         ProduceRefusal::UnknownTopicOrPartition => ErrorCode::UnknownTopicOrPartition,
         ProduceRefusal::UnknownTopicId => ErrorCode::UnknownTopicId,
         ProduceRefusal::Acks { .. } => ErrorCode::InvalidRequiredAcks,
-        ProduceRefusal::NotOneBatch
-        | ProduceRefusal::Control
-        | ProduceRefusal::WithoutKey { .. } => ErrorCode::InvalidRecord,
+        ProduceRefusal::Records(refused) if refused.has_wrong_times() => {
+            ErrorCode::InvalidTimestamp
+        }
+        ProduceRefusal::NotOneBatch | ProduceRefusal::Control | ProduceRefusal::Records(_) => {
+            ErrorCode::InvalidRecord
+        }
         ProduceRefusal::Internal => ErrorCode::InvalidTopicException,
         ProduceRefusal::Transactional => ErrorCode::InvalidTxnState,
         ProduceRefusal::TooLarge { .. } => ErrorCode::MessageTooLarge,
@@ -161,9 +162,9 @@ pub(crate) fn code_of_move_error(error: &MoveError) -> ErrorCode {
         MoveError::Partition(error) => code_of_leadership_error(error),
         MoveError::Open(error) => match error {
             OpenError::Storage(error) => code_of_storage_error(error),
-            OpenError::OtherTopic { .. } | OpenError::Malformed { .. } => {
-                ErrorCode::KafkaStorageError
-            }
+            OpenError::OtherTopic { .. }
+            | OpenError::Malformed { .. }
+            | OpenError::Damaged { .. } => ErrorCode::KafkaStorageError,
         },
     }
 }

@@ -9,7 +9,6 @@
 
 use std::collections::HashMap;
 
-use broker_log::ReadError;
 use broker_metadata::Image;
 use protocol::ErrorCode;
 use protocol::messages::list_offsets_request::ListOffsetsPartition;
@@ -18,8 +17,9 @@ use protocol::messages::list_offsets_response::{
 };
 use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
-use super::error::{code_of_leadership_error, code_of_read_error};
+use super::error::{code_of_fetch_error, code_of_leadership_error};
 use crate::dispatch::RequestContext;
+use crate::off_sockets::off_sockets;
 use crate::partition::{Isolation, Marks, Partition};
 use crate::services::Services;
 
@@ -141,18 +141,13 @@ fn start(partition: &Partition, marks: Marks) -> Result<Place, ErrorCode> {
     Ok(Place { offset, leader_epoch: epoch.unwrap_or_else(|| partition.leader_epoch()), ..NOWHERE })
 }
 
+/// Reads from disk and decompresses: no work for a thread that serves sockets.
 fn by_time(partition: &Partition, time: i64, upper_bound: i64) -> Result<Place, ErrorCode> {
-    let found = partition.with_log(|log| match time {
-        MAX_TIMESTAMP => log.max_timestamp_offset(),
-        time => log.offset_for_timestamp(time),
+    let found = off_sockets(|| match time {
+        MAX_TIMESTAMP => partition.first_with_largest_time(),
+        time => partition.first_at_or_after(time),
     });
-    let found = found.map_err(|error| code_of_leadership_error(&error))?;
-    let found = found.map_err(|error| {
-        if let ReadError::Storage(problem) = &error {
-            partition.storage_failed(problem);
-        }
-        code_of_read_error(&error)
-    })?;
+    let found = found.map_err(|error| code_of_fetch_error(&error))?;
     let found = found.filter(|record| record.offset < upper_bound);
     Ok(found.map_or(NOWHERE, |record| Place {
         timestamp: record.timestamp,

@@ -21,7 +21,9 @@ mod metadata;
 mod offsets;
 mod offsets_fetch;
 mod produce;
+mod produce_batch;
 mod producer_ids;
+mod record_errors;
 mod records;
 mod topics;
 

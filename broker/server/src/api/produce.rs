@@ -1,9 +1,9 @@
 //! Produce 3-13.
 //!
-//! - Each partition's records are one batch of format 2. It is checked (sizes, CRC, counts; keys
-//!   where the topic is compacted) and appended on the task that read it, together with what else
-//!   came to the partition at the same time. Where the topic demands
-//!   a sync (`flush.messages`), the answer waits for it; then acks=-1 waits for the replicas.
+//! - Each partition's records are one batch of format 2. It is checked (see `produce_batch`) and
+//!   appended on the task that read it, together with what else came to the partition at the same
+//!   time. Where the topic demands a sync (`flush.messages`), the answer waits for it; then acks=-1
+//!   waits for the replicas.
 //! - A topic of the brokers' own is INVALID_TOPIC_EXCEPTION.
 //! - acks=0 is answered by nothing, and where something failed by the end of the connection.
 //! - Null records are not answered at all, as Kafka leaves them: the connection ends when it has
@@ -13,6 +13,7 @@
 //! - Transactions are not there yet: a transactional batch is INVALID_TXN_STATE.
 //! - v5: log start offset · v8: errors of single records (KIP-467) · v13: topics by id (KIP-516)
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -20,24 +21,22 @@ use std::time::Duration;
 
 use broker_log::{AppendError, Appended, Origin};
 use broker_metadata::{Image, PartitionImage, TopicImage, names};
-use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
-};
+use protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use protocol::messages::{ProduceRequest, ProduceResponse};
-use protocol::record::{self, BatchBuilder, BatchError, BatchOptions, Codec, RecordBatch, Records};
+use protocol::record::{BatchError, BatchHeader, Compression, RecordBatch, Records};
 use thiserror::Error;
 use tokio::time::Instant;
 
 use super::error::{code_of_leadership_error, code_of_refusal, code_of_sync_error};
+use super::produce_batch::check_batch;
+use super::record_errors::RefusedRecords;
 use crate::dispatch::{self, Outcome, RequestContext};
+use crate::limits::{CHECKED_IN_PLACE, RECORD_ERROR_TEXTS, RECORD_ERRORS};
+use crate::off_sockets::off_sockets;
 use crate::partition::{LeadershipError, Partition, ProduceError, Submitted};
 use crate::services::Services;
-
-/// A batch is decompressed to at most this, where its keys must be seen.
-const DECOMPRESSED_LIMIT: usize = 256 * 1024 * 1024;
 
 /// The client id under which Kafka lets a tool write to topics of the brokers' own.
 const ADMIN_CLIENT: &str = "__admin_client";
@@ -59,8 +58,8 @@ pub(crate) enum ProduceRefusal {
     Control,
     #[error("no transaction is open: transactions are not supported yet")]
     Transactional,
-    #[error("Compacted topic cannot accept message without key in topic partition {partition}.")]
-    WithoutKey { index: usize, partition: String },
+    #[error(transparent)]
+    Records(#[from] RefusedRecords),
     #[error("{size} bytes are more than max.message.bytes = {max}")]
     TooLarge { size: usize, max: u32 },
     #[error("{isr} replicas are in sync, min.insync.replicas is {min}")]
@@ -106,28 +105,14 @@ pub(super) async fn handle(
         acks: request.acks,
         now_ms: services.now_ms(),
         internal_allowed: context.client_id.as_deref() == Some(ADMIN_CLIENT),
+        listed: Cell::new(RECORD_ERRORS),
     };
-    let mut submitted = Vec::new();
-    let mut responses = Vec::with_capacity(request.topic_data.len());
-    for (topic, data) in request.topic_data.into_iter().enumerate() {
-        let found = find(&image, &data, context.version);
-        let mut partition_responses = Vec::with_capacity(data.partition_data.len());
-        for (partition, data) in data.partition_data.into_iter().enumerate() {
-            let index = data.index;
-            partition_responses.push(match append.submit(found, data) {
-                Ok(batch) => {
-                    submitted.push((topic, partition, batch));
-                    PartitionProduceResponse { index, ..PartitionProduceResponse::default() }
-                }
-                Err((partition, refusal)) => refused(index, partition.as_deref(), &refusal),
-            });
-        }
-        responses.push(TopicProduceResponse {
-            name: data.name,
-            topic_id: data.topic_id,
-            partition_responses,
-        });
-    }
+    let (acks, timeout_ms) = (request.acks, request.timeout_ms);
+    let (mut responses, submitted) = {
+        let much = is_much_to_check(&request);
+        let submit = || append.submit_all(request.topic_data, context.version);
+        if much { off_sockets(submit) } else { submit() }
+    };
     if !submitted.is_empty() {
         company().await;
     }
@@ -137,16 +122,16 @@ pub(super) async fn handle(
         let appended = batch.appended(services, response).await;
         waiting.extend(appended.map(|(of, appended)| Waiting { topic, partition, of, appended }));
     }
-    if request.acks != 0 {
-        let all = request.acks == -1;
-        let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    if acks != 0 {
+        let all = acks == -1;
+        let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
         wait_until_safe(&mut responses, waiting, all.then_some(timeout)).await;
     }
     let failed = || {
         let all = responses.iter().flat_map(|topic| &topic.partition_responses);
         all.map(|partition| partition.error_code).find(|code| code.is_error())
     };
-    match request.acks {
+    match acks {
         0 => match failed() {
             None => ProduceReply::Nothing,
             Some(code) => ProduceReply::Close(format!("a produce with acks=0 failed: {code}")),
@@ -268,6 +253,22 @@ fn find<'a>(
     }
 }
 
+/// Whether checking a request's records is more than a thread should do that serves sockets.
+fn is_much_to_check(request: &ProduceRequest) -> bool {
+    let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let records = partitions.filter_map(|partition| partition.records.as_ref()?.bytes());
+    let mut left = CHECKED_IN_PLACE;
+    for bytes in records {
+        let is_plain = BatchHeader::parse(bytes)
+            .is_ok_and(|header| header.compression() == Ok(Compression::None));
+        match left.checked_sub(bytes.len()) {
+            Some(rest) if is_plain => left = rest,
+            _ => return true,
+        }
+    }
+    false
+}
+
 /// One request's appends.
 struct Append<'a> {
     services: &'a Services,
@@ -275,12 +276,55 @@ struct Append<'a> {
     acks: i16,
     now_ms: i64,
     internal_allowed: bool,
+    /// How many more invalid records may be listed in the response.
+    listed: Cell<usize>,
 }
 
 /// Why a partition was refused, with the partition if there is one.
 type Refused = (Option<Arc<Partition>>, ProduceRefusal);
 
+/// What is on its way into the logs, with the places of its topic and partition in the response.
+type AllSubmitted = Vec<(usize, usize, Batch)>;
+
 impl Append<'_> {
+    /// Checks all records and hands them over, in their order; the response says so far what was
+    /// refused.
+    fn submit_all(
+        &self,
+        topics: Vec<TopicProduceData>,
+        version: i16,
+    ) -> (Vec<TopicProduceResponse>, AllSubmitted) {
+        let mut submitted = Vec::new();
+        let mut responses = Vec::with_capacity(topics.len());
+        let mut texts = RECORD_ERROR_TEXTS;
+        for (topic, data) in topics.into_iter().enumerate() {
+            let found = find(self.image, &data, version);
+            let mut partition_responses = Vec::with_capacity(data.partition_data.len());
+            for (partition, data) in data.partition_data.into_iter().enumerate() {
+                let index = data.index;
+                partition_responses.push(match self.submit(found, data) {
+                    Ok(batch) => {
+                        submitted.push((topic, partition, batch));
+                        PartitionProduceResponse { index, ..PartitionProduceResponse::default() }
+                    }
+                    Err((partition, refusal)) => {
+                        let mut response = refused(index, partition.as_deref(), &refusal);
+                        if let ProduceRefusal::Records(records) = &refusal {
+                            response.record_errors = records.entries(&mut texts);
+                        }
+                        response
+                    }
+                });
+            }
+            responses.push(TopicProduceResponse {
+                name: data.name,
+                topic_id: data.topic_id,
+                partition_responses,
+            });
+        }
+        (responses, submitted)
+    }
+
     /// Checks a partition's records and hands them over.
     fn submit(
         &self,
@@ -326,14 +370,12 @@ impl Append<'_> {
             self.check_replicas(partition, rules.min_insync_replicas)?;
         }
         let bytes = records.as_ref().and_then(Records::bytes).ok_or(ProduceRefusal::NotOneBatch)?;
-        let batch = check(bytes, rules.max_message_bytes)?;
-        if rules.compacted {
-            check_keys(&batch, partition)?;
+        let listed_at_most = self.listed.get();
+        let checked = check_batch(bytes, &partition.id, &rules, self.now_ms, listed_at_most);
+        if let Err(ProduceRefusal::Records(refused)) = &checked {
+            self.listed.set(listed_at_most - refused.listed());
         }
-        match rules.compression {
-            Some(codec) if batch.compression()? != codec.compression() => recompress(&batch, codec),
-            _ => Ok(batch),
-        }
+        checked
     }
 
     fn check_replicas(&self, partition: &Partition, min: i32) -> Result<(), ProduceRefusal> {
@@ -355,60 +397,6 @@ fn enough_replicas(image: Option<&PartitionImage>, min: i32) -> Result<(), Produ
     Ok(())
 }
 
-/// What can be told of the records without looking into them.
-fn check(bytes: &Bytes, max: u32) -> Result<RecordBatch, ProduceRefusal> {
-    if bytes.is_empty() {
-        return Err(ProduceRefusal::NotOneBatch);
-    }
-    let batch = RecordBatch::parse(bytes)?;
-    if batch.size() != bytes.len() {
-        return Err(ProduceRefusal::NotOneBatch);
-    }
-    let size = batch.size();
-    if u32::try_from(size).is_ok_and(|size| size > max) {
-        return Err(ProduceRefusal::TooLarge { size, max });
-    }
-    record::validate(&batch)?;
-    if batch.is_control() {
-        return Err(ProduceRefusal::Control);
-    }
-    if batch.is_transactional() {
-        return Err(ProduceRefusal::Transactional);
-    }
-    Ok(batch)
-}
-
-/// The same batch in another compression, which `compression.type` of the topic asks for.
-fn recompress(batch: &RecordBatch, codec: Codec) -> Result<RecordBatch, ProduceRefusal> {
-    record::validate_records(batch, DECOMPRESSED_LIMIT)?;
-    let payload = batch.payload(DECOMPRESSED_LIMIT)?;
-    let options = BatchOptions {
-        codec,
-        producer_id: batch.producer_id,
-        producer_epoch: batch.producer_epoch,
-        base_sequence: batch.base_sequence,
-        ..BatchOptions::default()
-    };
-    let mut builder = BatchBuilder::with_capacity(options, payload.bytes().len());
-    for record in payload.records() {
-        let record = record?;
-        let headers: Vec<_> = record.headers.collect();
-        builder.append(record.timestamp, record.key, record.value, &headers);
-    }
-    Ok(RecordBatch::parse(&builder.finish())?)
-}
-
-/// A compacted topic has no use for a record without a key.
-fn check_keys(batch: &RecordBatch, partition: &Partition) -> Result<(), ProduceRefusal> {
-    let summary = record::validate_records(batch, DECOMPRESSED_LIMIT)?;
-    match summary.first_without_key {
-        None => Ok(()),
-        Some(index) => {
-            Err(ProduceRefusal::WithoutKey { index, partition: partition.id.to_string() })
-        }
-    }
-}
-
 /// Kafka tells the log's start with the errors of a batch that came as far as the log, and a text
 /// with those of single records.
 fn refused(
@@ -416,39 +404,25 @@ fn refused(
     partition: Option<&Partition>,
     refusal: &ProduceRefusal,
 ) -> PartitionProduceResponse {
-    let of_record = match refusal {
-        ProduceRefusal::WithoutKey { index, .. } => i32::try_from(*index).ok(),
-        ProduceRefusal::Partition(ProduceError::Append(AppendError::InvalidTimestamp {
-            index,
-            ..
-        })) => Some(*index),
-        _ => None,
-    };
     let error_code = code_of_refusal(refusal);
     // What the disk's trouble is stands in the log once, and here for whoever sent the records.
     let of_storage = error_code == ErrorCode::KafkaStorageError;
-    let text = (of_record.is_some() || of_storage).then(|| refusal.to_string());
+    let of_records = matches!(refusal, ProduceRefusal::Records(_));
+    let error_message = (of_records || of_storage).then(|| refusal.to_string());
     let marks = partition.filter(|_| reached_the_log(refusal)).and_then(|of| of.marks().ok());
     PartitionProduceResponse {
         index,
         error_code,
         base_offset: -1,
         log_start_offset: marks.map_or(-1, |marks| marks.log_start_offset),
-        record_errors: of_record
-            .map(|batch_index| BatchIndexAndErrorMessage {
-                batch_index,
-                batch_index_error_message: text.clone(),
-            })
-            .into_iter()
-            .collect(),
-        error_message: text,
+        error_message,
         ..PartitionProduceResponse::default()
     }
 }
 
 fn reached_the_log(refusal: &ProduceRefusal) -> bool {
     match refusal {
-        ProduceRefusal::WithoutKey { .. } | ProduceRefusal::Transactional => true,
+        ProduceRefusal::Records(_) | ProduceRefusal::Transactional => true,
         ProduceRefusal::Batch(problem) => matches!(
             problem,
             BatchError::Count { .. }
@@ -460,8 +434,7 @@ fn reached_the_log(refusal: &ProduceRefusal) -> bool {
         ),
         ProduceRefusal::Partition(ProduceError::Append(problem)) => matches!(
             problem,
-            AppendError::InvalidTimestamp { .. }
-                | AppendError::OutOfOrderSequence { .. }
+            AppendError::OutOfOrderSequence { .. }
                 | AppendError::InvalidProducerEpoch { .. }
                 | AppendError::NotTransactional { .. }
         ),

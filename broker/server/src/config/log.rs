@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use broker_log::{
-    CompactionConfig, FlushConfig, LogConfig, RetentionConfig, SegmentConfig, TimestampConfig,
-    TimestampType,
+    CompactionConfig, FlushConfig, LogConfig, RetentionConfig, SegmentConfig, TimestampType,
 };
 use broker_metadata::config::{BrokerLayers, CleanerConfig, Layer, TopicConfig, Value, ValueError};
 use broker_metadata::{ConfigResource, Image};
 use tracing::error;
 
-use crate::partition::ProduceRules;
+use crate::partition::{ProduceRules, TimeBounds};
 
 /// Resolves settings: a topic's own, then this broker's, the cluster's, the file's, the default.
 #[derive(Clone, Debug)]
@@ -106,6 +105,10 @@ impl LogConfigs {
             compression: topic.compression,
             max_message_bytes: topic.max_message_bytes,
             min_insync_replicas: topic.min_insync_replicas,
+            time_bounds: (!topic.timestamp.log_append_time).then_some(TimeBounds {
+                before_max_ms: topic.timestamp.before_max_ms,
+                after_max_ms: topic.timestamp.after_max_ms,
+            }),
         }
     }
 
@@ -147,11 +150,7 @@ fn log_config(topic: &TopicConfig, producer_id_expiration_ms: i64) -> LogConfig 
             delete_retention_ms: topic.compaction.delete_retention_ms,
         },
         flush: FlushConfig { messages: topic.flush.messages, ms: topic.flush.ms },
-        timestamp: TimestampConfig {
-            r#type: stamp,
-            before_max_ms: topic.timestamp.before_max_ms,
-            after_max_ms: topic.timestamp.after_max_ms,
-        },
+        timestamp_type: stamp,
         max_message_bytes: topic.max_message_bytes,
         producer_id_expiration_ms,
     }

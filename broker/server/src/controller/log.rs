@@ -3,11 +3,12 @@
 //! A commit is one record batch, so that a crash leaves all of it or nothing. Each record's value
 //! is a framed metadata record, its key null.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use broker_log::{
-    AppendError, LeaderAppend, Location, Log, LogConfig, LogDir, OpenError, OpenOptions, Origin,
-    ReadError, ReadRequest, RetentionConfig, StorageError, TopicPartition, TrimError,
+    AppendError, FileSlice, LeaderAppend, Location, Log, LogConfig, LogDir, OpenError, OpenOptions,
+    Origin, ReadError, ReadRequest, RetentionConfig, StorageError, TopicPartition, TrimError,
 };
 use broker_metadata::{ApplyError, Delta, Image, MetadataRecord, RecordError, names};
 use bytes::Bytes;
@@ -34,8 +35,23 @@ pub enum LoadError {
     Open(#[from] OpenError),
     #[error("the metadata log can't be read: {0}")]
     Read(#[from] ReadError),
-    #[error("the metadata log holds a broken batch: {0}")]
-    Batch(#[from] BatchError),
+    #[error(
+        "{} is damaged at byte {position}, where the metadata record at offset {offset} should be: \
+         {problem}. Topics would be forgotten without it: put back a copy of the file",
+        path.display()
+    )]
+    Damaged { path: PathBuf, position: u64, offset: i64, problem: String },
+    #[error(
+        "the metadata log in {} begins at offset {offset}: the files with the records before it are \
+         missing, and topics would be forgotten without them. Put back copies of them",
+        dir.display()
+    )]
+    Beginning { dir: PathBuf, offset: i64 },
+    #[error(
+        "the metadata log in {} has no record at offset {offset}, but ends at {end}: put back copies \
+         of its files", dir.display()
+    )]
+    Missing { dir: PathBuf, offset: i64, end: i64 },
     #[error("the metadata log's record at offset {offset}: {source}")]
     Record { offset: i64, source: RecordError },
     #[error("the metadata log's record at offset {offset} has no value")]
@@ -71,20 +87,29 @@ impl MetadataLog {
         let config =
             LogConfig { retention, max_message_bytes: MAX_BATCH_BYTES, ..LogConfig::default() };
         let clean_shutdown = opened.was_shut_down_cleanly();
-        let options = OpenOptions { clean_shutdown, now_ms, ..OpenOptions::default() };
+        let options =
+            OpenOptions { clean_shutdown, synced_appends: true, now_ms, ..OpenOptions::default() };
         let (mut log, report) =
             Log::open(dir.store().clone(), location, Arc::new(config), options)?;
         if let Some(postponed) = &report.postponed {
             dir.fail(postponed.cause, &postponed.problem);
         }
         if report.bytes_cut > 0 {
-            warn!("cut {} bytes of a torn commit off the metadata log", report.bytes_cut);
+            warn!(
+                "cut {} bytes off the metadata log, of a commit that was never acknowledged",
+                report.bytes_cut
+            );
         }
         let end = log.log_end_offset();
         log.set_high_watermark(end);
         let epoch = log.latest_epoch().unwrap_or(FIRST_EPOCH);
         let image = replay(&log)?;
         Ok((Self { log, dir: dir.clone(), epoch, undo: None }, image))
+    }
+
+    /// The log's folder.
+    pub(super) fn path(&self) -> &Path {
+        self.log.dir()
     }
 
     /// The log dir that it lies in.
@@ -94,7 +119,8 @@ impl MetadataLog {
 
     /// Opens the log anew once its dir is there again, if it lies in that. Blocks.
     pub(super) fn reopen(&mut self, opened: &LogDir, now_ms: i64) -> Result<(), ReopenError> {
-        let mut fresh = reopen_log(opened, &self.log, as_after_a_crash(&self.log, now_ms))?;
+        let options = OpenOptions { synced_appends: true, ..as_after_a_crash(&self.log, now_ms) };
+        let mut fresh = reopen_log(opened, &self.log, options)?;
         fresh.take_over(&mut self.log);
         self.log = fresh;
         Ok(())
@@ -166,10 +192,14 @@ impl MetadataLog {
     }
 }
 
+/// Applies all records. Each must be there and whole, whatever the start before found.
 fn replay(log: &Log) -> Result<Image, LoadError> {
     let end = log.log_end_offset();
     let mut delta = Delta::new(&Image::default());
     let mut offset = log.log_start_offset();
+    if offset > 0 {
+        return Err(LoadError::Beginning { dir: log.dir().to_owned(), offset });
+    }
     while offset < end {
         let request = ReadRequest {
             offset,
@@ -177,24 +207,60 @@ fn replay(log: &Log) -> Result<Image, LoadError> {
             upper_bound: end,
             min_one_batch: true,
         };
-        let Some(slice) = log.read(request)? else { break };
-        let bytes = Bytes::from(slice.read().map_err(ReadError::from)?);
-        for batch in record::batches(&bytes) {
-            let batch = match batch {
-                // The slice may end within a batch: the next read begins with it.
-                Err(BatchError::Truncated { .. }) => break,
-                batch => batch?,
-            };
-            offset = batch.next_offset();
-            if !batch.is_control() {
-                replay_batch(&batch, &mut delta)?;
-            }
-        }
+        let missing = || LoadError::Missing { dir: log.dir().to_owned(), offset, end };
+        let slice = log.read(request)?.ok_or_else(missing)?;
+        offset = replay_slice(&slice, offset, &mut delta)?;
     }
     Ok(delta.finish(end).0)
 }
 
-fn replay_batch(batch: &record::RecordBatch, delta: &mut Delta) -> Result<(), LoadError> {
+/// Applies the whole batches of a slice, of which there is at least one; the offset behind them.
+fn replay_slice(slice: &FileSlice, from: i64, delta: &mut Delta) -> Result<i64, LoadError> {
+    let bytes = Bytes::from(slice.read().map_err(ReadError::from)?);
+    let (mut offset, mut position) = (from, slice.position);
+    for batch in record::batches(&bytes) {
+        let damaged = |problem: String| {
+            Err(LoadError::Damaged { path: slice.path(), position, offset, problem })
+        };
+        let batch = match batch.and_then(|batch| batch.check_crc().map(|()| batch)) {
+            Ok(batch) if batch.base_offset == offset => batch,
+            Ok(batch) => return damaged(format!("a batch at offset {}", batch.base_offset)),
+            // The slice may end within a batch: the next read begins with it.
+            Err(BatchError::Truncated { .. }) if offset > from => return Ok(offset),
+            Err(problem) => return damaged(problem.to_string()),
+        };
+        if !batch.is_control() {
+            match replay_batch(&batch, delta) {
+                Err(ReplayError::Batch(problem)) => return damaged(problem.to_string()),
+                Err(ReplayError::Load(problem)) => return Err(problem),
+                Ok(()) => {}
+            }
+        }
+        offset = batch.next_offset();
+        position += batch.size() as u64;
+    }
+    Ok(offset)
+}
+
+/// A batch that can't be read, or a record of it that can't be applied.
+enum ReplayError {
+    Batch(BatchError),
+    Load(LoadError),
+}
+
+impl From<BatchError> for ReplayError {
+    fn from(problem: BatchError) -> Self {
+        Self::Batch(problem)
+    }
+}
+
+impl From<LoadError> for ReplayError {
+    fn from(problem: LoadError) -> Self {
+        Self::Load(problem)
+    }
+}
+
+fn replay_batch(batch: &record::RecordBatch, delta: &mut Delta) -> Result<(), ReplayError> {
     let payload = batch.payload(MAX_BATCH_BYTES as usize)?;
     for record in payload.records() {
         let record = record?;

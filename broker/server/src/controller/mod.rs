@@ -14,12 +14,13 @@ mod log;
 mod producer_ids;
 pub(crate) mod topics;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use broker_log::{AppendError, StorageError};
 use broker_metadata::{ApplyError, Delta, Image, MetadataRecord};
 use protocol::EncodeError;
 use thiserror::Error;
+use tracing::error;
 
 pub(crate) use self::bootstrap::{FEATURES, Identity};
 pub(crate) use self::log::{LoadError, MetadataLog};
@@ -63,9 +64,8 @@ pub(crate) struct Controller {
 }
 
 struct Shared {
-    /// A std mutex: held while a commit is written and followed, on a thread that may block. `None`
-    /// once the broker has stopped.
-    log: Mutex<Option<MetadataLog>>,
+    /// A std mutex: held while a commit is written and followed, on a thread that may block.
+    log: Mutex<Committer>,
     /// Records that hold already, and go before those of the next commit.
     /// A std mutex: held to take them out or put them in.
     unwritten: Mutex<Vec<MetadataRecord>>,
@@ -74,6 +74,27 @@ struct Shared {
     partitions: Arc<Partitions>,
     janitor: Janitor,
     clock: Arc<dyn Clock>,
+}
+
+/// Who writes the metadata log.
+struct Committer {
+    /// `None` once the broker has stopped.
+    log: Option<MetadataLog>,
+    /// A commit is being written and followed. If it is so when nobody is at it, a panic cut it
+    /// short: the log may hold what the image does not, and decisions on that would contradict it.
+    is_committing: bool,
+}
+
+impl Committer {
+    /// An error where a panic cut a commit short.
+    fn check(&self) -> Result<(), CommitError> {
+        if !self.is_committing {
+            return Ok(());
+        }
+        let reason = "a panic cut an earlier change of the metadata short, see the broker's log; \
+                      what is committed can be read, and changes are taken after a restart";
+        Err(CommitError::Offline { reason: reason.into() })
+    }
 }
 
 impl Controller {
@@ -85,7 +106,7 @@ impl Controller {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let shared = Shared {
-            log: Mutex::new(Some(log)),
+            log: Mutex::new(Committer { log: Some(log), is_committing: false }),
             unwritten: Mutex::default(),
             image: RwLock::new(image),
             partitions,
@@ -109,7 +130,12 @@ impl Controller {
     ) -> Result<T, CommitError> {
         let shared = self.shared.clone();
         let commit = tokio::task::spawn_blocking(move || shared.commit(decide));
-        commit.await.unwrap_or(Err(CommitError::Stopped))
+        commit.await.unwrap_or_else(|ended| {
+            if ended.is_panic() {
+                error!("a change of the metadata ended with a panic: {ended}");
+            }
+            Err(CommitError::Stopped)
+        })
     }
 
     /// Makes records hold for this run although the metadata log can't be written to; they are
@@ -118,7 +144,8 @@ impl Controller {
         &self,
         decide: impl FnOnce(&Image) -> Vec<MetadataRecord>,
     ) -> Result<(), CommitError> {
-        let _held = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.shared.committer();
+        held.check()?;
         let image = self.image();
         let records = decide(&image);
         let mut delta = Delta::new(&image);
@@ -140,8 +167,8 @@ impl Controller {
 
     /// Opens the metadata log anew, if it lies in a log dir that is there again. Blocks.
     pub(crate) fn reopen(&self, dir: &DataDir, now_ms: i64) -> Result<(), ReopenError> {
-        let mut log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
-        match (log.as_mut(), dir.opened()) {
+        let mut held = self.shared.committer();
+        match (held.log.as_mut(), dir.opened()) {
             (Some(log), Some(opened)) if log.dir().number() == dir.number() => {
                 log.reopen(&opened, now_ms)
             }
@@ -151,7 +178,13 @@ impl Controller {
 
     /// Closes the metadata log; later commits are refused. Blocks.
     pub(crate) fn close(&self) -> Result<(), StorageError> {
-        let log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut held = self.shared.committer();
+        let log = held.log.take();
+        if held.is_committing {
+            let source = std::io::Error::other("a panic cut an earlier change short");
+            let path = log.map(|log| log.path().to_owned()).unwrap_or_default();
+            return Err(StorageError { operation: "close", path, source });
+        }
         log.map_or(Ok(()), |log| log.close(self.shared.clock.now_ms()))
     }
 }
@@ -161,7 +194,9 @@ impl Shared {
         &self,
         decide: impl FnOnce(&Image) -> (Vec<MetadataRecord>, T),
     ) -> Result<T, CommitError> {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.committer();
+        held.check()?;
+        let Committer { log, is_committing } = &mut *held;
         let log = log.as_mut().ok_or(CommitError::Stopped)?;
         let image = self.image.read().unwrap_or_else(PoisonError::into_inner).clone();
         let (decided, result) = decide(&image);
@@ -177,7 +212,9 @@ impl Shared {
             delta.replay(record)?;
         }
         let now_ms = self.clock.now_ms();
-        let end_offset = log.append(&records, now_ms)?;
+        *is_committing = true;
+        let appended = log.append(&records, now_ms);
+        let end_offset = appended.inspect_err(|_| *is_committing = false)?;
         unwritten.clear();
         drop(unwritten);
         let (next, changes) = delta.finish(end_offset);
@@ -186,6 +223,12 @@ impl Shared {
             self.janitor.remove_later(files, delay_ms);
         }
         *self.image.write().unwrap_or_else(PoisonError::into_inner) = next;
+        *is_committing = false;
         Ok(result)
+    }
+
+    /// A panic that came before or after a commit leaves nothing half done.
+    fn committer(&self) -> MutexGuard<'_, Committer> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

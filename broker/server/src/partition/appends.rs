@@ -102,10 +102,14 @@ impl Turn {
     }
 }
 
+/// A turn that a panic cut short, or a runtime that stops: what waits is answered, for nobody may
+/// come to take the next turn.
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.is_over {
-            self.partition.appends.lock().is_taken = false;
+            let mut queue = self.partition.appends.lock();
+            queue.is_taken = false;
+            queue.waiting.clear();
         }
     }
 }
@@ -134,7 +138,7 @@ impl Submitted {
     fn try_answer(&mut self) -> Option<Answer> {
         let answer = match self.answer.try_recv() {
             Ok(answer) => answer,
-            Err(oneshot::error::TryRecvError::Closed) => Err(LeadershipError::Gone.into()),
+            Err(oneshot::error::TryRecvError::Closed) => Err(LeadershipError::Offline.into()),
             Err(oneshot::error::TryRecvError::Empty) => return None,
         };
         self.is_answered = true;
@@ -157,7 +161,7 @@ impl Future for Submitted {
         }
         let answer = std::task::ready!(Pin::new(&mut this.answer).poll(context));
         this.is_answered = true;
-        Poll::Ready(answer.unwrap_or_else(|_| Err(LeadershipError::Gone.into())))
+        Poll::Ready(answer.unwrap_or_else(|_| Err(LeadershipError::Offline.into())))
     }
 }
 

@@ -11,15 +11,17 @@ mod range;
 mod registry;
 mod revival;
 mod sync;
+mod times;
 mod waiters;
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use broker_log::{
-    AbortedTransaction, AppendError, Appended, EpochEnd, LeaderAppend, Located, Log, LogConfig,
-    Origin, PreparedRead, ReadError, ReadRequest, StorageError, TopicPartition,
+    AbortedTransaction, AppendError, Appended, Cause, EpochEnd, LeaderAppend, Located, Log,
+    LogConfig, Origin, PreparedRead, ReadError, ReadRequest, StorageError, TopicPartition,
 };
 use bytes::Bytes;
 use protocol::record::Codec;
@@ -37,6 +39,7 @@ pub(crate) use self::revival::{ReopenError, as_after_a_crash, reopen_log};
 pub(crate) use self::sync::SyncError;
 use self::sync::{FlushTurn, SyncWaits};
 pub(crate) use self::waiters::{Waiters, Wake};
+use crate::off_sockets::off_sockets;
 use crate::upkeep::Flusher;
 
 /// What a reader may see.
@@ -153,6 +156,22 @@ pub(crate) struct ProduceRules {
     pub(crate) compression: Option<Codec>,
     pub(crate) max_message_bytes: u32,
     pub(crate) min_insync_replicas: i32,
+    /// `None`: the times of records are those of their append.
+    pub(crate) time_bounds: Option<TimeBounds>,
+}
+
+/// How far from now the time of a record may lie: `message.timestamp.before.max.ms` and
+/// `.after.max.ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimeBounds {
+    pub(crate) before_max_ms: i64,
+    pub(crate) after_max_ms: i64,
+}
+
+impl TimeBounds {
+    pub(crate) fn around(self, now_ms: i64) -> RangeInclusive<i64> {
+        now_ms.saturating_sub(self.before_max_ms)..=now_ms.saturating_add(self.after_max_ms)
+    }
 }
 
 /// A partition with its log open.
@@ -166,7 +185,7 @@ pub(crate) struct Partition {
     /// A std lock: held to copy the rules out or in.
     rules: RwLock<ProduceRules>,
     /// A std mutex: under it files of the page cache are written and read, but nothing awaits.
-    /// `None` once the partition was taken off this broker.
+    /// `None` once the partition was taken off this broker. A panic under it fails the log dir.
     log: Mutex<Option<Log>>,
     appends: Appends,
     waiters: Arc<Waiters>,
@@ -409,7 +428,7 @@ impl Partition {
             let (mut fetched, prepared) = self.prepare_fetch(spec, offset)?;
             // A response that is full tells of the other partitions only how far they go.
             let prepared = prepared.filter(|_| spec.max_bytes > 0 || spec.min_one_batch);
-            let located = prepared.map(|(read, dir)| read.locate().map(|located| (located, dir)));
+            let located = prepared.map(|(read, dir)| locate(&read).map(|located| (located, dir)));
             match located.transpose()? {
                 None | Some((Located::Nothing, _)) => {
                     fetched.aborted = fetched.aborted.map(|_| Vec::new());
@@ -477,8 +496,30 @@ impl Partition {
         &self.waiters
     }
 
+    /// The log. A thread that panicked while it held it may have written what it did not note, or
+    /// noted a part of it: then the log dir fails, as after an error of the disk, nothing is
+    /// appended, and the log is read anew from its files.
     fn lock(&self) -> MutexGuard<'_, Option<Log>> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        self.log.lock().unwrap_or_else(|poisoned| {
+            let problem = format!("a panic may have left the log of {} half changed", self.id);
+            self.dir().fail(Cause::Disk, &problem);
+            poisoned.into_inner()
+        })
+    }
+
+    /// Puts a log that was read from its files in the place of the one that is there.
+    fn replace(&self, held: &mut Log, fresh: Log) {
+        *held = fresh;
+        self.log.clear_poison();
+    }
+}
+
+/// Where the records of a read lie. Looking that up in files that are not in memory is no work for
+/// a thread that serves sockets.
+fn locate(read: &PreparedRead) -> Result<Located, ReadError> {
+    match read.locate_cached()? {
+        Some(located) => Ok(located),
+        None => off_sockets(|| read.locate()),
     }
 }
 

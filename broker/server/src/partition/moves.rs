@@ -128,8 +128,15 @@ impl Move {
         Arc::new(Self { id, target, copy: Mutex::new(stage), size_bytes, end_offset })
     }
 
+    /// A copy that a panic may have left half changed is given up: its folder is removed with the
+    /// next start.
     fn copy(&self) -> MutexGuard<'_, Stage> {
-        self.copy.lock().unwrap_or_else(PoisonError::into_inner)
+        self.copy.lock().unwrap_or_else(|poisoned| {
+            let mut stage = poisoned.into_inner();
+            *stage = Stage::Over;
+            self.copy.clear_poison();
+            stage
+        })
     }
 
     fn note(&self, future: &FutureLog) {
@@ -491,6 +498,12 @@ impl Partition {
         make: impl FnOnce(&mut Log) -> Result<Log, CopyError>,
     ) -> Result<Option<Log>, CopyError> {
         let mut held = self.lock();
+        if self.log.is_poisoned() {
+            // What a panic left half changed is no source, and is read anew first.
+            let source = std::io::Error::other("a panic may have left it half changed");
+            let path = self.dir().path().join(self.id.folder());
+            return Err(StorageError { operation: "move", path, source }.into());
+        }
         let Some(old) = held.as_mut() else { return Ok(None) };
         let mut fresh = make(old)?;
         let epoch = self.leader_epoch();

@@ -35,7 +35,12 @@ pub(crate) enum ReopenError {
 impl ReopenError {
     /// Whether the dir stays as it is until somebody decides.
     pub(crate) fn needs_operator(&self) -> bool {
-        matches!(self, Self::Lost { .. } | Self::Dir(DirError::OtherFolder { .. }))
+        matches!(
+            self,
+            Self::Lost { .. }
+                | Self::Dir(DirError::OtherFolder { .. })
+                | Self::Open(OpenError::Damaged { .. })
+        )
     }
 }
 
@@ -99,6 +104,7 @@ pub(crate) fn as_after_a_crash(log: &Log, now_ms: i64) -> OpenOptions {
         recovery_point: log.recovery_point(),
         log_start_offset: log.log_start_offset(),
         clean_shutdown: false,
+        synced_appends: false,
         now_ms,
     }
 }
@@ -126,7 +132,7 @@ impl Partition {
             }
             fresh.take_over(old);
             advance_high_watermark(&mut fresh);
-            *old = fresh;
+            self.replace(old, fresh);
             Ok(())
         });
         // Deleted meanwhile, as above.

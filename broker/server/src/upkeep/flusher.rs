@@ -11,8 +11,10 @@
 //! Threads are those of the runtime that may block; none is held while there is nothing to do.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use broker_log::StorageError;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -137,7 +139,14 @@ impl Flusher {
     /// Syncs one partition and tells who waits for it; returns whether it could. Blocks, but not
     /// under the partition's lock.
     fn flush(&self, partition: &Partition, all: bool) -> bool {
-        let flushed = partition.flush(all, self.shared.clock.now_ms());
+        let now_ms = self.shared.clock.now_ms();
+        // A panic must not take the thread, and the partition's turn, with it.
+        let flushed = catch_unwind(AssertUnwindSafe(|| partition.flush(all, now_ms)));
+        let flushed = flushed.unwrap_or_else(|_| {
+            let source = std::io::Error::other("a panic cut it short");
+            let path = partition.dir().path().join(partition.id.folder());
+            Err(StorageError { operation: "sync", path, source })
+        });
         if let Err(problem) = &flushed {
             partition.flush_failed(problem);
             self.shared.partitions.storage_failed(partition, problem);

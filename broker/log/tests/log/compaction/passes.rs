@@ -189,7 +189,7 @@ fn segments_of_which_nothing_goes_are_not_written_again() {
 fn compression_and_append_times_are_kept() {
     on_each_store(|mut rig| {
         compacted(&mut rig);
-        rig.config.timestamp.r#type = TimestampType::LogAppendTime;
+        rig.config.timestamp_type = TimestampType::LogAppendTime;
         let mut log = rig.open();
         for codec in Compression::ALL {
             let options = BatchOptions { codec: codec.into(), ..Default::default() };
