@@ -7,7 +7,7 @@
 //! schema, value   the typed schema and value that connect and sql share
 //! avro            Avro's own schema model, text, binary encoding, resolution, typed <-> Avro
 //! json            scanning and writing JSON text
-//! delimited       one record of delimiter-separated text
+//! delimited       the one reader of delimiter-separated text
 //! framing         magic byte and schema id
 //! temporal        dates and times in text
 //! columns         records -> Arrow ([`RowDecoder`]), Arrow -> records ([`RowEncoder`])
@@ -46,4 +46,4 @@ pub use columns::{
     data_type, typed, typed_fields, write_json_cell,
 };
 pub use schema::{Field, Schema, Type};
-pub use value::{Decimal, MAX_DECIMAL_PRECISION, Value, java_double, java_float};
+pub use value::{Decimal, MAX_DECIMAL_PRECISION, Value, java_double, java_float, parse_double};

@@ -174,6 +174,14 @@ impl std::fmt::Display for Decimal {
     }
 }
 
+/// Reads a number as Java's `Double.parseDouble` does: of words only `NaN` and `Infinity`, in this
+/// spelling.
+pub fn parse_double(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    if number || matches!(unsigned, "NaN" | "Infinity") { text.parse().ok() } else { None }
+}
+
 /// A double as Java prints it: `1.0`, `1.0E10`, `NaN`, `Infinity`.
 pub fn java_double(value: f64) -> String {
     java_float_text(value.is_nan(), f64::is_infinite(value), value < 0.0, &format!("{value:e}"))

@@ -5,6 +5,7 @@ mod binary;
 mod datum;
 mod default;
 mod model;
+mod names;
 mod parse;
 mod print;
 mod resolve;
@@ -16,6 +17,7 @@ pub use datum::{Datum, EncodeError};
 pub use model::{
     Enum, Field, Fixed, Kind, Logical, Name, Node, NodeId, Order, Props, Record, Schema,
 };
+pub use names::{safe_name, with_safe_names};
 pub use parse::{SchemaError, Validation};
 pub use resolve::{ResolveError, Resolver};
 pub use typed::{TypedError, from_typed};

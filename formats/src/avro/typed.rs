@@ -212,6 +212,11 @@ fn record_json(schema: &Typed, fields: &[Field], name: &str, namespace: Option<&
         let nested = format!("{full}_{}", field.name);
         let ty = type_json(&field.schema, &nested, space);
         let mut json = json!({"name": field.name, "type": ty});
+        // A record has its documentation in its own schema.
+        if let (Some(doc), false) = (&field.schema.doc, matches!(field.schema.ty, Type::Struct(_)))
+        {
+            json["doc"] = json!(doc);
+        }
         if field.schema.optional {
             json["default"] = Json::Null;
         }

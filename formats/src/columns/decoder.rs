@@ -10,6 +10,7 @@ use super::column::{Column, PushError};
 use super::{Format, FormatError, Wrapping, json_read, text};
 use crate::Field;
 use crate::avro::{BinaryError, Schema as AvroSchema};
+use crate::delimited::Reader;
 use crate::framing::{self, FrameError};
 use crate::json::JsonError;
 
@@ -51,6 +52,8 @@ pub struct RowDecoder {
     fields: Vec<Field>,
     columns: Vec<Column>,
     plans: HashMap<u32, Result<Plan, PlanError>>,
+    /// Splits the records of the DELIMITED format.
+    delimited: Reader,
     rows: usize,
 }
 
@@ -58,8 +61,12 @@ impl RowDecoder {
     pub fn new(format: Format, fields: &[Field], wrapping: Wrapping) -> Result<Self, FormatError> {
         format.check(fields, wrapping)?;
         let columns = fields.iter().map(|field| Column::new(&field.schema)).collect();
-        let fields = fields.to_vec();
-        Ok(Self { format, wrapping, fields, columns, plans: HashMap::new(), rows: 0 })
+        let (fields, plans) = (fields.to_vec(), HashMap::new());
+        let delimited = Reader::new(match format {
+            Format::Delimited { delimiter } => delimiter,
+            _ => ',',
+        });
+        Ok(Self { format, wrapping, fields, columns, plans, delimited, rows: 0 })
     }
 
     /// Rows appended since the last [`RowDecoder::finish`].
@@ -126,9 +133,9 @@ impl RowDecoder {
                 })
             }
             Format::Avro => self.read_avro(bytes),
-            Format::Delimited { delimiter } => {
-                let read =
-                    text::delimited_record(bytes, delimiter, &self.fields, &mut self.columns);
+            Format::Delimited { .. } => {
+                let (reader, columns) = (&mut self.delimited, &mut self.columns);
+                let read = text::delimited_record(bytes, reader, &self.fields, columns);
                 read.map_err(|error| self.text_error(error)).map(|()| true)
             }
             Format::Kafka => {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::column::{Column, PushError};
 use crate::delimited;
-use crate::value::Decimal;
+use crate::value::{Decimal, parse_double};
 use crate::{Field, Type};
 
 #[derive(Debug)]
@@ -18,20 +18,20 @@ pub(super) enum ReadError {
 /// One line with a value for each column; an empty one is null.
 pub(super) fn delimited_record(
     bytes: &[u8],
-    delimiter: char,
+    reader: &mut delimited::Reader,
     fields: &[Field],
     columns: &mut [Column],
 ) -> Result<(), ReadError> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(ReadError::Malformed("not valid UTF-8".into()));
     };
-    let values = delimited::split(text, delimiter)
-        .map_err(|error| ReadError::Malformed(error.to_string()))?;
+    reader.record(text).map_err(|error| ReadError::Malformed(error.to_string()))?;
+    let values = reader.values();
     if values.len() != fields.len() {
         let (expected, found) = (fields.len(), values.len());
         return Err(ReadError::FieldCount { expected, found });
     }
-    for (index, value) in values.iter().enumerate() {
+    for (index, value) in values.enumerate() {
         delimited_value(value, &fields[index].schema.ty, &mut columns[index])
             .map_err(|error| ReadError::Push(index, error))?;
     }
@@ -47,9 +47,9 @@ fn delimited_value(text: &str, ty: &Type, column: &mut Column) -> Result<(), Pus
     match ty {
         Type::String => column.push_str(text),
         Type::Boolean => column.push_bool(text.trim().eq_ignore_ascii_case("true")),
-        Type::Float32 | Type::Float64 => match text.trim().parse() {
-            Ok(number) => column.push_f64(number),
-            Err(_) => refuse(column),
+        Type::Float32 | Type::Float64 => match parse_double(text.trim()) {
+            Some(number) => column.push_f64(number),
+            None => refuse(column),
         },
         Type::Decimal { .. } => match Decimal::parse(text.trim()) {
             Some(decimal) => column.push_decimal(decimal),
