@@ -40,12 +40,20 @@ impl Supervisor {
                 Err(error) => Err(error),
             };
             let error = match outcome {
-                Ok(Ended::Done) => return self.status.set_state(TaskState::Done),
+                Ok(Ended::Done) => {
+                    let records = self.status.status().records_written;
+                    tracing::info!(connector, records, "the connector has read all there is");
+                    return self.status.set_state(TaskState::Done);
+                }
                 Ok(Ended::Stopped) => return self.status.set_state(TaskState::Stopped),
                 Err(error) => error,
             };
             if !error.is_retriable() || stop.is_cancelled() {
-                tracing::error!(connector, %error, "the connector's task failed");
+                tracing::error!(
+                    connector,
+                    %error,
+                    "the connector has FAILED and reads nothing until the worker is started again"
+                );
                 return self.status.set_state(TaskState::Failed(error.to_string()));
             }
             if self.status.status().records_written > before {
@@ -71,9 +79,10 @@ impl Supervisor {
         Ok(TaskRun {
             name: name.clone(),
             source,
+            topics: connector.topics(values),
             key: Arc::clone(key),
             value: Arc::clone(value),
-            targets: Targets::new(self.client.clone(), TopicCreation::new(values))?,
+            targets: Arc::new(Targets::new(self.client.clone(), TopicCreation::new(values))?),
             producer: Producer::new(ProducerConfig::new(self.client.clone()))?,
             offsets: Arc::clone(&self.offsets),
             flush_interval: self.flush_interval,

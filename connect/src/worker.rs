@@ -1,5 +1,6 @@
 //! A worker: connectors that run in this process.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use client::{ClientConfig, ConfigError};
@@ -122,7 +123,7 @@ fn check(worker: &WorkerConfig, config: &ConnectorConfig) -> Result<Checked, Vec
     let mut def = connector_def();
     match &connector {
         Some(connector) => def = def.and(connector.config()),
-        None if class.is_empty() => {}
+        None if class.trim().is_empty() => {}
         None => problems.push(ConfigProblem::new(
             "connector.class",
             format!(
@@ -136,12 +137,21 @@ fn check(worker: &WorkerConfig, config: &ConnectorConfig) -> Result<Checked, Vec
     if let Err(wrong) = &values {
         problems.extend(wrong.iter().cloned());
     }
+    let text = match (&connector, &values) {
+        (Some(connector), Ok(values)) => connector.gives_text(values),
+        _ => false,
+    };
     let mut converter = |side: Side| {
-        let found = find_converter(worker, config, side);
+        let found = find_converter(worker, config, side, text);
         found.map_err(|problem| problems.push(problem)).ok()
     };
     let (key, value) = (converter(Side::Key), converter(Side::Value));
-    warn_about_unknown(config, &def);
+    // Of a class that is not there nobody knows the settings.
+    if connector.is_some() {
+        for key in unknown_keys(config, &def) {
+            tracing::warn!(connector = config.name, key, "this setting is not known: no effect");
+        }
+    }
     match (connector, values, key, value) {
         (Some(connector), Ok(values), Some(key), Some(value)) if problems.is_empty() => {
             let name = config.name.clone();
@@ -158,14 +168,23 @@ fn available() -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// The connector's own converter with its settings, or the worker's with the worker's.
+/// The connector's own converter with its settings, or the worker's with the worker's. `text`: the
+/// connector's values are plain texts.
 fn find_converter(
     worker: &WorkerConfig,
     config: &ConnectorConfig,
     side: Side,
+    text: bool,
 ) -> Result<Box<dyn Converter>, ConfigProblem> {
     let key = side.setting();
     let own = config.settings.get(key).filter(|class| !class.is_empty());
+    if own.is_none()
+        && side == Side::Value
+        && text
+        && let Some(class) = &worker.text_converter
+    {
+        return converters::find(class, side, &BTreeMap::new());
+    }
     let from = if own.is_some() { &config.settings } else { &worker.converters };
     let Some(class) = own.or_else(|| worker.converters.get(key)) else {
         let message =
@@ -179,14 +198,15 @@ fn find_converter(
     converters::find(class.trim(), side, &inside.collect())
 }
 
-fn warn_about_unknown(config: &ConnectorConfig, def: &crate::plugin::ConfigDef) {
+fn unknown_keys<'a>(
+    config: &'a ConnectorConfig,
+    def: &'a crate::plugin::ConfigDef,
+) -> impl Iterator<Item = &'a str> {
     let served = ["key.converter.", "value.converter.", "topic.creation.default."];
-    for key in config.settings.keys() {
-        let checked = crate::config::is_checked(key);
-        if !def.has(key) && !checked && !served.iter().any(|prefix| key.starts_with(prefix)) {
-            tracing::warn!(connector = config.name, key, "this setting is not known: no effect");
-        }
-    }
+    config.settings.keys().map(String::as_str).filter(move |key| {
+        let inside = served.iter().any(|prefix| key.starts_with(prefix));
+        !def.has(key) && !crate::config::is_checked(key) && !inside
+    })
 }
 
 fn run(

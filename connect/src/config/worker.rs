@@ -23,6 +23,9 @@ pub struct WorkerConfig {
     pub offset_flush_interval: Duration,
     /// `key.converter`, `value.converter` and their settings, for connectors without their own.
     pub converters: BTreeMap<String, String>,
+    /// Takes the place of `value.converter` for connectors whose values are plain texts, such as a
+    /// file's lines. A worker's file names one converter for all, so that it has none.
+    pub text_converter: Option<String>,
 }
 
 impl WorkerConfig {
@@ -40,7 +43,13 @@ impl WorkerConfig {
             },
             offset_flush_interval: Duration::from_secs(10),
             converters: pairs.collect(),
+            text_converter: None,
         }
+    }
+
+    /// With another converter for values that are plain texts.
+    pub fn with_text_converter(self, class: impl Into<String>) -> Self {
+        Self { text_converter: Some(class.into()), ..self }
     }
 
     /// From the settings of a `worker.properties`. The clients' settings (`bootstrap.servers`) are
@@ -73,6 +82,7 @@ impl WorkerConfig {
             offsets,
             offset_flush_interval: Duration::from_millis(interval),
             converters: converters.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            text_converter: None,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use client::schema_registry::SchemaRegistry;
+use client::schema_registry::{SchemaRegistry, SchemaRegistryError};
 use formats::{Schema, avro, framing};
 
 use super::{ConvertError, Converter, Side, flag};
@@ -59,9 +59,17 @@ impl AvroConverter {
         if let Some(known) = found {
             return Ok(known);
         }
-        let schema = avro::from_typed(typed, DEFAULT_NAME)?;
+        let schema = avro::from_typed(&avro::with_safe_names(typed), DEFAULT_NAME)?;
         let subject = format!("{topic}{}", self.side.suffix());
-        let id = self.registry.register(&subject, &schema.to_text()).await?;
+        let id =
+            self.registry.register(&subject, &schema.to_text()).await.map_err(
+                |error| match error {
+                    SchemaRegistryError::Refused { code: 409, .. } => {
+                        ConvertError::Incompatible { subject, error }
+                    }
+                    error => ConvertError::Registry(error),
+                },
+            )?;
         let known = Known { typed: Arc::clone(typed), id, schema: Arc::new(schema) };
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(topic.to_owned(), known.clone());

@@ -36,6 +36,12 @@ pub(crate) enum ConvertError {
     Schema(#[from] formats::avro::SchemaError),
     #[error("the value cannot be written as Avro: {0}")]
     Value(#[from] formats::avro::EncodeError),
+    #[error(
+        "{error}. Readers of the earlier records could not read this one. Either give the values \
+         the types that {subject} has (as with the setting columns), or write to another topic, or \
+         let the subject have any schema: PUT /config/{subject} {{\"compatibility\": \"NONE\"}}"
+    )]
+    Incompatible { subject: String, error: SchemaRegistryError },
     #[error(transparent)]
     Registry(#[from] SchemaRegistryError),
 }
@@ -45,7 +51,7 @@ impl ConvertError {
     pub(crate) fn kind(&self) -> FailureKind {
         match self {
             Self::Type { .. } | Self::Schema(_) | Self::Value(_) => FailureKind::Bad,
-            Self::Registry(error) => error.kind(),
+            Self::Incompatible { error, .. } | Self::Registry(error) => error.kind(),
         }
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 use tokio::sync::Mutex;
 
-use super::{Checkpoint, OffsetError, OffsetStore, entries, take_entry};
+use super::{Changes, Checkpoint, OffsetError, OffsetStore, entries, take_entry};
 
 pub(crate) struct FileStore {
     path: PathBuf,
@@ -47,11 +47,13 @@ impl OffsetStore for FileStore {
         Ok(self.checkpoints.lock().await.get(connector).cloned())
     }
 
-    async fn save(&self, connector: &str, checkpoint: &Checkpoint) -> Result<(), OffsetError> {
+    async fn save(&self, connector: &str, changes: &Changes) -> Result<(), OffsetError> {
         let mut all = self.checkpoints.lock().await;
-        all.insert(connector.to_owned(), checkpoint.clone());
-        let object: Map<String, Json> =
-            all.iter().flat_map(|(name, checkpoint)| entries(name, checkpoint)).collect();
+        all.entry(connector.to_owned()).or_default().apply(changes);
+        let all_entries = all.iter().flat_map(|(name, checkpoint)| {
+            entries(name, &checkpoint.positions, Some(&checkpoint.written))
+        });
+        let object: Map<String, Json> = all_entries.collect();
         let text = Json::Object(object).to_string();
         let path = self.path.clone();
         let written = tokio::task::spawn_blocking(move || replace(&path, &text));
@@ -81,7 +83,11 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::Written;
     use super::*;
+    use crate::plugin::Positions;
 
     #[tokio::test]
     async fn positions_are_there_after_the_store_is_opened_again() {
@@ -89,8 +95,17 @@ mod tests {
         let path = dir.path().join("offsets");
         let store = FileStore::open(&path).expect("opened");
         assert_eq!(store.load("c").await.expect("loaded"), None);
-        let checkpoint = Checkpoint { open: true, ..Checkpoint::default() };
-        store.save("c", &checkpoint).await.expect("saved");
+        let written = Written { open: true, ..Written::default() };
+        let place = |position: u64| {
+            let position = json!({"position": position}).as_object().cloned().expect("an object");
+            Positions::from([(json!({"filename": position["position"]}).to_string(), position)])
+        };
+        let first = Changes { positions: place(1), written: Some(written.clone()) };
+        store.save("c", &first).await.expect("saved");
+        let second = Changes { positions: place(2), written: None };
+        store.save("c", &second).await.expect("saved");
+        let positions = place(1).into_iter().chain(place(2)).collect();
+        let checkpoint = Checkpoint { positions, written };
         let again = FileStore::open(&path).expect("opened");
         assert_eq!(again.load("c").await.expect("loaded"), Some(checkpoint));
         std::fs::write(&path, "\u{ac}\u{ed} not ours").expect("written");

@@ -19,10 +19,36 @@ pub(crate) use topic::TopicStore;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Checkpoint {
     pub(crate) positions: Positions,
+    pub(crate) written: Written,
+}
+
+/// How far a connector's topics are written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Written {
     /// Offsets after the last records, by topic and partition.
     pub(crate) ends: BTreeMap<String, BTreeMap<i32, i64>>,
+    /// The topics' ids, where the broker gives them.
+    pub(crate) ids: BTreeMap<String, String>,
     /// More may have been written since; false after an orderly stop.
     pub(crate) open: bool,
+}
+
+/// What is remembered anew: positions of partitions take the place of those that they had, and the
+/// others stay.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Changes {
+    pub(crate) positions: Positions,
+    pub(crate) written: Option<Written>,
+}
+
+impl Checkpoint {
+    pub(crate) fn apply(&mut self, changes: &Changes) {
+        let moved = changes.positions.iter();
+        self.positions.extend(moved.map(|(partition, at)| (partition.clone(), at.clone())));
+        if let Some(written) = &changes.written {
+            self.written.clone_from(written);
+        }
+    }
 }
 
 /// Why positions were not read or kept.
@@ -53,12 +79,12 @@ impl OffsetError {
     }
 }
 
-/// Keeps checkpoints; a saved one is there as a whole or not at all, also after a crash.
+/// Keeps checkpoints; changes are there as a whole or not at all, also after a crash.
 #[async_trait]
 pub(crate) trait OffsetStore: Send + Sync {
     async fn load(&self, connector: &str) -> Result<Option<Checkpoint>, OffsetError>;
 
-    async fn save(&self, connector: &str, checkpoint: &Checkpoint) -> Result<(), OffsetError>;
+    async fn save(&self, connector: &str, changes: &Changes) -> Result<(), OffsetError>;
 
     async fn close(&self);
 }
@@ -75,12 +101,15 @@ pub(crate) async fn open(
     })
 }
 
-/// The entries of a checkpoint as Kafka Connect keys them: the connector and the source partition;
-/// and one more, whose partition is `{"yeoul": "ends"}`, for the rest.
-fn entries(connector: &str, checkpoint: &Checkpoint) -> Vec<(String, Json)> {
+/// The entries of positions as Kafka Connect keys them: the connector and the source partition; and
+/// one more at the end, whose partition is `{"yeoul": "ends"}`, for what is written.
+fn entries(
+    connector: &str,
+    positions: &Positions,
+    written: Option<&Written>,
+) -> Vec<(String, Json)> {
     let key = |partition: Json| json!([connector, partition]).to_string();
-    let mut entries: Vec<(String, Json)> = checkpoint
-        .positions
+    let mut entries: Vec<(String, Json)> = positions
         .iter()
         .map(|(partition, position)| {
             let partition = serde_json::from_str(partition).unwrap_or(Json::Null);
@@ -88,7 +117,8 @@ fn entries(connector: &str, checkpoint: &Checkpoint) -> Vec<(String, Json)> {
         })
         .collect();
     entries.sort_by(|a, b| a.0.cmp(&b.0));
-    let ends: Map<String, Json> = checkpoint
+    let Some(written) = written else { return entries };
+    let ends: Map<String, Json> = written
         .ends
         .iter()
         .map(|(topic, ends)| {
@@ -96,7 +126,7 @@ fn entries(connector: &str, checkpoint: &Checkpoint) -> Vec<(String, Json)> {
             (topic.clone(), Json::Object(ends.collect()))
         })
         .collect();
-    let rest = json!({"ends": ends, "open": checkpoint.open});
+    let rest = json!({"ends": ends, "ids": written.ids, "open": written.open});
     entries.push((key(ends_partition()), rest));
     entries
 }
@@ -114,8 +144,11 @@ fn take_entry(checkpoints: &mut BTreeMap<String, Checkpoint>, key: &[u8], value:
     let checkpoint = checkpoints.entry(connector.clone()).or_default();
     match value {
         Some(rest) if *partition == ends_partition() => {
-            checkpoint.open = rest.get("open").and_then(Json::as_bool).unwrap_or(true);
-            checkpoint.ends = read_ends(&rest);
+            checkpoint.written = Written {
+                ends: read_ends(&rest),
+                ids: read_ids(&rest),
+                open: rest.get("open").and_then(Json::as_bool).unwrap_or(true),
+            };
         }
         Some(Json::Object(position)) => {
             checkpoint.positions.insert(partition.to_string(), position);
@@ -137,6 +170,12 @@ fn read_ends(rest: &Json) -> BTreeMap<String, BTreeMap<i32, i64>> {
     topics.into_iter().flatten().filter_map(topic).collect()
 }
 
+fn read_ids(rest: &Json) -> BTreeMap<String, String> {
+    let topics = rest.get("ids").and_then(Json::as_object).into_iter().flatten();
+    let id = |(topic, id): (&String, &Json)| Some((topic.clone(), id.as_str()?.to_owned()));
+    topics.filter_map(id).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,10 +188,13 @@ mod tests {
                 json!({"filename": "a.csv"}).to_string(),
                 position.as_object().cloned().expect("an object"),
             )]),
-            ends: BTreeMap::from([("t".into(), BTreeMap::from([(0, 5), (1, 0)]))]),
-            open: true,
+            written: Written {
+                ends: BTreeMap::from([("t".into(), BTreeMap::from([(0, 5), (1, 0)]))]),
+                ids: BTreeMap::from([("t".into(), "an id".into())]),
+                open: true,
+            },
         };
-        let entries = entries("c", &checkpoint);
+        let entries = entries("c", &checkpoint.positions, Some(&checkpoint.written));
         assert_eq!(entries[0].0, r#"["c",{"filename":"a.csv"}]"#);
         assert_eq!(entries[0].1, position);
         let mut read = BTreeMap::new();

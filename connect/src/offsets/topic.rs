@@ -1,5 +1,7 @@
-//! Positions in a compacted topic, as Kafka Connect's distributed workers keep them. All entries
-//! of a checkpoint are one batch of one partition, so that none is there without the others.
+//! Positions in a compacted topic, as Kafka Connect's distributed workers keep them: a record for
+//! each partition whose position has moved. All of one change are one batch of one partition, so
+//! that none is there without the others; where nothing depends on that, they are batches of a size
+//! that every topic takes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,14 +10,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use client::admin::NewTopic;
 use client::consumer::OffsetReset;
-use client::producer::partition_for_key;
+use client::producer::{Compression, partition_for_key};
 use client::{
     Admin, AdminError, ClientConfig, Consumer, ConsumerConfig, ConsumerRecord, Producer,
     ProducerConfig, Record, TopicPartition,
 };
 use tokio::sync::Mutex;
 
-use super::{Checkpoint, OffsetError, OffsetStore, entries, take_entry};
+use super::{Changes, Checkpoint, OffsetError, OffsetStore, entries, take_entry};
 
 pub(crate) struct TopicStore {
     topic: String,
@@ -39,6 +41,8 @@ impl TopicStore {
         let checkpoints = Mutex::new(read(topic, partitions, client).await?);
         let mut settings = ProducerConfig::new(client.clone());
         settings.linger = Duration::ZERO;
+        // Positions of many files are much alike.
+        settings.compression = Compression::Lz4;
         let producer = Producer::new(settings)?;
         Ok(Self { topic: topic.to_owned(), partitions, producer, checkpoints })
     }
@@ -50,24 +54,52 @@ impl OffsetStore for TopicStore {
         Ok(self.checkpoints.lock().await.get(connector).cloned())
     }
 
-    async fn save(&self, connector: &str, checkpoint: &Checkpoint) -> Result<(), OffsetError> {
+    async fn save(&self, connector: &str, changes: &Changes) -> Result<(), OffsetError> {
         let mut all = self.checkpoints.lock().await;
         let partition = partition_for_key(connector.as_bytes(), self.partitions);
-        let records: Vec<Record> = entries(connector, checkpoint)
+        let written = changes.written.as_ref();
+        let records: Vec<Record> = entries(connector, &changes.positions, written)
             .into_iter()
             .map(|(key, value)| {
                 let value = Bytes::from(value.to_string());
                 Record::to(self.topic.as_str()).partition(partition).key(key).value(value)
             })
             .collect();
-        self.producer.send_batch(&self.topic, partition, &records).await?.await?;
-        all.insert(connector.to_owned(), checkpoint.clone());
+        // Positions alone are of partitions that nothing was written of: each stands for itself.
+        let most = if written.is_some() { usize::MAX } else { BATCH };
+        for batch in in_batches(&records, most) {
+            self.producer.send_batch(&self.topic, partition, batch).await?.await?;
+        }
+        all.entry(connector.to_owned()).or_default().apply(changes);
         Ok(())
     }
 
     async fn close(&self) {
         self.producer.close().await;
     }
+}
+
+/// Bytes of keys and values in a batch; brokers take a megabyte where nobody says otherwise.
+const BATCH: usize = 256 << 10;
+
+/// Cuts records into runs of at most `most` bytes, or of one record.
+fn in_batches(records: &[Record], most: usize) -> impl Iterator<Item = &[Record]> {
+    let size = |record: &Record| {
+        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        length(&record.key) + length(&record.value)
+    };
+    let mut rest = records;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = rest.iter().take_while(|record| {
+            bytes += size(record);
+            bytes <= most
+        });
+        let count = fits.count().max(1).min(rest.len());
+        let (batch, after) = rest.split_at(count);
+        rest = after;
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// Creates the topic if it is not there; how many partitions it has.
@@ -122,4 +154,19 @@ async fn read(
     consumer.read_to(&ends, take).await?;
     consumer.close().await?;
     Ok(checkpoints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_cut_into_batches_of_a_size() {
+        let record = |bytes: usize| Record::to("t").value(Bytes::from(vec![0; bytes]));
+        let records: Vec<Record> = [3, 3, 3, 20, 1].map(record).into();
+        let sizes: Vec<usize> = in_batches(&records, 7).map(<[Record]>::len).collect();
+        assert_eq!(sizes, [2, 1, 1, 1]);
+        assert_eq!(in_batches(&records, usize::MAX).count(), 1);
+        assert_eq!(in_batches(&[], 7).count(), 0);
+    }
 }

@@ -13,6 +13,6 @@ mod source;
 
 pub use config_def::{ConfigDef, ConfigKey, ConfigProblem, ConfigType, ConfigValues, Importance};
 pub use source::{
-    Polled, Position, Positions, SchemaAndValue, SourceConnector, SourceError, SourcePartition,
-    SourceRecord, SourceTask,
+    Origin, Polled, Position, Positions, Room, SchemaAndValue, SourceConnector, SourceError,
+    SourcePartition, SourceRecord, SourceTask,
 };

@@ -10,7 +10,7 @@
 mod recovery;
 mod target;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,15 +18,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use client::{Delivery, FailureKind, ProduceError, Producer, Record, RecordMetadata};
+use serde_json::Value as Json;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::converters::{ConvertError, Converter};
-use crate::offsets::{Checkpoint, OffsetError, OffsetStore};
-use crate::plugin::{Polled, SourceError, SourceRecord, SourceTask};
+use crate::offsets::{Changes, OffsetError, OffsetStore, Written};
+use crate::plugin::{
+    Origin, Polled, Position, Positions, Room, SourceError, SourcePartition, SourceRecord,
+    SourceTask,
+};
 use crate::status::Shared;
 pub use recovery::WINDOW;
-use recovery::{Since, Tail, TailRecord};
+use recovery::{Tail, TailRecord};
 pub(crate) use target::{TargetError, Targets};
 
 /// What stopped a task. It can be started again, and loses nothing by it.
@@ -34,16 +38,20 @@ pub(crate) use target::{TargetError, Targets};
 pub(crate) enum TaskError {
     #[error("reading failed: {0}")]
     Source(#[from] SourceError),
-    #[error("a record for topic {topic} cannot be converted by its {side}: {error}")]
-    Convert { topic: String, side: &'static str, error: ConvertError },
+    #[error("{}a record for topic {topic} cannot be converted by its {side}: {error}", at(origin))]
+    Convert { topic: String, side: &'static str, error: ConvertError, origin: Option<Origin> },
     #[error("writing failed: {0}")]
     Produce(#[from] ProduceError),
     #[error("a topic cannot be used: {0}")]
     Target(#[from] TargetError),
     #[error("positions cannot be kept: {0}")]
     Offsets(#[from] OffsetError),
-    #[error("the connector gave {given} records where {asked} were asked for")]
-    TooMany { given: usize, asked: usize },
+    #[error("the connector gave more records of {partition} than there was room for")]
+    TooMany { partition: String },
+}
+
+fn at(origin: &Option<Origin>) -> String {
+    origin.as_ref().map_or_else(String::new, |origin| format!("{origin}: "))
 }
 
 impl TaskError {
@@ -70,9 +78,11 @@ pub(crate) enum Ended {
 pub(crate) struct TaskRun {
     pub(crate) name: String,
     pub(crate) source: Box<dyn SourceTask>,
+    /// Those that it is known to write to.
+    pub(crate) topics: Vec<String>,
     pub(crate) key: Arc<dyn Converter>,
     pub(crate) value: Arc<dyn Converter>,
-    pub(crate) targets: Targets,
+    pub(crate) targets: Arc<Targets>,
     pub(crate) producer: Producer,
     pub(crate) offsets: Arc<dyn OffsetStore>,
     pub(crate) flush_interval: Duration,
@@ -82,13 +92,27 @@ pub(crate) struct TaskRun {
 /// How long a failed task's producer may take to close.
 const GIVE_UP: Duration = Duration::from_secs(2);
 
+/// Positions that have moved are remembered when they take so many bytes: they are one batch.
+const MOVED: usize = 256 << 10;
+
 /// Between two polls of a source that has nothing at the moment.
 const IDLE: Duration = Duration::from_millis(200);
 
 impl TaskRun {
     /// Runs until the source is done, the token is cancelled, or something fails.
     pub(crate) async fn run(mut self, stop: &CancellationToken) -> Result<Ended, TaskError> {
-        let outcome = self.run_inside(stop).await;
+        let targets = Arc::clone(&self.targets);
+        let mut outcome = tokio::select! {
+            outcome = self.run_inside(stop) => outcome,
+            lost = targets.until_lost() => Err(lost.into()),
+        };
+        // What failed because its topic is not there any more says so.
+        if outcome.as_ref().is_err_and(TaskError::is_retriable)
+            && let Ok(Err(lost)) = timeout(GIVE_UP, targets.check()).await
+            && !lost.is_retriable()
+        {
+            outcome = Err(lost.into());
+        }
         // After an error nobody waits for what cannot be sent: it is read again.
         let patience = if outcome.is_ok() { Duration::MAX } else { GIVE_UP };
         let _ = timeout(patience, self.producer.close()).await;
@@ -98,20 +122,22 @@ impl TaskRun {
 
     async fn run_inside(&mut self, stop: &CancellationToken) -> Result<Ended, TaskError> {
         let checkpoint = self.offsets.load(&self.name).await?.unwrap_or_default();
-        let tail = if checkpoint.open {
-            self.targets.tail(&checkpoint.ends).await?
+        for topic in &self.topics {
+            if let Some(id) = checkpoint.written.ids.get(topic) {
+                self.targets.know(topic, id);
+            }
+        }
+        self.targets.check().await?;
+        let tail = if checkpoint.written.open {
+            self.targets.tail(&checkpoint.written.ends).await?
         } else {
             Tail::default()
         };
-        self.source.start(checkpoint.positions.clone()).await?;
-        let now = Instant::now();
-        let recovering = !tail.is_settled();
-        let (sent, since) = (VecDeque::new(), Since::default());
-        let mut flow = Flow { checkpoint, tail, recovering, sent, since, remembered: now };
+        let mut flow = Flow::new(checkpoint.written, tail);
+        self.source.start(checkpoint.positions).await?;
         loop {
-            let room = flow.since.room();
             let polled = tokio::select! {
-                polled = self.source.poll(room) => polled?,
+                polled = self.source.poll(flow.room.clone()) => polled?,
                 () = stop.cancelled() => {
                     self.stop(flow).await?;
                     return Ok(Ended::Stopped);
@@ -119,20 +145,21 @@ impl TaskRun {
             };
             match polled {
                 Polled::Records(records) => {
-                    if records.len() > room {
-                        let given = records.len();
-                        return Err(TaskError::TooMany { given, asked: room });
-                    }
+                    let full = flow.count(&records)?;
                     self.send(&mut flow, records).await?;
                     self.count_acknowledged(&mut flow)?;
                     let due = flow.remembered.elapsed() >= self.flush_interval;
-                    if flow.since.room() == 0 || (due && flow.tail.is_settled()) {
+                    // While an earlier run's records are recognised, the source passes over what
+                    // has no room.
+                    let due = full || due || flow.moved_bytes > MOVED;
+                    if due && flow.tail.is_settled() {
                         self.remember(&mut flow, true).await?;
                     }
                 }
+                Polled::Remember(positions) => self.note(&mut flow, positions).await?,
                 Polled::Idle => {
                     let due = flow.remembered.elapsed() >= self.flush_interval;
-                    if flow.recovering || (due && !flow.since.is_empty()) {
+                    if flow.recovering || (due && !flow.room.is_untouched()) {
                         self.remember(&mut flow, true).await?;
                     }
                     tokio::select! {
@@ -152,15 +179,17 @@ impl TaskRun {
     async fn send(&mut self, flow: &mut Flow, records: Vec<SourceRecord>) -> Result<(), TaskError> {
         for record in records {
             let topic = &*record.topic;
-            if !flow.checkpoint.ends.contains_key(topic) || !flow.checkpoint.open {
+            if !flow.written.ends.contains_key(topic) || !flow.written.open {
                 self.begin(flow, topic).await?;
             }
-            let failed =
-                |side| move |error| TaskError::Convert { topic: topic.to_owned(), side, error };
+            let failed = |side, error| {
+                let (topic, origin) = (topic.to_owned(), record.origin.clone());
+                TaskError::Convert { topic, side, error, origin }
+            };
             let key = self.key.to_bytes(topic, record.key.as_ref()).await;
-            let key = key.map_err(failed("key.converter"))?;
+            let key = key.map_err(|error| failed("key.converter", error))?;
             let value = self.value.to_bytes(topic, record.value.as_ref()).await;
-            let value = value.map_err(failed("value.converter"))?;
+            let value = value.map_err(|error| failed("value.converter", error))?;
             let known = TailRecord { topic, key: key.as_deref(), value: value.as_deref() };
             if flow.tail.take(&known) {
                 self.status.add_recovered(1);
@@ -169,10 +198,8 @@ impl TaskRun {
                 (out.key, out.value, out.timestamp_ms) = (key, value, record.timestamp_ms);
                 flow.sent.push_back((Arc::clone(&record.topic), self.producer.send(out).await?));
             }
-            flow.since.count(&record.partition);
             if let Some(position) = record.position {
-                let partition = serde_json::Value::Object((*record.partition).clone());
-                flow.checkpoint.positions.insert(partition.to_string(), position);
+                flow.moved_to(&record.partition, position);
             }
         }
         Ok(())
@@ -182,36 +209,70 @@ impl TaskRun {
     /// may be more. What is remembered of positions stays as it is, as nothing of what was read
     /// after them counts as written yet.
     async fn begin(&mut self, flow: &mut Flow, topic: &str) -> Result<(), TaskError> {
-        let mut remembered = self.offsets.load(&self.name).await?.unwrap_or_default();
-        if !flow.checkpoint.open {
-            for (topic, ends) in &mut flow.checkpoint.ends {
-                *ends = self.targets.prepare(topic).await?;
+        let remembered = self.offsets.load(&self.name).await?.unwrap_or_default();
+        let mut written = remembered.written;
+        if !flow.written.open {
+            // What was written before an orderly end is never looked for.
+            flow.written.ends.clear();
+            written.ends.clear();
+        }
+        if !flow.written.ends.contains_key(topic) {
+            let known = flow.written.ids.get(topic).map(String::as_str);
+            let found = self.targets.prepare(topic, known).await?;
+            written.ends.insert(topic.to_owned(), found.ends.clone());
+            flow.written.ends.insert(topic.to_owned(), found.ends);
+            if let Some(id) = found.id {
+                flow.written.ids.insert(topic.to_owned(), id);
             }
-            remembered.ends.clone_from(&flow.checkpoint.ends);
         }
-        if !flow.checkpoint.ends.contains_key(topic) {
-            let ends = self.targets.prepare(topic).await?;
-            remembered.ends.insert(topic.to_owned(), ends.clone());
-            flow.checkpoint.ends.insert(topic.to_owned(), ends);
-        }
-        remembered.open = true;
-        self.offsets.save(&self.name, &remembered).await?;
-        flow.checkpoint.open = true;
+        written.ids.clone_from(&flow.written.ids);
+        written.open = true;
+        let changes = Changes { positions: Positions::new(), written: Some(written) };
+        self.offsets.save(&self.name, &changes).await?;
+        flow.written.open = true;
         Ok(())
+    }
+
+    /// Remembers positions of partitions of which nothing was written yet.
+    async fn note(
+        &mut self,
+        flow: &mut Flow,
+        positions: Vec<(Arc<SourcePartition>, Position)>,
+    ) -> Result<(), TaskError> {
+        // A file that took another's place has the position of that one still before it.
+        if flow.tail.is_settled() && !flow.moved.is_empty() {
+            self.remember(flow, true).await?;
+        }
+        let positions: Positions = positions
+            .into_iter()
+            .map(|(partition, position)| (partition_text(&partition), position))
+            .collect();
+        for partition in positions.keys() {
+            flow.moved.remove(partition);
+        }
+        let changes = Changes { positions, written: None };
+        Ok(self.offsets.save(&self.name, &changes).await?)
     }
 
     /// Waits until everything is written, then remembers positions and end offsets together.
     async fn remember(&mut self, flow: &mut Flow, open: bool) -> Result<(), TaskError> {
         self.settle(flow).await?;
         if flow.recovering {
-            for (topic, ends) in &mut flow.checkpoint.ends {
-                *ends = self.targets.ends(topic).await?;
+            let mut ends = BTreeMap::new();
+            for topic in flow.written.ends.keys() {
+                if let Some(found) = self.targets.ends_if_there(topic).await? {
+                    ends.insert(topic.clone(), found);
+                }
             }
+            flow.written.ends = ends;
             (flow.tail, flow.recovering) = (Tail::default(), false);
         }
-        flow.checkpoint.open &= open;
-        self.offsets.save(&self.name, &flow.checkpoint).await?;
-        flow.since = Since::default();
+        flow.written.open &= open;
+        let positions = std::mem::take(&mut flow.moved);
+        let changes = Changes { positions, written: Some(flow.written.clone()) };
+        self.offsets.save(&self.name, &changes).await?;
+        flow.moved_bytes = 0;
+        flow.room.clear();
         flow.remembered = Instant::now();
         Ok(())
     }
@@ -221,7 +282,7 @@ impl TaskRun {
         let mut context = Context::from_waker(Waker::noop());
         while let Some((topic, delivery)) = flow.sent.front_mut() {
             let Poll::Ready(written) = Pin::new(delivery).poll(&mut context) else { break };
-            flow.checkpoint.acknowledged(topic, &written?);
+            flow.written.acknowledged(topic, &written?);
             flow.sent.pop_front();
             self.status.add_written(1);
         }
@@ -231,7 +292,7 @@ impl TaskRun {
     /// Waits for all acknowledgements, and moves the end offsets behind them.
     async fn settle(&mut self, flow: &mut Flow) -> Result<(), TaskError> {
         while let Some((topic, delivery)) = flow.sent.pop_front() {
-            flow.checkpoint.acknowledged(&topic, &delivery.await?);
+            flow.written.acknowledged(&topic, &delivery.await?);
             self.status.add_written(1);
         }
         Ok(())
@@ -248,7 +309,7 @@ impl TaskRun {
     }
 }
 
-impl Checkpoint {
+impl Written {
     /// Moves an end offset behind a record that is there.
     fn acknowledged(&mut self, topic: &str, written: &RecordMetadata) {
         if let (Some(ends), Some(offset)) = (self.ends.get_mut(topic), written.offset) {
@@ -260,14 +321,56 @@ impl Checkpoint {
 
 /// Where a running task stands.
 struct Flow {
-    /// Positions of what was sent, end offsets of what is acknowledged: remembered together, once
+    /// End offsets of what is acknowledged, remembered together with the positions in `moved` once
     /// everything that was sent is acknowledged.
-    checkpoint: Checkpoint,
+    written: Written,
+    /// Positions of what was sent since positions were last remembered.
+    moved: Positions,
+    /// About the size of `moved`.
+    moved_bytes: usize,
     tail: Tail,
     /// The end offsets are still those of the interrupted run.
     recovering: bool,
     sent: VecDeque<(Arc<str>, Delivery)>,
-    /// Records since positions were last remembered.
-    since: Since,
+    /// How many records each partition may give until positions are remembered.
+    room: Room,
     remembered: Instant,
+}
+
+impl Flow {
+    fn new(written: Written, tail: Tail) -> Self {
+        Self {
+            written,
+            moved: Positions::new(),
+            moved_bytes: 0,
+            recovering: !tail.is_settled(),
+            tail,
+            sent: VecDeque::new(),
+            room: Room::new(WINDOW),
+            remembered: Instant::now(),
+        }
+    }
+
+    /// Takes the records from their partitions' room. True: one of them has none left.
+    fn count(&mut self, records: &[SourceRecord]) -> Result<bool, TaskError> {
+        let mut full = false;
+        for run in records.chunk_by(|a, b| Arc::ptr_eq(&a.partition, &b.partition)) {
+            let partition = &run[0].partition;
+            if !self.room.count(partition, run.len()) {
+                return Err(TaskError::TooMany { partition: partition_text(partition) });
+            }
+            full |= self.room.of(partition) == 0;
+        }
+        Ok(full)
+    }
+
+    fn moved_to(&mut self, partition: &SourcePartition, position: Position) {
+        let partition = partition_text(partition);
+        self.moved_bytes += partition.len() + Json::Object(position.clone()).to_string().len();
+        self.moved.insert(partition, position);
+    }
+}
+
+fn partition_text(partition: &SourcePartition) -> String {
+    Json::Object(partition.clone()).to_string()
 }

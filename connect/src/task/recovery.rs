@@ -13,56 +13,18 @@
 //!               '--- the tail: {a, c, d}         written:      b     e f g ...
 //! ```
 //!
-//! At most [`WINDOW`] records of a source partition are read between two remembered positions. A
-//! source gives its partitions turns, so that after as many of one of them, or when the source has
-//! nothing more, the tail cannot hold anything of ours any more and is forgotten. Only then are
-//! positions remembered again: what an interrupted run has written beyond them would lie before the
-//! new end offsets, and be written twice after the next interruption.
+//! At most [`WINDOW`] records of a source partition are read between two remembered positions. So
+//! when of every partition as many are read again, or all that there are, the tail cannot hold
+//! anything of ours any more and is forgotten: the source says then that it has nothing more to
+//! give, as partitions without room are passed over. Only then are positions remembered again: what
+//! an interrupted run has written beyond them would lie before the new end offsets, and be written
+//! twice after the next interruption.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
-
-use serde_json::Value as Json;
-
-use crate::plugin::SourcePartition;
 
 /// The most records of a source partition that are sent before the next position is remembered.
 pub const WINDOW: usize = 10_000;
-
-/// How many records of each source partition were read since positions were last remembered.
-#[derive(Debug, Default)]
-pub(crate) struct Since {
-    counts: HashMap<String, usize>,
-    most: usize,
-    /// The partition counted last, and its text.
-    last: Option<(Arc<SourcePartition>, String)>,
-}
-
-impl Since {
-    pub(crate) fn count(&mut self, partition: &Arc<SourcePartition>) {
-        let known = self.last.take().filter(|(last, _)| Arc::ptr_eq(last, partition));
-        let (partition, text) = known.unwrap_or_else(|| {
-            (Arc::clone(partition), Json::Object((**partition).clone()).to_string())
-        });
-        if !self.counts.contains_key(&text) {
-            self.counts.insert(text.clone(), 0);
-        }
-        let count = self.counts.get_mut(&text).expect("inserted where it was missing");
-        *count += 1;
-        self.most = self.most.max(*count);
-        self.last = Some((partition, text));
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.most == 0
-    }
-
-    /// How many more records may be read of any partition.
-    pub(crate) fn room(&self) -> usize {
-        WINDOW - self.most
-    }
-}
 
 /// Records behind the remembered end offsets, as far as they are not yet recognised.
 #[derive(Debug, Default)]
@@ -151,23 +113,5 @@ mod tests {
         assert!(!tail.take(&TailRecord { topic: "u", ..record("a") }));
         assert!(!tail.take(&TailRecord { value: None, ..record("a") }));
         assert!(tail.take(&record("a")));
-    }
-
-    #[test]
-    fn each_partition_of_the_source_has_a_window_of_its_own() {
-        let partition = |name: &str| {
-            let name = [("filename".to_owned(), Json::from(name))];
-            Arc::new(SourcePartition::from_iter(name))
-        };
-        let (a, b) = (partition("a"), partition("b"));
-        let mut since = Since::default();
-        assert!(since.is_empty());
-        for _ in 0..100 {
-            since.count(&a);
-            since.count(&b);
-        }
-        assert_eq!(since.room(), WINDOW - 100);
-        since.count(&partition("a"));
-        assert_eq!(since.room(), WINDOW - 101, "by its name, not by its address");
     }
 }

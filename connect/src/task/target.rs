@@ -1,9 +1,10 @@
 //! The topics that a task writes to: made if need be, their ends, and what lies behind an offset.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use client::admin::{NewTopic, Placement};
+use client::admin::{NewTopic, Placement, TopicDescription};
 use client::consumer::OffsetReset;
 use client::{
     Admin, AdminError, ClientConfig, ConfigError, ConsumeError, Consumer, ConsumerConfig,
@@ -22,6 +23,17 @@ pub(crate) enum TargetError {
     Admin(#[from] AdminError),
     #[error(transparent)]
     Consume(#[from] ConsumeError),
+    #[error(
+        "topic {topic} is gone: it was deleted after this connector wrote to it; a connector with \
+         another name reads its source from the start, and creates the topic anew"
+    )]
+    Gone { topic: String },
+    #[error(
+        "topic {topic} is not the one that this connector wrote to: it was deleted and created \
+         anew (its id was {was} and is {now}); a connector with another name reads its source from \
+         the start into the new one"
+    )]
+    Replaced { topic: String, was: String, now: String },
 }
 
 impl TargetError {
@@ -29,36 +41,113 @@ impl TargetError {
         match self {
             Self::Admin(error) => error.is_retriable(),
             Self::Consume(error) => error.is_retriable(),
-            Self::Config(_) => false,
+            Self::Config(_) | Self::Gone { .. } | Self::Replaced { .. } => false,
         }
     }
+}
+
+/// A topic as it is found.
+pub(crate) struct Found {
+    /// The offsets after the last records of all partitions.
+    pub(crate) ends: Ends,
+    pub(crate) id: Option<String>,
 }
 
 pub(crate) struct Targets {
     client: ClientConfig,
     admin: Admin,
     creation: TopicCreation,
+    /// The ids of the topics that are written to. Nothing awaits under it.
+    ids: Mutex<BTreeMap<String, String>>,
 }
 
 type Ends = BTreeMap<i32, i64>;
+
+/// How often topics are looked at while nothing else tells of them.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Requests of a killed run may still be on their way into the log: its end counts once it has
 /// stayed the same for this long.
 const SETTLE: Duration = Duration::from_millis(100);
 
+fn is_unknown(error: &AdminError) -> bool {
+    error.code().is_some_and(|code| code.name() == "UNKNOWN_TOPIC_OR_PARTITION")
+}
+
 impl Targets {
     pub(crate) fn new(client: ClientConfig, creation: TopicCreation) -> Result<Self, TargetError> {
         let admin = Admin::new(client.clone())?;
-        Ok(Self { client, admin, creation })
+        Ok(Self { client, admin, creation, ids: Mutex::default() })
+    }
+
+    /// Takes a topic that an earlier run has written to.
+    pub(crate) fn know(&self, topic: &str, id: &str) {
+        self.ids().insert(topic.to_owned(), id.to_owned());
+    }
+
+    fn ids(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when a topic that is written to was deleted, or is another one by now.
+    pub(crate) async fn until_lost(&self) -> TargetError {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if let Err(error) = self.check().await
+                && !error.is_retriable()
+            {
+                return error;
+            }
+        }
+    }
+
+    /// Finds that the topics that are written to are still those that they were.
+    pub(crate) async fn check(&self) -> Result<(), TargetError> {
+        match self.look().await {
+            // A broker that has just started may not know of it yet.
+            Err(TargetError::Gone { .. }) => {
+                tokio::time::sleep(SETTLE * 5).await;
+                self.look().await
+            }
+            looked => looked,
+        }
+    }
+
+    async fn look(&self) -> Result<(), TargetError> {
+        let known: Vec<(String, String)> =
+            self.ids().iter().map(|(topic, id)| (topic.clone(), id.clone())).collect();
+        let topics: Vec<String> = known.iter().map(|(topic, _)| topic.clone()).collect();
+        let mut described = self.admin.describe_topics(&topics).await?;
+        for (topic, was) in known {
+            match described.remove(&topic) {
+                Some(Ok(TopicDescription { id: Some(id), .. })) if id.to_string() != was => {
+                    return Err(TargetError::Replaced { topic, was, now: id.to_string() });
+                }
+                Some(Err(error)) if is_unknown(&error) => {
+                    return Err(TargetError::Gone { topic });
+                }
+                Some(Err(error)) => return Err(error.into()),
+                Some(Ok(_)) | None => {}
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn close(&self) {
         self.admin.close().await;
     }
 
-    /// Creates the topic if it is not there; where its partitions end.
-    pub(crate) async fn prepare(&self, topic: &str) -> Result<Ends, TargetError> {
-        if !self.admin.topic_exists(topic).await? {
+    /// Creates the topic if it is not there, unless it was there for this connector: `known` is its
+    /// id then.
+    pub(crate) async fn prepare(
+        &self,
+        topic: &str,
+        known: Option<&str>,
+    ) -> Result<Found, TargetError> {
+        if let Some(id) = known {
+            self.know(topic, id);
+            self.check().await?;
+        } else if !self.admin.topic_exists(topic).await? {
             let new = NewTopic {
                 name: topic.to_owned(),
                 placement: Placement::Automatic {
@@ -77,7 +166,12 @@ impl Targets {
                 }
             }
         }
-        self.ends(topic).await
+        let described = self.describe(topic).await?;
+        let id = described.id.map(|id| id.to_string());
+        if let Some(id) = &id {
+            self.ids().insert(topic.to_owned(), id.clone());
+        }
+        Ok(Found { ends: self.ends(topic).await?, id })
     }
 
     /// The offsets after the last records of all partitions.
@@ -88,6 +182,15 @@ impl Targets {
         found
     }
 
+    /// The same; none if the topic is not there any more.
+    pub(crate) async fn ends_if_there(&self, topic: &str) -> Result<Option<Ends>, TargetError> {
+        match self.ends(topic).await {
+            Ok(ends) => Ok(Some(ends)),
+            Err(TargetError::Admin(error)) if is_unknown(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn partition_ends(&self, consumer: &Consumer, topic: &str) -> Result<Ends, TargetError> {
         let partitions = self.partitions(topic).await?;
         let ends = consumer.end_offsets(&partitions).await?;
@@ -95,13 +198,14 @@ impl Targets {
     }
 
     async fn partitions(&self, topic: &str) -> Result<Vec<TopicPartition>, TargetError> {
+        let partitions = self.describe(topic).await?.partitions.into_iter();
+        Ok(partitions.map(|p| TopicPartition::new(topic, p.partition)).collect())
+    }
+
+    async fn describe(&self, topic: &str) -> Result<TopicDescription, TargetError> {
         let described = self.admin.describe_topics(&[topic.to_owned()]).await?;
-        let mut partitions = Vec::new();
-        for description in described.into_values() {
-            let list = description?.partitions.into_iter();
-            partitions.extend(list.map(|p| TopicPartition::new(topic, p.partition)));
-        }
-        Ok(partitions)
+        let gone = || TargetError::Gone { topic: topic.to_owned() };
+        Ok(described.into_values().next().ok_or_else(gone)??)
     }
 
     /// What lies behind the given ends of the topics, as far as they are still there.

@@ -87,7 +87,7 @@ async fn a_value_of_the_wrong_type_stops_the_connector_with_its_place() {
     let converters = [("key.converter", "StringConverter"), ("value.converter", "JsonConverter")];
     let running = run(&cluster, &worker(&converters), connector).await;
     let failed = running.wait_done().await.expect_err("a failure");
-    let expected = format!("reading failed: {path}, line 3: column n: \"x\" is no INT32");
+    let expected = format!("reading failed: {path}, line 3: column n: \"x\" is no INTEGER");
     assert_eq!((failed.connector.as_str(), failed.reason.as_str()), ("numbers", &*expected));
     assert_eq!(running.status()[0].state, TaskState::Failed(expected));
     running.shutdown().await;

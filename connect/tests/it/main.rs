@@ -1,7 +1,9 @@
 //! Connectors on a broker, and with a registry, in the same process.
 
 mod avro;
+mod files;
 mod kills;
+mod topics;
 
 use std::time::Duration;
 

@@ -1,17 +1,30 @@
 //! Files as sources: plain lines, and delimited text with columns.
 //!
 //! ```text
-//! cursor   one open file: whole records from a place on, partial ones at its end left alone
-//! columns  text to typed values: given types, inferred ones, null markers
-//! paths    a path, several, or a pattern
-//! task     files in order, positions, end of batch or waiting for more
+//! cursor    one open file: whole lines from a place on, a partial one at its end left alone
+//! charset   the bytes of a line to text
+//! identity  whether the file is still the one that was read
+//! records   lines to records
+//! layout    names and types of columns: header, settings, what is remembered
+//! guess     the types of columns that are given none
+//! columns   records to typed values
+//! source    one path with its file
+//! task      files in order, positions, end of batch or waiting for more
 //! ```
 
+mod charset;
 mod columns;
 mod cursor;
+mod guess;
+mod identity;
+mod layout;
+mod pace;
 mod paths;
+mod records;
 mod settings;
+mod source;
 mod task;
+mod types;
 
 use std::sync::Arc;
 
@@ -20,6 +33,7 @@ use crate::plugin::{
     SourceTask,
 };
 use crate::status::Progress;
+use charset::Charset;
 use settings::{Format, Mode, Settings};
 use task::FileTask;
 
@@ -45,6 +59,14 @@ impl SourceConnector for FileStreamSource {
             .with(rate())
     }
 
+    fn topics(&self, config: &ConfigValues) -> Vec<String> {
+        vec![config.text("topic").trim().to_owned()]
+    }
+
+    fn gives_text(&self, _config: &ConfigValues) -> bool {
+        true
+    }
+
     fn task(
         &self,
         _name: &str,
@@ -55,6 +77,7 @@ impl SourceConnector for FileStreamSource {
             files: vec![config.text("file").to_owned()],
             topic: config.text("topic").trim().into(),
             format: Format::Line,
+            charset: Charset::JavaUtf8,
             mode: Mode::Tail,
             batch_size: batch_size_of(config),
             rate: rate_of(config),
@@ -117,11 +140,23 @@ impl SourceConnector for DelimitedFileSource {
                 key(
                     "columns",
                     ConfigType::String,
-                    "Types of columns: name TYPE, name TYPE. With a header, columns that are not \
-                     named here get a type from the first lines; without one, all are named here.",
+                    "Columns as name TYPE, name TYPE. With a header, columns that are not named \
+                     here get a type from the first records, and as many names as the header has \
+                     may be other ones; without one, all are named here. A name alone leaves its \
+                     type to the first records.",
                 )
                 .default("")
-                .check(|value| columns::parse_types(value).map(|_| ())),
+                .check(|value| types::parse_columns(value).map(|_| ())),
+            ))
+            .with(medium(charset()))
+            .with(medium(
+                key(
+                    "sample.records",
+                    ConfigType::Int,
+                    "How many records of each file tell the types of its columns.",
+                )
+                .default("20480")
+                .at_least(1),
             ))
             .with(medium(
                 key("null.values", ConfigType::List, "Texts that mean null, besides the empty one.")
@@ -141,6 +176,14 @@ impl SourceConnector for DelimitedFileSource {
             ))
     }
 
+    fn topics(&self, config: &ConfigValues) -> Vec<String> {
+        vec![config.text("topic").trim().to_owned()]
+    }
+
+    fn gives_text(&self, config: &ConfigValues) -> bool {
+        config.text("format") == "line"
+    }
+
     fn task(
         &self,
         _name: &str,
@@ -157,6 +200,18 @@ fn batch_size() -> ConfigKey {
         .default("2000")
         .importance(Importance::Low)
         .at_least(1)
+}
+
+fn charset() -> ConfigKey {
+    let meaning = "How the files' bytes are text, such as UTF-8, UTF-16, windows-1252, EUC-KR.";
+    ConfigKey::new("charset", ConfigType::String, meaning).default("UTF-8").check(|value| {
+        match Charset::named(value) {
+            Some(_) => Ok(()),
+            None => Err("it must be a charset such as UTF-8, UTF-16, windows-1252, EUC-KR, \
+                         Shift_JIS or GB18030"
+                .into()),
+        }
+    })
 }
 
 fn rate() -> ConfigKey {
