@@ -8,6 +8,7 @@
 //! The parts above the broker reach it over the in-memory transport, with the protocol that any
 //! client speaks. They stop in the opposite order of their start.
 
+mod connectors;
 mod memory;
 mod options;
 mod server;
@@ -123,7 +124,8 @@ async fn start_worker(
         ("value.converter", "AvroConverter".to_owned()),
         ("value.converter.schema.registry.url", registry.url()),
     ];
-    let config = WorkerConfig::new(converters);
+    // A line of a file is text for everybody; Avro's framing would make it look like none.
+    let config = WorkerConfig::new(converters).with_text_converter("StringConverter");
     let client = client.clone().named("connect");
     connect::start(config, connectors, client).await.context("a connector cannot start")
 }

@@ -19,6 +19,9 @@ pub(crate) async fn serve(options: &ServerOptions) -> anyhow::Result<()> {
         platform.registry_url(),
         platform.sql_url(),
     );
-    signals::stop_requested().await;
+    tokio::select! {
+        () = signals::stop_requested() => {}
+        told = super::connectors::tell(&platform.worker) => match told {},
+    }
     platform.shutdown().await
 }
