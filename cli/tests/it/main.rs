@@ -2,6 +2,8 @@
 
 mod books;
 mod broker;
+#[cfg(feature = "platform")]
+mod connectors;
 mod daemon;
 #[cfg(feature = "platform")]
 mod demo;

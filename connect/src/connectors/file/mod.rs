@@ -238,4 +238,6 @@ fn one_topic(value: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod tests;

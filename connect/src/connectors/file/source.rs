@@ -238,13 +238,21 @@ impl Start {
         self.layout.is_empty()
     }
 
-    /// Takes the types that all files together have shown, and gives the position to remember.
-    pub(super) fn position(mut self, known: &Known) -> Position {
+    /// Takes the types that all files together have shown.
+    pub(super) fn settle(&mut self, known: &Known) {
         for column in &mut self.layout {
             let guess = known.get(&column.name).copied().unwrap_or_default();
             column.guess = if self.seen { guess.settled() } else { guess };
         }
-        tracing::info!(columns = super::layout::shown(&self.layout), "the columns of a new file");
+    }
+
+    /// The columns as the setting would have them.
+    pub(super) fn columns(&self) -> String {
+        super::layout::shown(&self.layout)
+    }
+
+    /// Where the records begin, with their columns.
+    pub(super) fn position(&self) -> Position {
         position(self.place, &self.identity, Some(&self.layout))
     }
 }

@@ -38,6 +38,7 @@ impl FileTask {
             sources: Vec::new(),
             paths: HashSet::new(),
             known: Known::new(),
+            columns: String::new(),
             next: 0,
             failed: None,
             told: false,
@@ -96,6 +97,8 @@ struct Files {
     paths: HashSet<PathBuf>,
     /// What the columns of all files have shown.
     known: Known,
+    /// The columns that were told last.
+    columns: String,
     /// Which file is looked at first when files are followed: each has its turn, so that one that
     /// grows and grows does not keep the others waiting.
     next: usize,
@@ -224,9 +227,15 @@ impl Files {
             }
         }
         let mut fresh = Vec::with_capacity(starts.len());
-        for (index, start) in starts {
+        for (index, mut start) in starts {
             let source = &mut self.sources[index];
-            let position = start.position(&self.known);
+            start.settle(&self.known);
+            let (position, columns) = (start.position(), start.columns());
+            // Many files have the same.
+            if columns != self.columns {
+                tracing::info!(path = &*source.shown, columns, "the columns of new files");
+                self.columns = columns;
+            }
             self.positions.insert(source.key.clone(), position.clone());
             source.prepared = true;
             fresh.push((Arc::clone(&source.partition), position));

@@ -13,14 +13,14 @@ use crate::plugin::{
     Polled, Position, Positions, Room, SourceError, SourcePartition, SourceRecord,
 };
 
-struct Source {
+pub(super) struct Source {
     task: Box<dyn SourceTask>,
-    positions: Positions,
+    pub(super) positions: Positions,
     room: Room,
 }
 
 impl Source {
-    async fn open(path: &Path, more: &[(&str, &str)], positions: Positions) -> Self {
+    pub(super) async fn open(path: &Path, more: &[(&str, &str)], positions: Positions) -> Self {
         Self::of(&DelimitedFileSource, ("files", path), more, positions).await
     }
 
@@ -81,7 +81,7 @@ impl Source {
     }
 
     /// The texts of a line source until it has nothing more.
-    async fn lines(&mut self) -> Vec<String> {
+    pub(super) async fn lines(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         while let Some(records) = self.poll().await.filter(|records| !records.is_empty()) {
             lines.extend(records.iter().map(text));
