@@ -52,7 +52,7 @@ pub use log::{ActiveProducer, Closed, Location, Log, OpenOptions};
 pub use name::{FolderFate, TopicPartition};
 pub use producers::Origin;
 pub use protocol::record::TimestampType;
-pub use read::{AbortedTransaction, FileSlice, Located, PreparedRead, ReadRequest};
+pub use read::{AbortedSearch, AbortedTransaction, FileSlice, Located, PreparedRead, ReadRequest};
 pub use recovery::{Postponed, RecoveryReport};
 pub use removal::RemovedFiles;
 pub use retention::{RetentionPlan, RetentionReason};

@@ -1,12 +1,13 @@
 //! How records leave the log: as slices of its files.
 
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::os::fd::RawFd;
 
 use crate::batch::HeaderWalk;
 use crate::error::{ReadError, StorageError};
 use crate::folder::OpenFile;
-use crate::index::OffsetLookup;
+use crate::index::{EntriesSnapshot, OffsetLookup, txn};
 use crate::log::Log;
 use crate::segment::{Segment, find_batch};
 
@@ -136,6 +137,14 @@ pub struct AbortedTransaction {
     pub first_offset: i64,
 }
 
+/// A search for aborted transactions in what the indexes were at one moment.
+#[derive(Debug)]
+pub struct AbortedSearch {
+    indexes: Vec<EntriesSnapshot<{ txn::ENTRY }>>,
+    from: i64,
+    to: i64,
+}
+
 impl Log {
     /// Finds the bytes that begin with the batch holding `offset`. They lie in one segment,
     /// begin with a batch, and may end within one. `None`: there is nothing to read at that
@@ -188,19 +197,41 @@ impl Log {
         from: i64,
         to: i64,
     ) -> Result<Vec<AbortedTransaction>, ReadError> {
+        self.prepare_aborted(from, to)?.find()
+    }
+
+    /// The part of [`Self::aborted_transactions`] that needs the log; reads no file.
+    pub fn prepare_aborted(&self, from: i64, to: i64) -> Result<AbortedSearch, ReadError> {
+        let segments = self.segments[self.segment_of(from)..].iter();
+        let indexes = segments.map(|segment| &segment.aborted).filter(|index| !index.is_empty());
+        let indexes = indexes.map(|index| index.snapshot()).collect::<Result<_, _>>()?;
+        Ok(AbortedSearch { indexes, from, to })
+    }
+}
+
+impl AbortedSearch {
+    /// Whether no transaction was aborted.
+    pub fn is_empty(&self) -> bool {
+        self.indexes.is_empty()
+    }
+
+    /// Reads the indexes of aborted transactions. Blocks.
+    pub fn find(&self) -> Result<Vec<AbortedTransaction>, ReadError> {
         let mut found = Vec::new();
-        let mut complete = false;
-        for segment in &self.segments[self.segment_of(from)..] {
-            segment.aborted.visit(|entry| {
-                if entry.last_offset >= from && entry.first_offset < to {
+        for index in &self.indexes {
+            let seen = index.visit(|entry| {
+                let entry = txn::decode(entry);
+                if entry.last_offset >= self.from && entry.first_offset < self.to {
                     let (producer_id, first_offset) = (entry.producer_id, entry.first_offset);
                     found.push(AbortedTransaction { producer_id, first_offset });
                 }
                 // Later entries are of transactions that began at or behind this.
-                complete = entry.last_stable_offset >= to;
-                !complete
+                match entry.last_stable_offset >= self.to {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
             })?;
-            if complete {
+            if seen.is_break() {
                 break;
             }
         }

@@ -21,7 +21,7 @@ use crate::folder::OpenFile;
 use crate::index::{OffsetView, TimeEntry, TimeView};
 use crate::log::Log;
 use crate::recovery::read_batch;
-use crate::segment::find_batch;
+use crate::segment::{Segment, find_batch};
 
 /// A record found by its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,9 +145,27 @@ impl Log {
         }) else {
             return Ok(None);
         };
+        self.times_of(segment).map(Some)
+    }
+
+    /// The first segment behind one whose largest time has not been read yet, where retention asks
+    /// for it: to be learnt without the log's lock before [`Log::retention`] is called under it.
+    pub fn unread_times(&self, behind: Option<i64>) -> Result<Option<SegmentTimes>, ReadError> {
+        let retention = &self.config.retention;
+        if !retention.delete || retention.ms < 0 {
+            return Ok(None);
+        }
+        let is_behind = |segment: &Segment| behind.is_none_or(|base| segment.base_offset() > base);
+        let mut segments = self.segments.iter();
+        let unread =
+            segments.find(|segment| is_behind(segment) && segment.known_largest().is_none());
+        unread.map(|segment| self.times_of(segment)).transpose()
+    }
+
+    fn times_of(&self, segment: &Segment) -> Result<SegmentTimes, ReadError> {
         let (offsets, times) = segment.index_views()?;
         let known = segment.known_largest();
-        Ok(Some(SegmentTimes {
+        Ok(SegmentTimes {
             log_start_offset: self.log_start_offset,
             base_offset: segment.base_offset(),
             file: segment.open_log_once()?,
@@ -156,7 +174,7 @@ impl Log {
             times,
             largest: known.flatten(),
             to_know: known.is_none().then(|| segment.largest_to_know().clone()),
-        }))
+        })
     }
 
     /// The first record at or after a time. Reads and decompresses the batch that it is in.
@@ -181,6 +199,16 @@ impl Log {
 }
 
 impl SegmentTimes {
+    /// Base offset of the segment.
+    pub fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
+    /// Has the log know the largest timestamp of the segment. Blocks.
+    pub fn learn(&self) -> Result<(), ReadError> {
+        self.largest().map(|_| ())
+    }
+
     /// The largest timestamp of its records, as far as the index knows.
     fn largest(&self) -> Result<Option<i64>, ReadError> {
         let largest = match &self.to_know {

@@ -18,6 +18,7 @@ mod controller;
 mod dispatch;
 mod limits;
 mod listener;
+mod lock;
 mod metrics;
 mod off_sockets;
 mod offsets_log;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -14,6 +14,7 @@ use crate::config::Listener;
 use crate::connection::{self, ConnectionLimits, Stream};
 use crate::dispatch::Peer;
 use crate::limits::ACCEPT_BACK_OFF;
+use crate::lock::whole;
 use crate::services::Services;
 
 /// Why a listener can't be opened.
@@ -140,7 +141,7 @@ impl ConnectionCounts {
 
     /// A place for one more connection, given back when it is dropped.
     fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Admitted> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = whole(&self.open);
         let of_ip = open.by_ip.get(&ip).copied().unwrap_or(0);
         if open.all >= self.most || of_ip >= self.most_per_ip {
             return None;
@@ -159,7 +160,7 @@ struct Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut open = self.counts.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = whole(&self.counts.open);
         open.all -= 1;
         if let Some(count) = open.by_ip.get_mut(&self.ip) {
             *count -= 1;

@@ -1,7 +1,7 @@
 //! One shard with the requests that wait for it.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -65,8 +65,28 @@ impl ShardCell {
         Self { partition, state: Mutex::new(state) }
     }
 
+    /// The state. After a panic under the lock the shard may be other than its log says: whoever
+    /// waits is answered with an error, and nothing more is appended.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(|poisoned| {
+            let mut state = poisoned.into_inner();
+            state.forget_waiting();
+            state
+        })
+    }
+
+    /// Whether a panic may have left the shard half changed: it is to be read anew from its log.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state.is_poisoned()
+    }
+
+    /// What requests to a broken shard are answered with; the next one has it read anew.
+    pub(super) fn check(&self) -> Result<(), Unavailable> {
+        if !self.is_broken() {
+            return Ok(());
+        }
+        let reason = "a panic may have left them half changed, and they are read anew".to_owned();
+        Err(Unavailable::Load { partition: self.partition, reason })
     }
 
     pub(super) fn next_deadline(&self) -> Option<i64> {
@@ -75,10 +95,7 @@ impl ShardCell {
 
     /// Answers all that is parked with an error.
     pub(super) fn stop(&self) {
-        let mut state = self.lock();
-        state.joins.clear();
-        state.syncs.clear();
-        state.uncommitted.clear();
+        self.lock().forget_waiting();
     }
 
     pub(super) fn read<R>(&self, read: impl FnOnce(&Shard) -> R) -> (R, Committed) {
@@ -162,6 +179,7 @@ impl ShardCell {
         now_ms: i64,
         outcome: Outcome<R>,
     ) -> Result<(R, Committed), Unavailable> {
+        self.check()?;
         if let Some(deadline_ms) = state.shard.next_deadline() {
             inner.wakeup.not_later_than(deadline_ms);
         }
@@ -245,6 +263,12 @@ impl ShardCell {
 }
 
 impl State {
+    fn forget_waiting(&mut self) {
+        self.joins.clear();
+        self.syncs.clear();
+        self.uncommitted.clear();
+    }
+
     fn ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket(self.tickets)

@@ -186,7 +186,11 @@ impl Groups {
         }
         let slot = {
             let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
-            cells.entry(partition).or_default().clone()
+            let slot = cells.entry(partition).or_default();
+            if slot.get().is_some_and(|cell| cell.is_broken()) {
+                *slot = Arc::default();
+            }
+            slot.clone()
         };
         let cell = slot.get_or_try_init(|| self.inner.clone().load(partition)).await?;
         Ok(cell.clone())
@@ -210,6 +214,7 @@ impl Groups {
         read: impl FnOnce(&Shard) -> R,
     ) -> Result<R, Unavailable> {
         let (response, committed) = cell.read(read);
+        cell.check()?;
         committed.wait().await?;
         Ok(response)
     }
@@ -232,7 +237,8 @@ impl Inner {
 
     fn loaded_cells(&self) -> Vec<Arc<ShardCell>> {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        cells.values().filter_map(|slot| slot.get().cloned()).collect()
+        let loaded = cells.values().filter_map(|slot| slot.get());
+        loaded.filter(|cell| !cell.is_broken()).cloned().collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! One pass: the keys of the dirty part are read, and all up to there is rewritten.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -110,7 +111,11 @@ impl Compaction {
         progress.check()?;
         let mut aborted = Vec::new();
         for entries in &self.aborted {
-            entries.visit(|entry| aborted.push(txn::decode(entry)))?;
+            let all = entries.visit(|entry| {
+                aborted.push(txn::decode(entry));
+                ControlFlow::Continue(())
+            });
+            let _ = all?;
         }
         let end_offset = self.read_keys(map, &aborted, &mut progress)?;
         progress.stats.map_overflowed = end_offset < self.end_offset;

@@ -8,6 +8,7 @@ pub(crate) mod offset;
 pub(crate) mod time;
 pub(crate) mod txn;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub(crate) use offset::{OffsetIndex, OffsetLookup, OffsetView};
@@ -66,19 +67,23 @@ impl<const N: usize> EntriesSnapshot<N> {
         count.checked_sub(1).map(|last| written.get(last)).transpose()
     }
 
-    /// Visits the entries in order.
-    pub(crate) fn visit(&self, mut see: impl FnMut(&[u8; N])) -> Result<(), StorageError> {
+    /// Visits the entries in order, until `see` breaks off.
+    pub(crate) fn visit(
+        &self,
+        mut see: impl FnMut(&[u8; N]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StorageError> {
         let count = self.written.as_ref().map_or(0, |written| written.count);
         let mut block = [[0; N]; BLOCK_ENTRIES as usize];
         let mut at = 0;
         while let Some(written) = self.written.as_ref().filter(|_| at < count) {
             let entries = &mut block[..(count - at).min(BLOCK_ENTRIES) as usize];
             written.read(at, entries.as_flattened_mut())?;
-            entries.iter().for_each(&mut see);
+            if entries.iter().try_for_each(&mut see).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
             at += entries.len() as u64;
         }
-        self.tail.as_chunks().0.iter().for_each(see);
-        Ok(())
+        Ok(self.tail.as_chunks().0.iter().try_for_each(see))
     }
 }
 

@@ -1,3 +1,4 @@
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::*;
@@ -118,12 +119,12 @@ fn aborted_transactions_are_visited_in_order_and_cut_by_their_markers() {
     }
     let visited = |index: &TxnIndex, most| {
         let mut seen = Vec::new();
-        index
-            .visit(|entry| {
-                seen.push(entry);
-                seen.len() < most
-            })
-            .unwrap();
+        let entries = index.snapshot().unwrap();
+        let ended = entries.visit(|entry| {
+            seen.push(txn::decode(entry));
+            if seen.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        assert_eq!(ended.unwrap().is_break(), seen.len() == most);
         seen
     };
     assert_eq!(visited(&index, 9), entries);

@@ -56,20 +56,6 @@ impl TxnIndex {
         self.entries.push(encode(&entry));
     }
 
-    /// All entries, in order, until `see` says that it has seen enough.
-    pub(crate) fn visit(
-        &self,
-        mut see: impl FnMut(AbortedEntry) -> bool,
-    ) -> Result<(), StorageError> {
-        for index in 0..self.entries.len() {
-            let entry = self.entries.get(index)?;
-            if !entry.is_some_and(|entry| see(decode(&entry))) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// All entries as they are now, readable without the log's lock.
     pub(crate) fn snapshot(&self) -> Result<EntriesSnapshot<ENTRY>, StorageError> {
         self.entries.snapshot()

@@ -8,7 +8,7 @@
 //! - A request in the name of a replica is INVALID_REQUEST: there is no replication yet.
 
 use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use super::fetch_session::{
 };
 use crate::connection::Chunk;
 use crate::dispatch::{self, Outcome, RequestContext};
+use crate::lock::whole;
 use crate::partition::{FetchSpec, Fetched, Isolation, Partition, RecordRange, Wake};
 use crate::services::Services;
 
@@ -165,7 +166,7 @@ impl Scope {
 }
 
 fn lock(session: &Mutex<Session>) -> std::sync::MutexGuard<'_, Session> {
-    session.lock().unwrap_or_else(PoisonError::into_inner)
+    whole(session)
 }
 
 fn changes(request: FetchRequest, uses_ids: bool) -> SessionChanges {

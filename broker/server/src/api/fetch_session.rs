@@ -5,11 +5,13 @@
 //! records goes to the end, so that no partition starves the others of a small response.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use protocol::ErrorCode;
 use thiserror::Error;
 use uuid::Uuid;
+
+use crate::lock::whole;
 
 /// A session that was not used for this long gives up its place to a new one.
 const EVICTION_MS: i64 = 120_000;
@@ -166,7 +168,7 @@ impl FetchSessions {
         now_ms: i64,
         mut draw: impl FnMut() -> i32,
     ) -> Option<(i32, Handle)> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = whole(&self.places);
         if places.len() >= self.slots {
             let oldest = places.iter().min_by_key(|(_, place)| place.last_used_ms);
             let (id, idle_ms) = oldest.map(|(id, place)| (*id, now_ms - place.last_used_ms))?;
@@ -197,12 +199,16 @@ impl FetchSessions {
         now_ms: i64,
     ) -> Result<Option<Handle>, SessionError> {
         let handle = {
-            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut places = whole(&self.places);
             let place = places.get_mut(&id).ok_or(SessionError::UnknownId)?;
             place.last_used_ms = now_ms;
             place.session.clone()
         };
-        let mut session = handle.lock().unwrap_or_else(PoisonError::into_inner);
+        // What a panic left half changed is closed: the client opens another.
+        let Ok(mut session) = handle.lock() else {
+            self.close(id);
+            return Err(SessionError::UnknownId);
+        };
         if session.epoch != epoch {
             return Err(SessionError::Epoch);
         }
@@ -227,7 +233,7 @@ impl FetchSessions {
     }
 
     pub(crate) fn close(&self, id: i32) {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        whole(&self.places).remove(&id);
     }
 }
 

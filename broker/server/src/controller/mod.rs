@@ -14,7 +14,7 @@ mod log;
 mod producer_ids;
 pub(crate) mod topics;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use broker_log::{AppendError, StorageError};
 use broker_metadata::{ApplyError, Delta, Image, MetadataRecord};
@@ -27,6 +27,7 @@ pub(crate) use self::log::{LoadError, MetadataLog};
 pub(crate) use self::producer_ids::ProducerIds;
 pub(crate) use self::topics::TopicError;
 use crate::clock::Clock;
+use crate::lock::{read_whole, whole, write_whole};
 use crate::partition::{DataDir, Partitions, ReopenError};
 use crate::upkeep::Janitor;
 
@@ -118,7 +119,7 @@ impl Controller {
 
     /// The metadata as committed.
     pub(crate) fn image(&self) -> Arc<Image> {
-        self.shared.image.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read_whole(&self.shared.image).clone()
     }
 
     /// Has `decide` look at the current image and commits the records that it gives. When this
@@ -153,15 +154,14 @@ impl Controller {
             delta.replay(record)?;
         }
         let (next, _) = delta.finish(image.end_offset());
-        *self.shared.image.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
-        self.shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+        *write_whole(&self.shared.image) = Arc::new(next);
+        whole(&self.shared.unwritten).extend(records);
         Ok(())
     }
 
     /// Writes what could not be written when it was assumed. Blocks.
     pub(crate) fn write_assumed(&self) -> Result<(), CommitError> {
-        let is_empty =
-            self.shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let is_empty = whole(&self.shared.unwritten).is_empty();
         if is_empty { Ok(()) } else { self.shared.commit(|_| (Vec::new(), ())) }
     }
 
@@ -198,9 +198,9 @@ impl Shared {
         held.check()?;
         let Committer { log, is_committing } = &mut *held;
         let log = log.as_mut().ok_or(CommitError::Stopped)?;
-        let image = self.image.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let image = read_whole(&self.image).clone();
         let (decided, result) = decide(&image);
-        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unwritten = whole(&self.unwritten);
         let mut records = unwritten.clone();
         records.extend(decided);
         if records.is_empty() {
@@ -222,13 +222,13 @@ impl Shared {
         for (files, delay_ms) in self.partitions.follow(&next, &changes, now_ms) {
             self.janitor.remove_later(files, delay_ms);
         }
-        *self.image.write().unwrap_or_else(PoisonError::into_inner) = next;
+        *write_whole(&self.image) = next;
         *is_committing = false;
         Ok(result)
     }
 
     /// A panic that came before or after a commit leaves nothing half done.
     fn committer(&self) -> MutexGuard<'_, Committer> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.log)
     }
 }

@@ -13,7 +13,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use broker_log::{Appended, LeaderAppend, Origin};
@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 
 use super::{LeadershipError, Partition, ProduceError};
 use crate::limits::APPENDS_IN_A_TURN;
+use crate::lock::whole;
 use crate::upkeep::Flusher;
 
 type Answer = Result<Appended, ProduceError>;
@@ -56,7 +57,7 @@ impl Appends {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.queue)
     }
 }
 

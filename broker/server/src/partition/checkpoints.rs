@@ -1,7 +1,6 @@
 //! What the log dirs' checkpoints hold, now and when the broker stops.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
 
 use broker_log::{Closed, Log, LogDir, OffsetCheckpoint, StorageError, TopicPartition};
 use tracing::{error, warn};
@@ -11,6 +10,7 @@ use super::data_dir::DirState;
 use super::parallel::in_parallel;
 use super::registry::Offline;
 use crate::limits::DISK_THREADS;
+use crate::lock::whole;
 
 /// By the number of the log dir, what its checkpoints hold.
 pub(super) type Written = HashMap<usize, Vec<(TopicPartition, Closed)>>;
@@ -25,7 +25,7 @@ impl Partitions {
             let number = partition.dir().number();
             now[number].extend(state.ok().map(|state| (partition.id.clone(), state)));
         }
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = whole(&self.written);
         for (dir, mut now) in self.dirs().iter().zip(now) {
             let Some(opened) = dir.opened().filter(|_| dir.is_writable()) else { continue };
             now.sort_by(|(one, _), (other, _)| one.cmp(other));

@@ -1,12 +1,13 @@
 //! Up to where compacted logs are clean: the cleaner's checkpoints, one a log dir.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use broker_log::{OffsetCheckpoint, StorageError, TopicPartition};
 use tracing::warn;
 
 use super::data_dir::DataDir;
+use crate::lock::whole;
 
 type Offsets = BTreeMap<TopicPartition, i64>;
 
@@ -85,7 +86,7 @@ impl CleanedOffsets {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Offsets>> {
-        self.by_dir.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.by_dir)
     }
 }
 

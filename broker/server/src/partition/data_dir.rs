@@ -15,12 +15,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use broker_log::{Cause, DirError, LogDir, MetaProperties, StorageError, Store};
 use tracing::{debug, error, info, warn};
 
 use crate::limits::{DIR_LOOK_TICKS, DIR_PAUSE_TICKS, DIR_PROBE_BYTES, DIR_STEADY_TICKS};
+use crate::lock::{read_whole, whole, write_whole};
 
 /// Whether a log dir takes writes; the text says why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,11 +129,11 @@ impl DataDir {
 
     /// The folder, unless it can't be used at all.
     pub(crate) fn opened(&self) -> Option<Arc<LogDir>> {
-        self.opened.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read_whole(&self.opened).clone()
     }
 
     fn put(&self, opened: Option<LogDir>) {
-        let mut place = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        let mut place = write_whole(&self.opened);
         *place = opened.map(Arc::new);
     }
 
@@ -282,7 +283,7 @@ impl DataDir {
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.health)
     }
 }
 

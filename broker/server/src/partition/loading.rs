@@ -1,7 +1,7 @@
 //! From what lies in the log dirs to partitions in service: at the start, and when a dir is back.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use broker_log::{
     FolderFate, Loaded, Log, LogConfig, LogDir, OpenError, RecoveryReport, TopicPartition,
@@ -14,6 +14,7 @@ use super::data_dir::DataDir;
 use super::parallel::in_parallel;
 use super::registry::Offline;
 use super::{Partitions, ProduceRules};
+use crate::lock::whole;
 
 /// What was found in one log dir.
 #[derive(Debug, Default)]
@@ -138,7 +139,7 @@ impl Partitions {
         let settings: Mutex<HashMap<Arc<str>, TopicSettings>> = Mutex::default();
         let describe = |id: &TopicPartition, topic_id| {
             self.hosted(image, id, topic_id)?;
-            let mut settings = settings.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut settings = whole(&settings);
             let known = settings.entry(id.topic.clone()).or_insert_with(|| {
                 let id_of_topic = image.topic(&id.topic).map_or(Uuid::nil(), |topic| topic.id);
                 let config = Arc::new(self.configs.of_topic(image, &id.topic));

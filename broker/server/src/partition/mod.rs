@@ -16,12 +16,13 @@ mod waiters;
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use broker_log::{
-    AbortedTransaction, AppendError, Appended, Cause, EpochEnd, LeaderAppend, Located, Log,
-    LogConfig, Origin, PreparedRead, ReadError, ReadRequest, StorageError, TopicPartition,
+    AbortedSearch, AbortedTransaction, AppendError, Appended, Cause, EpochEnd, LeaderAppend,
+    Located, Log, LogConfig, Origin, PreparedRead, ReadError, ReadRequest, StorageError,
+    TopicPartition,
 };
 use bytes::Bytes;
 use protocol::record::Codec;
@@ -39,6 +40,7 @@ pub(crate) use self::revival::{ReopenError, as_after_a_crash, reopen_log};
 pub(crate) use self::sync::SyncError;
 use self::sync::{FlushTurn, SyncWaits};
 pub(crate) use self::waiters::{Waiters, Wake};
+use crate::lock::{read_whole, write_whole};
 use crate::off_sockets::off_sockets;
 use crate::upkeep::Flusher;
 
@@ -117,8 +119,14 @@ pub(crate) struct Fetched {
     pub(crate) diverging: Option<EpochEnd>,
 }
 
-/// What has to be looked for, and the log dir that it is in.
-type Prepared = Option<(PreparedRead, Arc<DataDir>)>;
+/// What has to be looked for.
+struct Prepared {
+    read: PreparedRead,
+    /// The log dir that it is in.
+    dir: Arc<DataDir>,
+    /// Only for readers of committed records.
+    aborted: Option<AbortedSearch>,
+}
 
 /// The offsets that bound what is readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,12 +222,12 @@ impl Partition {
 
     /// The log dir that it lies in now.
     pub(crate) fn dir(&self) -> Arc<DataDir> {
-        self.dir.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read_whole(&self.dir).clone()
     }
 
     /// Lets a write through where the log dir takes any.
     fn admit(&self) -> Result<(), Arc<str>> {
-        let dir = self.dir.read().unwrap_or_else(PoisonError::into_inner);
+        let dir = read_whole(&self.dir);
         dir.admit()
     }
 
@@ -233,12 +241,12 @@ impl Partition {
     }
 
     pub(crate) fn rules(&self) -> ProduceRules {
-        *self.rules.read().unwrap_or_else(PoisonError::into_inner)
+        *read_whole(&self.rules)
     }
 
     /// Takes over a topic's new settings.
     pub(crate) fn reconfigure(&self, rules: ProduceRules, config: Arc<LogConfig>) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        *write_whole(&self.rules) = rules;
         // A partition that is gone needs no settings.
         let _ = self.with_log(|log| log.update_config(config));
     }
@@ -428,15 +436,14 @@ impl Partition {
             let (mut fetched, prepared) = self.prepare_fetch(spec, offset)?;
             // A response that is full tells of the other partitions only how far they go.
             let prepared = prepared.filter(|_| spec.max_bytes > 0 || spec.min_one_batch);
-            let located = prepared.map(|(read, dir)| locate(&read).map(|located| (located, dir)));
-            match located.transpose()? {
-                None | Some((Located::Nothing, _)) => {
-                    fetched.aborted = fetched.aborted.map(|_| Vec::new());
-                }
-                Some((Located::Slice(slice), dir)) => {
+            let Some(Prepared { read, dir, aborted }) = prepared else { return Ok(fetched) };
+            match locate(&read)? {
+                Located::Nothing => {}
+                Located::Slice(slice) => {
                     fetched.records = Some(RecordRange::new(slice, dir));
+                    fetched.aborted = aborted.map(|search| find_aborted(&search)).transpose()?;
                 }
-                Some((Located::Further(further), _)) => {
+                Located::Further(further) => {
                     offset = further.offset;
                     continue;
                 }
@@ -450,29 +457,27 @@ impl Partition {
         &self,
         spec: FetchSpec,
         offset: i64,
-    ) -> Result<(Fetched, Prepared), FetchError> {
+    ) -> Result<(Fetched, Option<Prepared>), FetchError> {
         let log = self.lock();
         let log = log.as_ref().ok_or(LeadershipError::Gone)?;
         let marks = Marks::of(log);
-        let fetched = Fetched { marks, records: None, aborted: None, diverging: None };
+        let is_committed = spec.isolation == Isolation::ReadCommitted;
+        let aborted = is_committed.then(Vec::new);
+        let fetched = Fetched { marks, records: None, aborted, diverging: None };
         if let Some(diverging) = divergence(log, spec)? {
-            return Ok((Fetched { diverging: Some(diverging), ..fetched }, None));
+            return Ok((Fetched { diverging: Some(diverging), aborted: None, ..fetched }, None));
         }
         let upper_bound = marks.upper_bound(spec.isolation);
-        let prepared = log.prepare_read(ReadRequest {
+        let read = log.prepare_read(ReadRequest {
             offset,
             max_bytes: spec.max_bytes,
             upper_bound,
             min_one_batch: spec.min_one_batch,
         })?;
-        let aborted = match (spec.isolation, &prepared) {
-            (Isolation::ReadUncommitted, _) => None,
-            (Isolation::ReadCommitted, None) => Some(Vec::new()),
-            (Isolation::ReadCommitted, Some(_)) => {
-                Some(log.aborted_transactions(spec.offset, upper_bound)?)
-            }
-        };
-        Ok((Fetched { aborted, ..fetched }, prepared.map(|read| (read, self.dir()))))
+        let Some(read) = read else { return Ok((fetched, None)) };
+        let search = || log.prepare_aborted(spec.offset, upper_bound);
+        let aborted = is_committed.then(search).transpose()?;
+        Ok((fetched, Some(Prepared { read, dir: self.dir(), aborted })))
     }
 
     /// Runs something short on the log.
@@ -521,6 +526,11 @@ fn locate(read: &PreparedRead) -> Result<Located, ReadError> {
         Some(located) => Ok(located),
         None => off_sockets(|| read.locate()),
     }
+}
+
+/// The aborted transactions among what is read; their files may have to be read first.
+fn find_aborted(search: &AbortedSearch) -> Result<Vec<AbortedTransaction>, ReadError> {
+    if search.is_empty() { Ok(Vec::new()) } else { off_sockets(|| search.find()) }
 }
 
 /// Moves the high watermark as far as all replicas in sync are: with one replica, to the end of

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use broker_log::{
     CopyError, FolderFate, FutureLog, Located, Location, Log, OpenError, ReadError, RemovedFiles,
@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::data_dir::{DataDir, DirState};
 use super::{LeadershipError, Partition, Partitions, advance_high_watermark};
 use crate::limits::PREFERRED_DIRS;
+use crate::lock::{whole, write_whole};
 
 /// What a folder's name may be long, less what a copy adds to it.
 const LONGEST_FOLDER: usize = 255 - ".-future".len() - 32;
@@ -100,7 +101,7 @@ enum Outcome {
 
 impl Moves {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.state)
     }
 
     /// The dir that was chosen for a partition before it was made; it is then forgotten.
@@ -513,7 +514,7 @@ impl Partition {
         advance_high_watermark(&mut fresh);
         let synced_to = fresh.recovery_point();
         let old = std::mem::replace(old, fresh);
-        *self.dir.write().unwrap_or_else(PoisonError::into_inner) = to.clone();
+        *write_whole(&self.dir) = to.clone();
         drop(held);
         self.sync_waits.reached(synced_to);
         self.waiters.wake();

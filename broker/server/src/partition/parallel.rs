@@ -1,8 +1,10 @@
 //! Blocking work on many partitions at once: disks take several requests better than one after the
 //! other.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread;
+
+use crate::lock::whole;
 
 /// Maps items on up to `threads` threads; the results keep the items' order. Blocks until all are
 /// done.
@@ -18,7 +20,7 @@ pub(super) fn in_parallel<T: Send, R: Send>(
     let work = Mutex::new(items.into_iter().zip(results.iter_mut()));
     let run = || {
         loop {
-            let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let next = whole(&work).next();
             let Some((item, result)) = next else { return };
             *result = Some(map(item));
         }

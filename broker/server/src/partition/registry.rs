@@ -1,7 +1,7 @@
 //! All partitions of this broker, kept in step with the metadata image.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use broker_log::{
     FolderFate, Location, Log, OpenError, OpenOptions, RemovedFiles, StorageError, TopicPartition,
@@ -18,6 +18,7 @@ use super::parallel::in_parallel;
 use super::{LeadershipError, Partition, ProduceRules};
 use crate::config::LogConfigs;
 use crate::limits::DISK_THREADS;
+use crate::lock::{read_whole, whole, write_whole};
 
 /// Why a partition of this broker is not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,13 +93,13 @@ impl Partitions {
 
     pub(crate) fn get(&self, topic: &str, partition: i32) -> Option<Arc<Partition>> {
         let index = usize::try_from(partition).ok()?;
-        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let topics = read_whole(&self.topics);
         topics.get(topic)?.get(index)?.clone()
     }
 
     /// All partitions, in no order.
     pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
-        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let topics = read_whole(&self.topics);
         topics.values().flatten().flatten().cloned().collect()
     }
 
@@ -110,7 +111,7 @@ impl Partitions {
     }
 
     pub(super) fn offline(&self) -> MutexGuard<'_, HashMap<TopicPartition, Offline>> {
-        self.offline.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.offline)
     }
 
     /// The one place to tell that a file operation of a partition failed. Where that makes its log
@@ -247,7 +248,7 @@ impl Partitions {
             usize::try_from(id.partition).expect("a partition of the image is not negative");
         let partition = Arc::new(Partition::new(log, dir.clone(), epoch, rules));
         {
-            let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+            let mut topics = write_whole(&self.topics);
             let places = topics.entry(id.topic.clone()).or_default();
             if places.len() <= index {
                 places.resize(index + 1, None);
@@ -304,7 +305,7 @@ impl Partitions {
 
     fn retire(&self, topic: &TopicImage) -> Vec<(RemovedFiles, i64)> {
         let partitions = {
-            let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+            let mut topics = write_whole(&self.topics);
             topics.remove(&topic.name).unwrap_or_default()
         };
         self.offline().retain(|id, _| id.topic != topic.name);

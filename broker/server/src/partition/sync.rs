@@ -8,10 +8,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use thiserror::Error;
 use tokio::sync::oneshot;
+
+use crate::lock::whole;
 
 /// Why an append will never be known to be synced.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -107,7 +109,7 @@ impl SyncWaits {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.state)
     }
 }
 

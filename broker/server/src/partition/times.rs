@@ -20,6 +20,17 @@ impl Partition {
         self.with_epoch(find_largest(|wanted| self.segment_times(wanted)))
     }
 
+    /// Reads what retention has to know of old segments, so that it finds it known under the
+    /// partition's lock. Blocks.
+    pub(crate) fn learn_times(&self) -> Result<(), FetchError> {
+        let mut behind = None;
+        while let Some(segment) = self.with_log(|log| log.unread_times(behind))?? {
+            segment.learn()?;
+            behind = Some(segment.base_offset());
+        }
+        Ok(())
+    }
+
     fn segment_times(&self, wanted: NextSegment) -> Result<Option<SegmentTimes>, FetchError> {
         Ok(self.with_log(|log| log.segment_times(wanted))??)
     }

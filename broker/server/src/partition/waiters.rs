@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 use crate::limits::PLACES_KEPT;
+use crate::lock::whole;
 
 /// Who waits for a partition: fetches for records, produces for the high watermark. Whoever moves
 /// the partition calls [`Waiters::wake`]; the woken look again and decide themselves.
@@ -75,11 +76,11 @@ impl Wake {
 
     /// Those that moved and were not taken yet.
     pub(crate) fn take(&self) -> BTreeSet<usize> {
-        std::mem::take(&mut self.moved.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut whole(&self.moved))
     }
 
     fn note(&self, number: usize) {
-        let is_new = self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+        let is_new = whole(&self.moved).insert(number);
         if is_new {
             self.notify.notify_one();
         }
@@ -95,7 +96,7 @@ impl Waiters {
     /// Parks under a number until the guard is dropped. Whoever parks has looked at the partition
     /// when it had made so many moves; what moved since is noted at once.
     pub(crate) fn park(self: &Arc<Self>, wake: &Arc<Wake>, number: usize, moves: u64) -> ParkGuard {
-        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parked = whole(&self.parked);
         let place = parked.enter(wake.clone(), number);
         self.count.store(parked.count(), Ordering::SeqCst);
         drop(parked);
@@ -111,7 +112,7 @@ impl Waiters {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
-        let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let parked = whole(&self.parked);
         for (wake, number) in parked.places.iter().flatten() {
             wake.note(*number);
         }
@@ -127,7 +128,7 @@ pub(crate) struct ParkGuard {
 
 impl Drop for ParkGuard {
     fn drop(&mut self) {
-        let mut parked = self.waiters.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parked = whole(&self.waiters.parked);
         parked.leave(self.place);
         self.waiters.count.store(parked.count(), Ordering::SeqCst);
     }

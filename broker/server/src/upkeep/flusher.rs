@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use broker_log::StorageError;
 use tokio::runtime::Handle;
@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::limits::{FLUSH_THREADS, LATER_FLUSH_THREADS};
+use crate::lock::whole;
 use crate::partition::{Partition, Partitions};
 
 /// A handle; cheap to clone.
@@ -155,6 +156,6 @@ impl Flusher {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.shared.queue)
     }
 }

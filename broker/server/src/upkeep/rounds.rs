@@ -92,6 +92,8 @@ pub(super) fn every(
 
 /// Rolls a quiet segment that is old enough, and drops what retention wants gone.
 pub(crate) fn retain(services: &Services, partition: &Arc<Partition>, janitor: &Janitor) {
+    // Where this fails, retention meets the same error and tells it.
+    let _ = partition.learn_times();
     let now_ms = services.now_ms();
     let mut rolled = false;
     let done = partition.with_log(|log| {

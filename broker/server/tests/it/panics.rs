@@ -7,13 +7,20 @@ use std::time::Duration;
 use broker_log::Store;
 use broker_server::Broker;
 use protocol::ErrorCode;
+use protocol::messages::offset_fetch_request::OffsetFetchRequestTopics;
 use testkit::disk::SimDisk;
+use uuid::Uuid;
 
+use crate::groups::{committing, fetching, find_coordinator, offsets};
 use crate::support::{TestBroker, Wire, batch, config_in, create, produce, records_of};
 
 async fn start(disk: &SimDisk) -> TestBroker {
+    start_with(disk, &[("log.dirs", "/data")]).await
+}
+
+async fn start_with(disk: &SimDisk, settings: &[(&str, &str)]) -> TestBroker {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = config_in(dir.path(), &[("log.dirs", "/data")]);
+    let mut config = config_in(dir.path(), settings);
     config.environment.store = Arc::new(disk.clone()) as Arc<dyn Store>;
     config.environment.log_dir_check = Duration::from_millis(5);
     TestBroker { broker: Broker::start(config).await.unwrap(), dir }
@@ -104,4 +111,58 @@ async fn a_change_of_the_metadata_that_a_panic_cut_short_ends_all_changes_until_
     wire.create_topic("v", 1, &[]).await;
     assert_eq!(records_of(&wire.fetch("t", 0, 0, 0).await), [(0, "a".to_owned())]);
     test.stop().await;
+}
+
+#[tokio::test]
+async fn groups_that_a_panic_left_half_changed_are_read_anew() {
+    let disk = SimDisk::default();
+    let settings = [("log.dirs", "/data"), ("offsets.topic.num.partitions", "1")];
+    let test = start_with(&disk, &settings).await;
+    let mut wire = test.connect().await;
+    wire.create_topic("t", 1, &[]).await;
+    find_coordinator(&mut wire, "g").await;
+    commit_until_taken(&mut wire, 5).await;
+    disk.panic_after_write("/data/__consumer_offsets-0");
+    let mut victim = test.connect().await;
+    victim.send(9, &committing("g", ("t", Uuid::nil()), 6)).await;
+    assert_eq!(victim.frame().await, None, "its connection ends, and nothing is acknowledged");
+    // The commit is in the log, and may hold.
+    let found = committed(&mut wire).await;
+    assert!(found == 6 || found == 5, "{found}");
+    commit_until_taken(&mut wire, 7).await;
+    assert_eq!(committed(&mut wire).await, 7);
+    test.stop().await;
+    let test = start_with(&disk, &settings).await;
+    let mut wire = test.connect().await;
+    find_coordinator(&mut wire, "g").await;
+    assert_eq!(committed(&mut wire).await, 7);
+    test.stop().await;
+}
+
+async fn commit_until_taken(wire: &mut Wire, offset: i64) {
+    loop {
+        let response = wire.call(9, &committing("g", ("t", Uuid::nil()), offset)).await;
+        match response.topics[0].partitions[0].error_code {
+            ErrorCode::None => return,
+            ErrorCode::CoordinatorNotAvailable | ErrorCode::CoordinatorLoadInProgress => {}
+            other => panic!("{other:?}"),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The offset that a group has committed, once its coordinator answers.
+async fn committed(wire: &mut Wire) -> i64 {
+    let topic = OffsetFetchRequestTopics {
+        name: "t".to_owned(),
+        partition_indexes: vec![0],
+        ..OffsetFetchRequestTopics::default()
+    };
+    loop {
+        let response = wire.call(9, &fetching("g", Some(vec![topic.clone()]))).await;
+        if response.groups[0].error_code == ErrorCode::None {
+            return offsets(&response)[0].1;
+        }
+        tokio::task::yield_now().await;
+    }
 }

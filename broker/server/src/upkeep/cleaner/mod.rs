@@ -18,7 +18,7 @@ mod setbacks;
 mod throttle;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use broker_log::{CompactionError, StorageError, TopicPartition};
@@ -33,6 +33,7 @@ use self::compaction::{CleanError, Ended, compact};
 use self::setbacks::Setbacks;
 use self::throttle::Throttle;
 use super::Janitor;
+use crate::lock::whole;
 use crate::partition::Partition;
 use crate::services::Services;
 
@@ -57,7 +58,7 @@ impl Cleaner {
     }
 
     fn compacting(&self) -> MutexGuard<'_, HashSet<TopicPartition>> {
-        self.compacting.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.compacting)
     }
 }
 

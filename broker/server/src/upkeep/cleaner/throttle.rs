@@ -1,9 +1,11 @@
 //! How fast compactions read and write, all together.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::lock::whole;
 
 /// Bytes that were read or written run up a debt, which time pays off at the rate that is set.
 /// Whoever finds a debt waits.
@@ -48,7 +50,7 @@ impl Throttle {
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {
-        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.account)
     }
 }
 
