@@ -14,6 +14,8 @@ mod platform;
 #[cfg(feature = "platform")]
 mod shell;
 mod signals;
+#[cfg(feature = "platform")]
+mod standalone;
 mod tools;
 
 use std::path::Path;
@@ -46,6 +48,15 @@ enum Command {
     /// Start everything on this machine: broker, schema registry, connectors and SQL
     #[cfg(feature = "platform")]
     Server(platform::ServerOptions),
+    /// Run the schema registry alone, on any Kafka cluster
+    #[cfg(feature = "platform")]
+    Registry(standalone::RegistryOptions),
+    /// Run connectors alone, on any Kafka cluster
+    #[cfg(feature = "platform")]
+    Connect(standalone::ConnectOptions),
+    /// Run the SQL engine alone, on any Kafka cluster
+    #[cfg(feature = "platform")]
+    SqlServer(standalone::SqlServerOptions),
     /// Open a SQL prompt on a running server, or run statements from a script
     #[cfg(feature = "platform")]
     Sql(shell::SqlOptions),
@@ -84,10 +95,13 @@ fn main() -> ExitCode {
         Command::Bench { action } => exit(bench::run(&action)),
         Command::Tools { action } => exit(tools::install::run(&action)),
         #[cfg(feature = "platform")]
-        Command::Server(options) => {
-            logging::init("info,sql.processing=warn");
-            run(platform::serve(&options))
-        }
+        Command::Server(options) => serve(platform::serve(&options)),
+        #[cfg(feature = "platform")]
+        Command::Registry(options) => serve(standalone::serve_registry(&options)),
+        #[cfg(feature = "platform")]
+        Command::Connect(options) => serve(standalone::serve_connect(&options)),
+        #[cfg(feature = "platform")]
+        Command::SqlServer(options) => serve(standalone::serve_sql(&options)),
         #[cfg(feature = "platform")]
         Command::Sql(options) => run(shell::run(options)),
         #[cfg(feature = "platform")]
@@ -96,6 +110,13 @@ fn main() -> ExitCode {
             run(demo::run(&options))
         }
     }
+}
+
+/// Runs a server, which logs.
+#[cfg(feature = "platform")]
+fn serve(server: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    logging::init("info,sql.processing=warn");
+    run(server)
 }
 
 /// Runs a command to its end on a runtime of its own; an error is printed with its causes.

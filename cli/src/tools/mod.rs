@@ -6,7 +6,7 @@
 mod broker_api_versions;
 mod cluster;
 mod configs;
-mod connection;
+pub(crate) mod connection;
 mod console;
 mod consumer_groups;
 mod coordinator_records;

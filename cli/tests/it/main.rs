@@ -15,3 +15,5 @@ mod queries;
 mod restart;
 #[cfg(feature = "platform")]
 mod server;
+#[cfg(feature = "platform")]
+mod standalone;

@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect};
 use serde_json::json;
+use tokio::time::{Duration, timeout};
 
 use super::error::{bad_request, json_body};
 use crate::engine::{Engine, PROPERTIES};
@@ -24,9 +25,13 @@ pub(super) async fn info(State(engine): State<Engine>) -> impl IntoResponse {
     }))
 }
 
+/// How long the cluster may take to answer a question about its health.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 pub(super) async fn healthcheck(State(engine): State<Engine>) -> impl IntoResponse {
     let shared = engine.shared();
-    let kafka = shared.topics.admin.describe_cluster().await.is_ok();
+    let asked = timeout(PATIENCE, shared.topics.admin.describe_cluster()).await;
+    let kafka = asked.is_ok_and(|answer| answer.is_ok());
     let failed: serde_json::Map<String, serde_json::Value> = shared
         .running()
         .iter()

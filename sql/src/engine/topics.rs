@@ -75,12 +75,13 @@ impl Topics {
             Some(_) => ("partition/replica/retention", found.0, ","),
             None => ("partition/replica", found.0, ", and"),
         };
-        let kept = retention.map_or(String::new(), |(wanted, found)| {
+        let kept = retention.map(|(wanted, found)| {
             format!(
                 ", and {wanted} retention (topic has {found}). A statement does not change the \
                  topic: leave RETENTION_MS out, or alter the topic's retention.ms first"
             )
         });
+        let kept = kept.unwrap_or_default();
         Err(SqlError::statement(format!(
             "A Kafka topic with the name '{topic}' already exists, with different \
              {what} configuration than required. KSQL expects {partitions} partitions \

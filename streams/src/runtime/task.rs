@@ -90,6 +90,9 @@ pub(crate) struct Task {
     next_purge: Instant,
 }
 
+/// An input, and its topic's id.
+type KnownInput<'a> = (&'a Option<TopicPartition>, &'a Option<String>);
+
 /// Until when decoding waits, and for how long it has waited.
 #[derive(Clone, Copy)]
 struct Pause {
@@ -211,7 +214,7 @@ impl Task {
         match &obstacle {
             None if self.pause.is_none() => return,
             None => {
-                tracing::info!(task = %self.id, "it goes on");
+                tracing::info!(task = %self.id, "decoding goes on");
                 self.pause = None;
             }
             Some(obstacle) => {
@@ -333,8 +336,7 @@ impl Task {
 
     fn input_positions(&self) -> Vec<InputPosition> {
         let pairs = self.inputs.iter().zip(&self.input_ids).zip(&self.work().group.inputs);
-        type Known<'a> = (&'a Option<TopicPartition>, &'a Option<String>);
-        let position = |((partition, id), input): (Known<'_>, &Input)| {
+        let position = |((partition, id), input): (KnownInput<'_>, &Input)| {
             let partition = partition.as_ref()?;
             Some(InputPosition {
                 topic: partition.topic.to_string(),
