@@ -10,7 +10,7 @@ use connect::{ConnectorStatus, TaskState, Worker};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Prints what becomes of the connectors; never returns.
-pub(super) async fn tell(worker: &Worker) -> Infallible {
+pub(crate) async fn tell(worker: &Worker) -> Infallible {
     let mut told = HashMap::new();
     loop {
         for status in worker.status() {

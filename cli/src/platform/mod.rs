@@ -8,7 +8,7 @@
 //! The parts above the broker reach it over the in-memory transport, with the protocol that any
 //! client speaks. They stop in the opposite order of their start.
 
-mod connectors;
+pub(crate) mod connectors;
 mod memory;
 mod options;
 mod server;

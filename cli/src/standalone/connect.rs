@@ -1,5 +1,6 @@
 //! `yeoul connect`.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,8 +30,8 @@ pub(crate) struct ConnectOptions {
     /// A worker.properties: converters, where positions are kept. --bootstrap-server wins over it
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
-    /// The schema registry of values in Avro. Without it, and without a worker.properties, keys
-    /// are texts and values are JSON without schema
+    /// The schema registry of values in Avro. Without it, and without a worker.properties, values
+    /// are JSON without schema. Keys, and lines of files, are texts either way
     #[arg(long, value_name = "URL", conflicts_with = "config")]
     schema_registry: Option<String>,
     /// Replicas of the topic of positions if it has to be made; fewer if the cluster has fewer
@@ -60,7 +61,7 @@ impl ConnectOptions {
                 ("value.converter.schemas.enable", "false"),
             ]),
         }
-        let mut config = WorkerConfig::new(converters);
+        let mut config = WorkerConfig::new(converters).with_text_converter("StringConverter");
         if let OffsetStorage::Topic { replication_factor, .. } = &mut config.offsets {
             *replication_factor = self.replication_factor;
         }
@@ -91,6 +92,10 @@ impl Part for Running {
 
     fn place(&self) -> String {
         format!("connectors http://{}", self.api.address())
+    }
+
+    async fn tell(&self) -> Infallible {
+        crate::platform::connectors::tell(&self.worker).await
     }
 
     async fn stop(self) {

@@ -6,6 +6,7 @@ mod registry;
 mod sql_server;
 mod worker_api;
 
+use std::convert::Infallible;
 use std::time::Instant;
 
 pub(crate) use self::connect::ConnectOptions;
@@ -24,6 +25,11 @@ trait Part: Sized {
     /// What it is and where it answers, for the line that says that it is ready.
     fn place(&self) -> String;
 
+    /// Prints what somebody should know of it while it runs; never returns.
+    async fn tell(&self) -> Infallible {
+        std::future::pending().await
+    }
+
     /// Stops it in order.
     async fn stop(self);
 }
@@ -37,7 +43,10 @@ async fn run<P: Part>(options: &P::Options, servers: &str) -> anyhow::Result<()>
     };
     let (place, ms) = (part.place(), begun.elapsed().as_millis());
     println!("ready after {ms} ms: {place}, on the cluster at {servers}");
-    signals::stop_requested().await;
+    tokio::select! {
+        () = signals::stop_requested() => {}
+        told = part.tell() => match told {},
+    }
     part.stop().await;
     Ok(())
 }

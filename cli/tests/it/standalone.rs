@@ -92,8 +92,7 @@ fn registry_connectors_and_sql_run_alone_against_another_cluster() {
     assert_eq!(healthy, (200, json!({"status": "healthy"})));
 
     std::fs::write(dir.path().join("in.txt"), "one\ntwo\n").expect("a file is written");
-    let settings = "name=lines\nconnector.class=FileStreamSource\nfile=in.txt\ntopic=lines\n\
-                    value.converter=StringConverter\n";
+    let settings = "name=lines\nconnector.class=FileStreamSource\nfile=in.txt\ntopic=lines\n";
     std::fs::write(dir.path().join("lines.properties"), settings).expect("a file is written");
     let (mut connectors, connect_address) = start(&["connect", "--connector", "lines.properties"]);
     let (status, health) = http(&connect_address, "GET", "/health", "");
