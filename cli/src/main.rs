@@ -34,14 +34,14 @@ struct Cli {
 
 const FIRST_STEPS: &str = "\
 First steps:
-  yeoul demo          watch real flights run through a continuous query
-  yeoul server        start everything, with its data in ./yeoul-data; Kafka clients connect to localhost:9092
-  yeoul sql           type SQL statements for the server that runs
+  yeoul demo       watch real flights run through a continuous query
+  yeoul server     start everything, with its data in ./yeoul-data and Kafka at localhost:9092
+  yeoul sql        type SQL statements for the server that runs
 
 Kafka's tools are commands too, by their own names and with their own options:
   yeoul kafka-topics --bootstrap-server localhost:9092 --create --topic greetings
-  yeoul kafka-console-consumer --bootstrap-server localhost:9092 --topic greetings --from-beginning
-`yeoul tools list` names all of them; `yeoul tools install DIR` makes links, so that kafka-topics.sh runs too.";
+  yeoul kafka-console-consumer --bootstrap-server localhost:9092 --topic greetings
+`yeoul tools list` names all of them; `yeoul tools install DIR` makes links such as kafka-topics.sh.";
 
 #[derive(Subcommand)]
 enum Command {

@@ -1,11 +1,11 @@
 //! The commands of the README and of the pages in `docs`, run as they stand there.
 //!
-//! A fenced block ```` ```console ```` is run, line by line, in the order of the page: `$ ` begins a
-//! command (a `\` at its end continues it), and the lines below it are what it prints, where the
-//! page shows them: `...` alone on a line is any number of lines, and within a line any text. A
-//! command without lines below it has to succeed. A block whose language is followed by a name,
-//! such as ```` ```properties orders.properties ````, is a file that the commands find. What cannot be
-//! run here says why: ```` ```console (not run: needs kcat) ````.
+//! A fenced block of the language `console` is run, line by line, in the order of the page: `$ `
+//! begins a command (a `\` at its end continues it), and the lines below it are what it prints,
+//! where the page shows them: `...` alone on a line is any number of lines, and within a line any
+//! text. A command without lines below it has to succeed. A block whose language is followed by a
+//! name, such as `properties orders.properties`, is a file that the commands find. What cannot be
+//! run here says why: `console (not run: needs kcat)`.
 //!
 //! Each page has a folder of its own, its home too, with the project's `examples`. Servers are
 //! started on free ports, which then stand in the place of 9092, 8081 and 8088.
@@ -285,7 +285,8 @@ fn no_command_stands_on_a_page_without_being_run_or_excused() {
 
 #[test]
 fn a_page_is_read_into_commands_and_what_they_print() {
-    let page = "text\n\n    yeoul old\n\n```console\n$ a \\\n  b\nx\n...\n$ c\n```\n```sql q.sql\nS;\n```\n";
+    let page = "text\n\n    yeoul old\n\n```console\n$ a \\\n  b\nx\n...\n$ c\n```\n\
+                ```sql q.sql\nS;\n```\n";
     let found = blocks(page);
     assert_eq!(found.iter().map(|b| b.line).collect::<Vec<_>>(), [3, 5, 12]);
     assert_eq!(found[2].file(), Some("q.sql"));

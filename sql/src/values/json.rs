@@ -81,7 +81,9 @@ mod tests {
             "T": "2013-01-01T10:00:00.000", "D": ["2013-01-01", null], "C": {"at": "10:00"},
         });
         assert_eq!(api_node(&value, &ty), texts);
-        let numbers = serde_json::json!({"T": 1_357_034_400_000_i64, "D": [15_706, null], "C": {"at": 36_000_000}});
+        let numbers = serde_json::json!({
+            "T": 1_357_034_400_000_i64, "D": [15_706, null], "C": {"at": 36_000_000},
+        });
         assert_eq!(node(&value, &ty), numbers);
     }
 }
