@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use protocol::ErrorCode;
 
-use crate::TopicPartition;
+use crate::{TOPIC_NAME_RULE, TopicPartition};
 
 /// A configuration that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -380,7 +380,7 @@ pub enum ProduceError {
         code: Option<ErrorCode>,
     },
     /// The broker refused the batch.
-    #[error("{partition} refused the batch: {}", describe(*code, message.as_deref()))]
+    #[error("{} refused the batch: {}", refusing(partition), describe(*code, message.as_deref()))]
     Refused {
         /// Where to.
         partition: TopicPartition,
@@ -460,7 +460,7 @@ pub enum ConsumeError {
         offset: i64,
     },
     /// A subscription to a topic name that no broker accepts.
-    #[error("invalid topic name {topic:?}")]
+    #[error("'{topic}' is not the name of a topic: {TOPIC_NAME_RULE}")]
     InvalidTopic {
         /// The name.
         topic: String,
@@ -541,10 +541,22 @@ impl ConsumeError {
     }
 }
 
+/// What refuses a record: a partition, or its topic where it did not come to one.
+fn refusing(partition: &TopicPartition) -> String {
+    if partition.partition < 0 {
+        format!("topic {}", partition.topic)
+    } else {
+        partition.to_string()
+    }
+}
+
 /// `NAME: message` with the broker's own words where it gave some.
 fn describe(code: ErrorCode, message: Option<&str>) -> String {
     match message {
         Some(message) if !message.is_empty() => format!("{}: {message}", code.name()),
+        _ if code == ErrorCode::InvalidTopicException => {
+            format!("{}: {TOPIC_NAME_RULE}", code.name())
+        }
         _ => format!("{}: {}", code.name(), code.message()),
     }
 }

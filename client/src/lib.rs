@@ -41,5 +41,5 @@ pub use metadata::{Metadata, Node, Partition, Topic};
 pub use producer::{Delivery, DeliveryObserver, Header};
 pub use producer::{Producer, ProducerConfig, Record, RecordMetadata};
 pub use retry::Backoff;
-pub use topic_partition::TopicPartition;
+pub use topic_partition::{TOPIC_NAME_RULE, TopicPartition, is_topic_name};
 pub use transport::{BoxedStream, Connector, MemoryConnector, Stream, TcpConnector};

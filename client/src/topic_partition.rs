@@ -25,6 +25,16 @@ impl fmt::Display for TopicPartition {
     }
 }
 
+/// What a topic may be called, in a sentence for people.
+pub const TOPIC_NAME_RULE: &str = "a topic's name has 1 to 249 ASCII letters, digits, '.', '_' and \
+                                   '-', and is not '.' or '..'";
+
+/// Whether a topic may have this name, by [`TOPIC_NAME_RULE`].
+pub fn is_topic_name(name: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=249).contains(&name.len()) && !matches!(name, "." | "..") && name.bytes().all(is_legal)
+}
+
 /// Groups partitions by topic, in order.
 pub(crate) fn by_topic<'a, T>(
     items: impl IntoIterator<Item = (&'a TopicPartition, T)>,

@@ -35,9 +35,9 @@ use self::rebalance::Phase;
 pub use self::records::{ConsumerRecord, FetchedBatch, PartitionRecords, Polled, RebalanceEvent};
 use self::shared::Shared;
 use self::state::Seek;
-use crate::TopicPartition;
 use crate::cluster::Cluster;
 use crate::error::{ConsumeError, RequestError};
+use crate::{TopicPartition, is_topic_name};
 
 /// Reads records. Call [`Consumer::close`] before dropping it, so that its group goes on at once.
 pub struct Consumer {
@@ -88,7 +88,7 @@ impl Consumer {
         topics: impl IntoIterator<Item = T>,
     ) -> Result<(), ConsumeError> {
         let topics: BTreeSet<Arc<str>> = topics.into_iter().map(Into::into).collect();
-        if let Some(topic) = topics.iter().find(|topic| !is_valid_topic(topic)) {
+        if let Some(topic) = topics.iter().find(|topic| !is_topic_name(topic)) {
             return Err(ConsumeError::InvalidTopic { topic: topic.to_string() });
         }
         self.set_subscription(Topics::Named(topics.into_iter().collect()))
@@ -282,13 +282,4 @@ impl Consumer {
 
 fn illegal(text: &str) -> ConsumeError {
     ConsumeError::IllegalState(text.to_owned())
-}
-
-/// Kafka's rule for names of topics.
-fn is_valid_topic(topic: &str) -> bool {
-    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    !topic.is_empty()
-        && topic.len() <= 249
-        && !matches!(topic, "." | "..")
-        && topic.chars().all(is_legal)
 }

@@ -243,7 +243,8 @@ impl Shared {
 
     async fn print(self: &Arc<Self>, statement: &Print) -> Result<PrintStream, SqlError> {
         let topic = &statement.topic.name;
-        let Some(partitions) = self.topics.partitions(topic).await? else {
+        let partitions = self.topics.partitions(topic).await;
+        let Some(partitions) = partitions.map_err(|e| e.at(statement.topic.span))? else {
             let known = self.topics.starting_with("").await?;
             let near = crate::error::near_names(topic, known.iter().map(String::as_str));
             let hint = crate::error::did_you_mean(&near);

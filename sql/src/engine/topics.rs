@@ -1,7 +1,7 @@
 //! The topics of sources and sinks: whether they are there, and making them.
 
-use client::Admin;
 use client::admin::{ConfigResource, DescribeConfigs, NewTopic};
+use client::{Admin, TOPIC_NAME_RULE};
 
 use crate::analyze::with::TopicWish;
 use crate::error::SqlError;
@@ -43,6 +43,12 @@ impl Topics {
 
     /// How many replicas each partition of a topic has; none if the topic does not exist.
     async fn replicas(&self, topic: &str) -> Result<Option<Vec<usize>>> {
+        if !client::is_topic_name(topic) {
+            return Err(SqlError::statement(format!(
+                "'{topic}' cannot be a topic: {TOPIC_NAME_RULE}. A stream or table may have any \
+                 name: name its topic with KAFKA_TOPIC in the WITH clause."
+            )));
+        }
         if !self.admin.topic_exists(topic).await.map_err(SqlError::server)? {
             return Ok(None);
         }

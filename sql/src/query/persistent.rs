@@ -25,7 +25,7 @@ pub(crate) struct Runtime {
 impl Runtime {
     /// Names a query's consumer group, internal topics and state folder.
     pub(crate) fn application_id(&self, id: &str) -> String {
-        format!("{}query_{id}", self.prefix)
+        named_as(format!("{}query_{id}", self.prefix))
     }
 
     pub(crate) fn config(&self, id: &str) -> AppConfig {
@@ -55,6 +55,27 @@ impl Runtime {
         let folder = folder.join(self.application_id(id));
         remove(&folder);
     }
+}
+
+/// A name for groups, topics and folders. One with other characters than they may have, or too
+/// long for them, gets `_` in their place and the hash of the whole behind it.
+fn named_as(name: String) -> String {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.len() <= MAX_NAME && name.chars().all(is_legal) {
+        return name;
+    }
+    let legal = name.chars().map(|c| if is_legal(c) { c } else { '_' });
+    let head: String = legal.take(MAX_NAME - 17).collect();
+    format!("{head}-{:016x}", fnv1a(name.as_bytes()))
+}
+
+/// The longest name of an application: with what streams puts behind it, it names topics.
+const MAX_NAME: usize = 150;
+
+/// FNV-1a: the same at every start, as the names of what lasts have to be.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 /// Tells of a query's rows that were left out, though not of each of many.
@@ -117,5 +138,23 @@ impl Running {
                 _ => ("RUNNING", None),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_over_any_name_has_a_name_that_topics_may_have_and_its_own() {
+        assert_eq!(named_as("_yeoul_query_CTAS_A_3".to_owned()), "_yeoul_query_CTAS_A_3");
+        let names = ["CST_표", "CST_글", "CST_ ", "CST__", &format!("CST_{}", "x".repeat(400))];
+        let named: Vec<String> = names.iter().map(|name| named_as((*name).to_owned())).collect();
+        for name in &named {
+            assert!(name.len() <= MAX_NAME && client::is_topic_name(name), "{name}");
+        }
+        let distinct: std::collections::BTreeSet<&String> = named.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "{named:?}");
+        assert_eq!(named[0], "CST__-2ba1c47cad2db2cc");
     }
 }

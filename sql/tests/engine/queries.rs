@@ -104,3 +104,40 @@ async fn print_guesses_formats() {
     engine.shutdown().await;
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_any_script_are_streams_tables_and_columns_but_not_topics() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    let message = refused(
+        &engine,
+        "CREATE STREAM `한글` (`이름` VARCHAR) WITH (value_format='JSON', partitions=1);",
+    )
+    .await;
+    assert!(message.contains("'한글' cannot be a topic: a topic's name has 1 to 249"), "{message}");
+    let message = refused(&engine, "PRINT 한글토픽;").await;
+    assert!(
+        message.contains("KAFKA_TOPIC") && message.ends_with("\n        ^^^^^^^^"),
+        "{message}"
+    );
+    run(
+        &engine,
+        "CREATE STREAM `한글` (`이름` VARCHAR, `금액` INT) \
+         WITH (kafka_topic='k', value_format='JSON', partitions=1); \
+         CREATE TABLE `표` WITH (kafka_topic='t') AS SELECT `이름`, SUM(`금액`) AS `합` FROM `한글` \
+         GROUP BY `이름` EMIT CHANGES; \
+         INSERT INTO `한글` VALUES ('여울', 3); INSERT INTO `한글` VALUES ('여울', 4);",
+    )
+    .await;
+    engine.wait_caught_up().await.unwrap();
+    assert_eq!(rows(&engine, "SELECT * FROM `한글`;").await, ["[\"여울\",3]", "[\"여울\",4]"]);
+    let total = rows(&engine, "SELECT * FROM `표` EMIT CHANGES LIMIT 2;").await;
+    assert_eq!(total.last().map(String::as_str), Some("[\"여울\",7]"));
+    engine.shutdown().await;
+    let engine = cluster.engine().await;
+    let total =
+        rows(&engine, "SELECT `합` FROM `표` WHERE `이름` = '여울' EMIT CHANGES LIMIT 2;").await;
+    assert_eq!(total.last().map(String::as_str), Some("[7]"));
+    engine.shutdown().await;
+    cluster.stop().await;
+}
