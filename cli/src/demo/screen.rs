@@ -133,7 +133,7 @@ impl Live {
         let hint = match (self.done, self.load.records) {
             (false, _) => "q or Ctrl-C leaves; the next run goes on from there".to_owned(),
             (true, 0) => {
-                format!("An earlier run read all flights: {} (q leaves)", again(&about.data))
+                format!("All were read before (q leaves): {}", again(&about.data))
             }
             (true, _) => format!("Done. Try: {}  (q leaves)", about.example),
         };

@@ -27,20 +27,12 @@ impl Grid {
     /// For rows that come one by one, laid out by the types of their columns. `None`: so many
     /// columns do not fit.
     pub(super) fn of_types(names: &[String], types: &[String], columns: usize) -> Option<Self> {
-        let wanted: Vec<Option<usize>> = names
-            .iter()
-            .zip(types)
-            .map(|(name, ty)| type_width(ty).map(|width| width.max(self::width(name))))
-            .collect();
         let room = room(names.len(), columns)?;
-        let taken: usize = wanted.iter().flatten().sum();
-        let open = wanted.iter().filter(|width| width.is_none()).count();
-        let share = room.saturating_sub(taken).checked_div(open).unwrap_or(MIN_WIDTH);
-        let widths: Vec<usize> = if taken <= room && share >= MIN_WIDTH {
-            wanted.into_iter().map(|width| width.unwrap_or(share)).collect()
-        } else {
-            vec![room / names.len(); names.len()]
+        let wanted = |(name, ty): (&String, &String)| {
+            type_width(ty).map_or(room, |width| width.max(self::width(name)))
         };
+        let natural: Vec<usize> = names.iter().zip(types).map(wanted).collect();
+        let widths = shared_out(&natural, room);
         widths.iter().all(|width| *width >= MIN_WIDTH).then_some(Self { widths, cut: false })
     }
 
@@ -123,14 +115,15 @@ fn shared_out(natural: &[usize], room: usize) -> Vec<usize> {
     widths
 }
 
-/// How wide values of a type are, and what stands in their place; none where that differs.
+/// How wide values of a type are, or what stands in their place; none where that differs.
 fn type_width(ty: &str) -> Option<usize> {
     Some(match ty {
         "BOOLEAN" => MIN_WIDTH,
         "INTEGER" => 11,
         "BIGINT" => 13,
         "DOUBLE" => 14,
-        "DATE" | "TIME" => 12,
+        "DATE" => 10,
+        "TIME" => 12,
         "TIMESTAMP" => 23,
         _ => return None,
     })

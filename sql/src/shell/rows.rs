@@ -276,12 +276,12 @@ mod tests {
     #[test]
     fn rows_on_a_terminal_fit_its_width() {
         let expected = "\
-+-------------+-------------+
-| ID          | NAME        |
-+-------------+-------------+
-| 1           | a longer na |
-|             | me          |
-| 1           | <TOMBSTONE> |
++-------------+--------------+
+| ID          | NAME         |
++-------------+--------------+
+| 1           | a longer nam |
+|             | e            |
+| 1           | <TOMBSTONE>  |
 ";
         let text = printed(printer(OutputMode::Tabular, true, false), &rows());
         assert_eq!(text, expected);
