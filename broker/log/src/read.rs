@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use crate::batch::HeaderWalk;
 use crate::error::{ReadError, StorageError};
 use crate::folder::OpenFile;
-use crate::index::{EntriesSnapshot, OffsetLookup, txn};
+use crate::index::{EntriesSnapshot, OffsetLookup, TxnIndex, txn};
 use crate::log::Log;
 use crate::segment::{Segment, find_batch};
 
@@ -204,7 +204,7 @@ impl Log {
     pub fn prepare_aborted(&self, from: i64, to: i64) -> Result<AbortedSearch, ReadError> {
         let segments = self.segments[self.segment_of(from)..].iter();
         let indexes = segments.map(|segment| &segment.aborted).filter(|index| !index.is_empty());
-        let indexes = indexes.map(|index| index.snapshot()).collect::<Result<_, _>>()?;
+        let indexes = indexes.map(TxnIndex::snapshot).collect::<Result<_, _>>()?;
         Ok(AbortedSearch { indexes, from, to })
     }
 }

@@ -9,9 +9,10 @@
 //! | the metadata log | a commit that was cut short ends all changes (`Committer::check`) |
 //! | a copy of a partition | it is given up (`Move::copy`) |
 //! | a fetch session | it is closed, and its client opens another |
-//! | everything else: a value that is copied in or out, a collection that one call changes | it is whole ([`whole`], [`read_whole`], [`write_whole`]) |
+//! | everything else | it is whole, as a value that is copied in or out, or a collection |
+//! | | that one call changes: [`whole`], [`read_whole`], [`write_whole`] |
 //!
-//! Nothing but this file says that a lock is whole after a panic.
+//! Nothing but this file says that what a lock guards is whole after a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
