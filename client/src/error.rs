@@ -97,6 +97,14 @@ pub enum ConnectionError {
         /// The limit.
         after: Duration,
     },
+    /// The broker took nothing of what is to be sent for the request timeout.
+    #[error("{address} read nothing for {after:?}")]
+    Stalled {
+        /// `host:port`.
+        address: Arc<str>,
+        /// The limit.
+        after: Duration,
+    },
     /// The broker announced a response that is larger than this client reads.
     #[error("{address} announced a frame of {size} bytes, outside 4..={limit}")]
     FrameSize {

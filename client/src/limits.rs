@@ -10,6 +10,9 @@ pub(crate) const RESPONSE_RESERVE_BYTES: usize = 1 << 20;
 /// Requests waiting for their responses on one connection; a sender above this waits.
 pub(crate) const IN_FLIGHT_MAX: usize = 64;
 
+/// Of those, what a producer takes for its records, so that it never waits among the others.
+pub(crate) const PRODUCE_IN_FLIGHT_MAX: usize = IN_FLIGHT_MAX / 2;
+
 /// Fetched responses of one partition waiting for `poll`: one being consumed and one ahead.
 pub(crate) const PREFETCHED_RESPONSES_PER_PARTITION: usize = 2;
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use protocol::messages::ResponseHeader;
@@ -10,63 +11,94 @@ use tokio::io::{
     AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, BufWriter,
 };
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::Outgoing;
 use super::waiting::WaitingRequests;
+use super::{Outgoing, Unanswered};
 use crate::error::ConnectionError;
 use crate::limits;
 use crate::transport::BoxedStream;
 
+/// What ends a connection, and what is said of it.
+pub(super) struct End {
+    pub(super) address: Arc<str>,
+    /// A peer that takes nothing for so long is as good as gone.
+    pub(super) patience: Duration,
+    pub(super) cancel: CancellationToken,
+}
+
 /// Runs a connection until it fails or is cancelled, and leaves `waiting` poisoned.
 pub(super) async fn run(
     stream: BoxedStream,
-    queue: mpsc::UnboundedReceiver<Outgoing>,
+    mut queue: mpsc::UnboundedReceiver<Outgoing>,
     waiting: Arc<WaitingRequests>,
-    address: Arc<str>,
-    cancel: CancellationToken,
+    end: End,
 ) {
     let (reader, writer) = tokio::io::split(stream);
+    let address = &end.address;
+    // Who waits until these are written learns the cause, so that goes first.
+    let mut unanswered = Vec::new();
     let cause = tokio::select! {
-        () = cancel.cancelled() => ConnectionError::Closed { address: address.clone() },
-        cause = read_frames(reader, &waiting, &address) => cause,
-        cause = write_frames(writer, queue, &address) => cause,
+        () = end.cancel.cancelled() => ConnectionError::Closed { address: address.clone() },
+        cause = read_frames(reader, &waiting, address) => cause,
+        cause = write_frames(writer, &mut queue, &mut unanswered, &end) => cause,
     };
     waiting.poison(cause);
 }
 
 async fn write_frames(
     stream: impl AsyncWrite + Unpin,
-    mut queue: mpsc::UnboundedReceiver<Outgoing>,
-    address: &Arc<str>,
+    queue: &mut mpsc::UnboundedReceiver<Outgoing>,
+    unanswered: &mut Vec<Unanswered>,
+    end: &End,
 ) -> ConnectionError {
     let mut stream = BufWriter::with_capacity(64 << 10, stream);
-    let result: io::Result<()> = async {
-        let mut written = Vec::new();
-        while let Some(mut outgoing) = queue.recv().await {
-            loop {
-                for segment in &outgoing.segments {
-                    stream.write_all(segment).await?;
-                }
-                written.extend(outgoing.unanswered);
-                match queue.try_recv() {
-                    Ok(next) => outgoing = next,
-                    Err(_) => break,
+    while let Some(mut outgoing) = queue.recv().await {
+        loop {
+            for segment in &outgoing.segments {
+                if let Err(cause) = write_all(&mut stream, segment, end).await {
+                    return cause;
                 }
             }
-            stream.flush().await?;
-            for (sender, _permit) in written.drain(..) {
-                // Nobody has to wait for it.
-                let _ = sender.send(());
+            unanswered.extend(outgoing.unanswered);
+            match queue.try_recv() {
+                Ok(next) => outgoing = next,
+                Err(_) => break,
             }
         }
-        Ok(())
+        match timeout(end.patience, stream.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(source)) => return failed(source, &end.address),
+            Err(_) => return stalled(end),
+        }
+        for (sender, _permit) in unanswered.drain(..) {
+            // Nobody has to wait for it.
+            let _ = sender.send(());
+        }
     }
-    .await;
-    match result {
-        Ok(()) => ConnectionError::Closed { address: address.clone() },
-        Err(source) => failed(source, address),
+    ConnectionError::Closed { address: end.address.clone() }
+}
+
+/// Writes all of it, however long that takes, as long as the peer takes some now and then.
+async fn write_all(
+    stream: &mut (impl AsyncWrite + Unpin),
+    mut bytes: &[u8],
+    end: &End,
+) -> Result<(), ConnectionError> {
+    while !bytes.is_empty() {
+        let taken = timeout(end.patience, stream.write(bytes)).await.map_err(|_| stalled(end))?;
+        let taken = match taken {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            taken => taken,
+        };
+        bytes = &bytes[taken.map_err(|source| failed(source, &end.address))?..];
     }
+    Ok(())
+}
+
+fn stalled(end: &End) -> ConnectionError {
+    ConnectionError::Stalled { address: end.address.clone(), after: end.patience }
 }
 
 async fn read_frames(

@@ -78,7 +78,8 @@ impl Connection {
         let cancel = cancel.child_token();
         let waiting = Arc::new(WaitingRequests::default());
         let (outgoing, queue) = mpsc::unbounded_channel();
-        tracker.spawn(io::run(stream, queue, waiting.clone(), address.clone(), cancel.clone()));
+        let end = io::End { address: address.clone(), patience: after, cancel: cancel.clone() };
+        tracker.spawn(io::run(stream, queue, waiting.clone(), end));
         let mut shared = Shared {
             address,
             client_id: config.client_id.clone(),
@@ -154,6 +155,8 @@ impl Connection {
     }
 
     /// Queues a request: when this returns, it goes on the wire before any request queued later.
+    /// Where as many requests as a connection may have wait for their answers, this waits, up to
+    /// the request timeout.
     pub async fn enqueue<R: Request>(
         &self,
         version: i16,
@@ -166,27 +169,43 @@ impl Connection {
         Ok(Pending { connection, reply, version, after, deadline, request: PhantomData })
     }
 
-    /// Queues a request that the broker does not answer. What comes back tells when it has been
-    /// written, and is dropped if it never will be.
+    /// Queues a request that the broker does not answer. A broker that reads nothing for the
+    /// request timeout loses the connection.
     pub async fn send_unanswered<R: Request>(
         &self,
         version: i16,
         request: &R,
-    ) -> Result<oneshot::Receiver<()>, ConnectionError> {
-        let permit = self.shared.permit().await?;
+    ) -> Result<Departing, ConnectionError> {
+        let permit = self.shared.permit(R::NAME).await?;
         let id = self.shared.waiting.next_id()?;
         let segments = self.shared.encode(version, request, id)?;
         let (written, is_written) = oneshot::channel();
         self.shared.push(Outgoing { segments, unanswered: Some((written, permit)) })?;
-        Ok(is_written)
+        Ok(Departing { connection: self.clone(), is_written })
     }
 }
 
 /// What the writer task writes next.
 struct Outgoing {
     segments: Vec<Bytes>,
-    /// Of a request without an answer: who is told that it was written, and its permit.
-    unanswered: Option<(oneshot::Sender<()>, OwnedSemaphorePermit)>,
+    unanswered: Option<Unanswered>,
+}
+
+/// Of a request without an answer: who is told that it was written, and its permit.
+type Unanswered = (oneshot::Sender<()>, OwnedSemaphorePermit);
+
+/// A request on its way that is not answered.
+pub struct Departing {
+    connection: Connection,
+    is_written: oneshot::Receiver<()>,
+}
+
+impl Departing {
+    /// Waits until it is written, or until it never will be.
+    pub async fn written(self) -> Result<(), ConnectionError> {
+        let shared = &self.connection.shared;
+        self.is_written.await.map_err(|_| shared.waiting.cause(&shared.address))
+    }
 }
 
 /// A request on its way; [`Pending::wait`] gives the response.
@@ -266,7 +285,7 @@ impl Shared {
         version: i16,
         request: &R,
     ) -> Result<oneshot::Receiver<Result<Bytes, ConnectionError>>, ConnectionError> {
-        let permit = self.permit().await?;
+        let permit = self.permit(R::NAME).await?;
         let id = self.waiting.next_id()?;
         let segments = self.encode(version, request, id)?;
         let (reply, receiver) = oneshot::channel();
@@ -277,9 +296,12 @@ impl Shared {
         Ok(receiver)
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, ConnectionError> {
-        let permit = self.permits.clone().acquire_owned().await;
-        permit.map_err(|_| self.waiting.cause(&self.address))
+    async fn permit(&self, api: &'static str) -> Result<OwnedSemaphorePermit, ConnectionError> {
+        let after = self.request_timeout;
+        match timeout(after, self.permits.clone().acquire_owned()).await {
+            Ok(permit) => permit.map_err(|_| self.waiting.cause(&self.address)),
+            Err(_) => Err(ConnectionError::Timeout { address: self.address.clone(), api, after }),
+        }
     }
 
     fn push(&self, outgoing: Outgoing) -> Result<(), ConnectionError> {

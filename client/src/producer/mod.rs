@@ -230,7 +230,9 @@ impl Producer {
         Ok(self.shared.topic(&metadata, topic)?.partition_count())
     }
 
-    /// Flushes, then stops the sender and closes all connections.
+    /// Flushes for up to `delivery.timeout.ms`, then stops the sender and closes all connections,
+    /// also where a broker does not read or does not answer. What is not delivered by then has
+    /// failed, and those who wait for it are told so.
     pub async fn close(&self) {
         let patience = self.shared.config.delivery_timeout;
         // What is not delivered by then has failed by then.

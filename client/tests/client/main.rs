@@ -72,5 +72,7 @@ stories! {
         no_commit_goes_back_to_an_older_position;
     faults:
         no_record_is_lost_or_doubled_when_connections_break
-        a_consumer_goes_on_when_connections_break;
+        a_consumer_goes_on_when_connections_break
+        a_producer_ends_whose_broker_reads_nothing_any_more
+        a_consumer_and_an_admin_end_whose_broker_reads_nothing_any_more;
 }

@@ -11,9 +11,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use protocol::messages::produce_response::ProduceResponse;
 use tokio::time::{Instant, sleep_until};
@@ -24,8 +24,9 @@ use super::accumulator::Plan;
 use super::batch::Batch;
 use super::queue::{ProducerId, Taken};
 use crate::cluster::{Lane, TopicSelection};
-use crate::connection::{Connection, Pending};
+use crate::connection::{Connection, Departing, Pending};
 use crate::error::{ConnectionError, ProduceError, RequestError};
+use crate::limits::PRODUCE_IN_FLIGHT_MAX;
 
 /// The versions above name topics by id.
 const PRODUCE_BY_NAME_UP_TO: i16 = 12;
@@ -40,7 +41,7 @@ enum Event {
     Refreshed,
     Answered(Session, Vec<Batch>, Result<ProduceResponse, ConnectionError>),
     /// A request without an answer was written.
-    Written(Vec<Batch>, Result<(), ConnectionError>),
+    Written(Session, Vec<Batch>, Result<(), ConnectionError>),
     /// A pause is over.
     Rested(i32),
 }
@@ -105,7 +106,7 @@ impl Sender {
     async fn round(&mut self) -> Instant {
         let now = Instant::now();
         let metadata = self.shared.cluster.metadata();
-        let max_in_flight = self.shared.config.max_in_flight;
+        let max_in_flight = self.shared.config.max_in_flight.min(PRODUCE_IN_FLIGHT_MAX);
         let can_take = |id: i32| match self.nodes.get(&id) {
             Some(Node::Connected { connection, in_flight, .. }) => {
                 *in_flight < max_in_flight && connection.is_open()
@@ -213,28 +214,41 @@ impl Sender {
             Ok(version) => version,
             Err(error) => return self.retry_all(batches, Some(error)),
         };
-        if request.acks == 0 {
-            match connection.send_unanswered(version, &request).await {
-                Ok(is_written) => {
-                    let address = connection.address().clone();
-                    self.beside.push(Box::pin(async move {
-                        let written = is_written.await;
-                        Event::Written(
-                            batches,
-                            written.map_err(|_| ConnectionError::Closed { address }),
-                        )
-                    }));
-                }
-                Err(error) => self.retry_all(batches, Some(error)),
+        // Nothing is waited for here beyond the end of the producer.
+        let closed = ConnectionError::Closed { address: connection.address().clone() };
+        let (session, cancel) = (*session, &self.shared.cancel);
+        let event = if request.acks == 0 {
+            let sent = tokio::select! {
+                biased;
+                sent = connection.send_unanswered(version, &request) => sent,
+                () = cancel.cancelled() => Err(closed),
+            };
+            match sent {
+                Ok(departing) => written(session, batches, departing).boxed(),
+                Err(error) => return self.retry_all(batches, Some(error)),
             }
-            return;
-        }
-        match connection.enqueue(version, &request).await {
-            Ok(pending) => {
-                *in_flight += 1;
-                self.beside.push(Box::pin(answered(*session, batches, pending)));
+        } else {
+            let sent = tokio::select! {
+                biased;
+                sent = connection.enqueue(version, &request) => sent,
+                () = cancel.cancelled() => Err(closed),
+            };
+            match sent {
+                Ok(pending) => answered(session, batches, pending).boxed(),
+                Err(error) => return self.retry_all(batches, Some(error)),
             }
-            Err(error) => self.retry_all(batches, Some(error)),
+        };
+        *in_flight += 1;
+        self.beside.push(event);
+    }
+
+    /// A request is no longer on its way.
+    fn left(&mut self, session: Session) {
+        if let Some(Node::Connected { session: current, in_flight, .. }) =
+            self.nodes.get_mut(&session.node)
+            && *current == session
+        {
+            *in_flight -= 1;
         }
     }
 
@@ -299,17 +313,17 @@ impl Sender {
                     self.nodes.remove(&id);
                 }
             }
-            Event::Written(batches, Ok(())) => self.complete_unanswered(batches),
-            Event::Written(batches, Err(error)) => self.retry_all(batches, Some(error)),
+            Event::Written(asked, batches, result) => {
+                self.left(asked);
+                match result {
+                    Ok(()) => self.complete_unanswered(batches),
+                    Err(error) => self.retry_all(batches, Some(error)),
+                }
+            }
             Event::Identified(result) => self.on_identified(result),
             Event::Refreshed => self.is_refreshing = false,
             Event::Answered(asked, batches, result) => {
-                match self.nodes.get_mut(&asked.node) {
-                    Some(Node::Connected { session, in_flight, .. }) if *session == asked => {
-                        *in_flight -= 1;
-                    }
-                    _ => {}
-                }
+                self.left(asked);
                 match result {
                     Ok(response) => {
                         self.refresh_failures = 0;
@@ -343,6 +357,12 @@ impl Sender {
         }
         self.shared.memory.close();
     }
+}
+
+/// Tells when a request without an answer was written.
+async fn written(session: Session, batches: Vec<Batch>, departing: Departing) -> Event {
+    let result = departing.written().await;
+    Event::Written(session, batches, result)
 }
 
 async fn answered(
