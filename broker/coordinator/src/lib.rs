@@ -9,6 +9,7 @@
 
 mod group;
 mod limits;
+mod now;
 mod offsets;
 mod outcome;
 mod record;
@@ -18,8 +19,9 @@ mod timers;
 
 pub use broker_metadata::config::GroupConfig as Settings;
 pub use group::{Caller, JoinContext};
+pub use now::Now;
 pub use offsets::Committed;
-pub use outcome::{Outcome, Parked, Ticket};
+pub use outcome::{Outcome, Parked, Ticket, Unity};
 pub use record::Record;
 pub use runtime::{
     AppendError, Clock, Commit, FetchedOffset, FetchedTopic, Groups, LogWriter, ReadError,

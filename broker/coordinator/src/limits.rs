@@ -7,8 +7,16 @@ pub(crate) const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1000;
 /// Member ids of one group that are given out and not yet used.
 pub(crate) const PENDING_JOINS: usize = 65_536;
 
-/// Bytes of keys and values that go into one batch; more records make more batches.
-pub(crate) const BATCH_BYTES: usize = 512 * 1024;
+/// Protocols that a member may name in its JoinGroup: each is kept and counted for the group. Known
+/// clients name a handful.
+pub(crate) const PROTOCOLS_PER_MEMBER: usize = 1_000;
+
+/// Bytes of keys and values that go into one batch of records that stand each for itself.
+pub(crate) const PIECE_BYTES: usize = 512 * 1024;
+
+/// What one step may have of keys and values where batches are compressed, so that how large the
+/// batch is turns out only when it is made.
+pub(crate) const UNCOMPRESSED_STEP_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a batch of the log may grow to when it is decompressed.
 pub(crate) const DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;

@@ -23,8 +23,19 @@ pub enum Parked {
 #[must_use]
 pub struct Outcome<R> {
     pub records: Vec<Record>,
+    pub unity: Unity,
     pub response: R,
     pub replies: Vec<Parked>,
+}
+
+/// Whether the records of a step may come into the log in pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unity {
+    /// They are one change: the log has all of them or none, whatever happens while it is written.
+    #[default]
+    Whole,
+    /// Each stands for itself, in this order: the log may have the first of them alone.
+    Pieces,
 }
 
 /// What gathers while a step runs.
@@ -36,6 +47,12 @@ pub(crate) struct Effects {
 
 impl Effects {
     pub(crate) fn outcome<R>(self, response: R) -> Outcome<R> {
-        Outcome { records: self.records, response, replies: self.replies }
+        let Self { records, replies } = self;
+        Outcome { records, unity: Unity::Whole, response, replies }
+    }
+
+    /// As [`Effects::outcome`], of records that stand each for itself.
+    pub(crate) fn in_pieces<R>(self, response: R) -> Outcome<R> {
+        Outcome { unity: Unity::Pieces, ..self.outcome(response) }
     }
 }

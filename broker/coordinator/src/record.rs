@@ -1,6 +1,8 @@
 //! The records of `__consumer_offsets`, in the very bytes that Kafka 4.3 writes: a key opens with
 //! its kind, a value with its version, each an int16.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use protocol::messages::group_metadata_key::GroupMetadataKey;
 use protocol::messages::group_metadata_value::GroupMetadataValue;
@@ -20,7 +22,7 @@ const EXPIRING_OFFSET_VALUE_VERSION: i16 = 1;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
     Group { group: String, value: Option<GroupMetadataValue> },
-    Offset { group: String, topic: String, partition: i32, value: Option<OffsetCommitValue> },
+    Offset { group: Arc<str>, topic: Arc<str>, partition: i32, value: Option<OffsetCommitValue> },
 }
 
 impl Record {
@@ -34,8 +36,8 @@ impl Record {
             }
             Record::Offset { group, topic, partition, value } => {
                 let key = OffsetCommitKey {
-                    group: group.clone(),
-                    topic: topic.clone(),
+                    group: group.to_string(),
+                    topic: topic.to_string(),
                     partition: *partition,
                 };
                 let version = |value: &OffsetCommitValue| match value.expire_timestamp {
@@ -58,11 +60,13 @@ impl Record {
         } else if kind == OffsetCommitKey::KIND {
             let key = OffsetCommitKey::decode(&mut reader, KEY_VERSION)?;
             let value = value.map(unversioned).transpose()?;
-            Record::Offset { group: key.group, topic: key.topic, partition: key.partition, value }
+            let (group, topic) = (key.group.into(), key.topic.into());
+            Record::Offset { group, topic, partition: key.partition, value }
         } else if kind == LegacyOffsetCommitKey::KIND {
             let key = LegacyOffsetCommitKey::decode(&mut reader, KEY_VERSION)?;
             let value = value.map(unversioned).transpose()?;
-            Record::Offset { group: key.group, topic: key.topic, partition: key.partition, value }
+            let (group, topic) = (key.group.into(), key.topic.into());
+            Record::Offset { group, topic, partition: key.partition, value }
         } else {
             return Ok(None);
         };
@@ -98,7 +102,7 @@ mod tests {
     use super::*;
 
     fn offset(value: Option<OffsetCommitValue>) -> Record {
-        Record::Offset { group: "g1".to_owned(), topic: "t1".to_owned(), partition: 2, value }
+        Record::Offset { group: "g1".into(), topic: "t1".into(), partition: 2, value }
     }
 
     #[test]

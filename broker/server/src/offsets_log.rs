@@ -50,12 +50,17 @@ impl LogWriter for OffsetsLog {
         self.partition(partition).is_some()
     }
 
+    fn max_batch_bytes(&self, partition: i32) -> usize {
+        let held = self.partition(partition);
+        let bytes = held.and_then(|held| held.with_log(|log| log.config().max_message_bytes).ok());
+        bytes.map_or(usize::MAX, |bytes| bytes as usize)
+    }
+
     fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError> {
-        let size = batch.len();
         let held = self.partition(partition).ok_or(AppendError::NotLeader)?;
         let appended = held
             .append(batch, Origin::Coordinator, self.clock.now_ms(), &self.flusher)
-            .map_err(|problem| refused(problem, size))?;
+            .map_err(|problem| refused(problem, self.max_batch_bytes(partition)))?;
         let end = appended.last_offset + 1;
         let timeout = self.commit_timeout;
         Ok(Box::pin(async move {
@@ -123,12 +128,12 @@ fn not_synced(problem: SyncError) -> AppendError {
     }
 }
 
-fn refused(problem: ProduceError, bytes: usize) -> AppendError {
+fn refused(problem: ProduceError, limit: usize) -> AppendError {
     match problem {
         ProduceError::Leadership(_) => AppendError::NotLeader,
         ProduceError::Append(
             LogAppendError::MessageTooLarge { .. } | LogAppendError::BatchesTooLarge { .. },
-        ) => AppendError::TooLarge { bytes },
+        ) => AppendError::TooLarge { limit },
         ProduceError::Append(problem) => AppendError::Storage { reason: problem.to_string() },
         ProduceError::Offline { reason } => AppendError::Storage { reason: reason.to_string() },
     }
@@ -144,6 +149,10 @@ pub(crate) struct CoordinatorClock(pub(crate) Arc<dyn Clock>);
 impl broker_coordinator::Clock for CoordinatorClock {
     fn now_ms(&self) -> i64 {
         self.0.now_ms()
+    }
+
+    fn elapsed_ms(&self) -> i64 {
+        self.0.elapsed_ms()
     }
 }
 

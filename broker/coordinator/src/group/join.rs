@@ -44,7 +44,7 @@ impl Step<'_> {
         match current {
             Some(current) => self.replace_static(ticket, request, &current, with),
             None if instance_id.is_none() && with.knows_required_id => {
-                let deadline = self.now_ms + i64::from(request.session_timeout_ms);
+                let deadline = self.now.elapsed_ms + i64::from(request.session_timeout_ms);
                 self.timers.set(Timer::session(&self.group.id, &with.fresh_id), deadline);
                 self.group.pending_joins.insert(with.fresh_id.clone());
                 self.refuse_join(ticket, &with.fresh_id, ErrorCode::MemberIdRequired);
@@ -126,7 +126,7 @@ impl Step<'_> {
         self.expect_heartbeat(&new_id);
         match self.group.phase {
             Phase::Stable if self.group.elect_protocol() == self.group.protocol => {
-                let record = self.group.to_record(&self.group.assignments(), self.now_ms);
+                let record = self.group.to_record(&self.group.assignments(), self.now.timestamp_ms);
                 self.effects.records.push(record);
                 self.group.take_join(&new_id);
                 self.group.replacement = before.map(|before| {

@@ -295,8 +295,7 @@ impl Group {
 
 /// A name that a member lists twice counts once.
 fn names(protocols: &[JoinGroupRequestProtocol]) -> impl Iterator<Item = &str> {
-    protocols.iter().enumerate().filter_map(|(place, protocol)| {
-        let listed = protocols[..place].iter().any(|earlier| earlier.name == protocol.name);
-        (!listed).then_some(protocol.name.as_str())
-    })
+    let mut listed = HashSet::with_capacity(protocols.len());
+    let names = protocols.iter().map(|protocol| protocol.name.as_str());
+    names.filter(move |name| listed.insert(*name))
 }

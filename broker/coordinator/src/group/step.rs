@@ -8,7 +8,7 @@ use super::{Group, Member, Phase};
 use crate::limits::NEW_MEMBER_JOIN_TIMEOUT_MS;
 use crate::outcome::{Effects, Parked};
 use crate::timers::{Timer, Timers};
-use crate::{Settings, Ticket};
+use crate::{Now, Settings, Ticket};
 
 /// One group and all that a request to it may touch.
 pub(crate) struct Step<'a> {
@@ -16,7 +16,7 @@ pub(crate) struct Step<'a> {
     pub(crate) timers: &'a mut Timers,
     pub(crate) effects: &'a mut Effects,
     pub(crate) settings: &'a Settings,
-    pub(crate) now_ms: i64,
+    pub(crate) now: Now,
 }
 
 impl Step<'_> {
@@ -58,7 +58,7 @@ impl Step<'_> {
             let rest_ms = (self.group.rebalance_timeout_ms() - delay_ms).max(0);
             self.group.new_member_added = false;
             let timer = Timer::initial_join(&self.group.id, delay_ms, rest_ms);
-            self.timers.set(timer, self.now_ms + delay_ms);
+            self.timers.set(timer, self.now.elapsed_ms + delay_ms);
             return;
         }
         if self.group.all_joined() {
@@ -69,7 +69,7 @@ impl Step<'_> {
     }
 
     fn wait_for_joins(&mut self) {
-        let deadline = self.now_ms + self.group.rebalance_timeout_ms();
+        let deadline = self.now.elapsed_ms + self.group.rebalance_timeout_ms();
         self.timers.set(Timer::join(&self.group.id), deadline);
     }
 
@@ -90,7 +90,7 @@ impl Step<'_> {
             let again_ms = self.settings.initial_rebalance_delay_ms.min(rest_ms);
             let left_ms = (rest_ms - delay_ms).max(0);
             let timer = Timer::initial_join(&self.group.id, again_ms, left_ms);
-            self.timers.set(timer, self.now_ms + again_ms);
+            self.timers.set(timer, self.now.elapsed_ms + again_ms);
         } else {
             self.complete_join();
         }
@@ -123,7 +123,7 @@ impl Step<'_> {
         self.group.compute_subscription();
         if self.group.members.is_empty() {
             self.group.leader = None;
-            let record = self.group.to_record(&Default::default(), self.now_ms);
+            let record = self.group.to_record(&Default::default(), self.now.timestamp_ms);
             self.effects.records.push(record);
             return;
         }
@@ -140,7 +140,7 @@ impl Step<'_> {
             self.expect_heartbeat(member_id);
         }
         self.group.pending_syncs = ids.into_iter().collect();
-        let deadline = self.now_ms + self.group.rebalance_timeout_ms();
+        let deadline = self.now.elapsed_ms + self.group.rebalance_timeout_ms();
         self.timers.set(Timer::sync(&self.group.id), deadline);
     }
 
@@ -222,7 +222,7 @@ impl Step<'_> {
             false => i64::from(member.session_timeout_ms),
         };
         let timer = Timer::session(&self.group.id, member_id);
-        self.timers.set(timer, self.now_ms + timeout_ms);
+        self.timers.set(timer, self.now.elapsed_ms + timeout_ms);
     }
 }
 

@@ -67,7 +67,7 @@ impl Step<'_> {
                 given.insert(item.member_id.clone(), item.assignment.clone());
             }
         }
-        let record = self.group.to_record(&given, self.now_ms);
+        let record = self.group.to_record(&given, self.now.timestamp_ms);
         self.effects.records.push(record);
         let waiting: Vec<(String, Ticket)> = self
             .group

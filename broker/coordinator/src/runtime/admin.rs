@@ -27,11 +27,12 @@ impl Groups {
     pub async fn list(&self, states: &[String], types: &[String]) -> ListGroupsResponse {
         let refuse =
             |error_code| ListGroupsResponse { error_code, ..ListGroupsResponse::default() };
-        let takes = |filter: &[String], what: &str| {
-            filter.is_empty() || filter.iter().any(|item| item.eq_ignore_ascii_case(what))
+        let lower = |filter: &[String]| -> HashSet<String> {
+            filter.iter().map(|item| item.to_ascii_lowercase()).collect()
         };
+        let (states, types) = (lower(states), lower(types));
         let mut groups: Vec<ListedGroup> = Vec::new();
-        if takes(types, CLASSIC) {
+        if types.is_empty() || types.contains(CLASSIC) {
             let cells = match self.all_cells().await {
                 Ok(cells) => cells,
                 Err(error) => return refuse(error.code()),
@@ -43,7 +44,9 @@ impl Groups {
                     Err(error) => return refuse(error.code()),
                 }
             }
-            groups.retain(|group| takes(states, &group.group_state));
+            groups.retain(|group| {
+                states.is_empty() || states.contains(&group.group_state.to_ascii_lowercase())
+            });
             groups.sort_by(|a, b| a.group_id.cmp(&b.group_id));
         }
         ListGroupsResponse { groups, ..ListGroupsResponse::default() }

@@ -6,31 +6,29 @@ use protocol::record::{BatchBuilder, BatchOptions, Codec, RecordBatch, batches};
 use tracing::{error, warn};
 
 use super::{LogWriter, ReadError};
-use crate::limits::{BATCH_BYTES, DECOMPRESSED_BYTES};
+use crate::limits::DECOMPRESSED_BYTES;
 use crate::{Record, Settings, Shard};
 
-/// The records as batches, each of them small enough for a topic with default limits, if its
-/// records are.
+/// A batch, and how many of the records are in it: the first ones, as many as fit into `room` bytes
+/// before they are compressed, at least one. No more memory than that is taken.
 pub(super) fn encode(
     records: &[Record],
     codec: Codec,
     now_ms: i64,
-) -> Result<Vec<Bytes>, EncodeError> {
-    let fresh = || BatchBuilder::new(BatchOptions { codec, ..BatchOptions::default() });
-    let mut done = Vec::new();
-    let mut builder = fresh();
+    room: usize,
+) -> Result<(Bytes, usize), EncodeError> {
+    let mut builder = BatchBuilder::new(BatchOptions { codec, ..BatchOptions::default() });
+    let mut count = 0;
     for record in records {
         let (key, value) = record.encode()?;
         let bytes = BatchBuilder::most_bytes(Some(&key), value.as_deref(), &[]);
-        if !builder.is_empty() && builder.size() + bytes > BATCH_BYTES {
-            done.push(std::mem::replace(&mut builder, fresh()).finish());
+        if !builder.is_empty() && builder.size() + bytes > room {
+            break;
         }
         builder.append(now_ms, Some(&key), value.as_deref(), &[]);
+        count += 1;
     }
-    if !builder.is_empty() {
-        done.push(builder.finish());
-    }
-    Ok(done)
+    Ok((builder.finish(), count))
 }
 
 /// The shard of a partition as its log tells it.
@@ -64,6 +62,8 @@ pub(super) fn load(
     }
 }
 
+/// Takes a batch over as a whole: the records of a step are in one batch, so one of which some
+/// can't be reached says nothing.
 fn replay(
     shard: &mut Shard,
     batch: &RecordBatch,
@@ -76,19 +76,20 @@ fn replay(
     }
     batch.check_crc().map_err(damaged)?;
     let payload = batch.payload(DECOMPRESSED_BYTES).map_err(damaged)?;
+    let mut decoded = Vec::new();
     for record in payload.records() {
         let record = record.map_err(damaged)?;
         let Some(key) = record.key.filter(|_| record.offset >= from) else { continue };
         let value = record.value.map(|value| payload.share(value));
         match Record::decode(payload.share(key), value) {
-            Ok(Some(decoded)) => shard.replay(&decoded),
-            Ok(None) => {}
+            Ok(record) => decoded.extend(record),
             Err(error) => {
                 let offset = record.offset;
                 warn!(partition, offset, %error, "skipping a record that cannot be read");
             }
         }
     }
+    decoded.iter().for_each(|record| shard.replay(record));
     Ok(())
 }
 

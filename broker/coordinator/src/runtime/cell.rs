@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use protocol::messages::join_group_response::JoinGroupResponse;
 use protocol::messages::sync_group_response::SyncGroupResponse;
+use protocol::record::Compression;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use super::{AppendError, Commit, Inner, Unavailable, batches};
-use crate::{Outcome, Parked, Record, Shard, Ticket};
+use crate::limits::{PIECE_BYTES, UNCOMPRESSED_STEP_BYTES};
+use crate::{Now, Outcome, Parked, Record, Shard, Ticket, Unity};
 
 /// What a join or sync request waits for.
 pub(super) type Answer<R> = oneshot::Receiver<Result<R, Unavailable>>;
@@ -104,24 +106,26 @@ impl ShardCell {
         (response, state.when_committed())
     }
 
-    /// Steps the shard, appends and replays its records, and answers whom the step answers. A step
-    /// whose records the log refuses changes nothing that is persistent; its answers are errors.
+    /// Steps the shard, appends and replays its records, and answers whom the step answers. The
+    /// records of a step are one batch, so that a log which is cut short has all of them or none. A
+    /// step whose records the log refuses changes nothing that is persistent; its answers are
+    /// errors.
     pub(super) fn step<R>(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
-        step: impl FnOnce(&mut Shard, i64) -> Outcome<R>,
+        step: impl FnOnce(&mut Shard, Now) -> Outcome<R>,
     ) -> Result<(R, Committed), Unavailable> {
         let mut state = self.lock();
-        let now_ms = inner.clock.now_ms();
-        let outcome = step(&mut state.shard, now_ms);
-        self.settle(&mut state, inner, now_ms, outcome)
+        let now = inner.now();
+        let outcome = step(&mut state.shard, now);
+        self.settle(&mut state, inner, now, outcome)
     }
 
     /// As [`ShardCell::step`], for a request that is answered by ticket.
     pub(super) fn park_join(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
-        step: impl FnOnce(&mut Shard, i64, Ticket) -> Outcome<()>,
+        step: impl FnOnce(&mut Shard, Now, Ticket) -> Outcome<()>,
     ) -> Answer<JoinGroupResponse> {
         let (sender, answer) = oneshot::channel();
         let mut state = self.lock();
@@ -135,7 +139,7 @@ impl ShardCell {
     pub(super) fn park_sync(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
-        step: impl FnOnce(&mut Shard, i64, Ticket) -> Outcome<()>,
+        step: impl FnOnce(&mut Shard, Now, Ticket) -> Outcome<()>,
     ) -> Answer<SyncGroupResponse> {
         let (sender, answer) = oneshot::channel();
         let mut state = self.lock();
@@ -150,11 +154,11 @@ impl ShardCell {
         state: &mut State,
         inner: &Arc<Inner>,
         ticket: Ticket,
-        step: impl FnOnce(&mut Shard, i64, Ticket) -> Outcome<()>,
+        step: impl FnOnce(&mut Shard, Now, Ticket) -> Outcome<()>,
     ) {
-        let now_ms = inner.clock.now_ms();
-        let outcome = step(&mut state.shard, now_ms, ticket);
-        if let Err(unavailable) = self.settle(state, inner, now_ms, outcome) {
+        let now = inner.now();
+        let outcome = step(&mut state.shard, now, ticket);
+        if let Err(unavailable) = self.settle(state, inner, now, outcome) {
             // It may not have been among those that the outcome would have answered.
             state.refuse(ticket, &unavailable);
         }
@@ -163,10 +167,10 @@ impl ShardCell {
     /// Acts on the timers that are due.
     pub(super) fn advance(self: &Arc<Self>, inner: &Arc<Inner>) {
         let mut state = self.lock();
-        let now_ms = inner.clock.now_ms();
-        while let Some(outcome) = state.shard.advance(now_ms) {
+        let now = inner.now();
+        while let Some(outcome) = state.shard.advance(now) {
             // A timer has nobody to tell; who waits was answered with the error.
-            if let Err(unavailable) = self.settle(&mut state, inner, now_ms, outcome) {
+            if let Err(unavailable) = self.settle(&mut state, inner, now, outcome) {
                 error!(partition = self.partition, %unavailable, "a group's timer was in vain");
             }
         }
@@ -176,57 +180,55 @@ impl ShardCell {
         self: &Arc<Self>,
         state: &mut State,
         inner: &Arc<Inner>,
-        now_ms: i64,
+        now: Now,
         outcome: Outcome<R>,
     ) -> Result<(R, Committed), Unavailable> {
         self.check()?;
         if let Some(deadline_ms) = state.shard.next_deadline() {
             inner.wakeup.not_later_than(deadline_ms);
         }
-        let Outcome { records, response, replies } = outcome;
-        if records.is_empty() {
-            return Ok((response, state.answer(replies)));
-        }
-        let commits = match append(inner, self.partition, &records, now_ms) {
-            Ok(commits) => commits,
-            Err(failed) => {
-                error!(partition = self.partition, error = %failed, "cannot write a group's record");
-                state.shard.append_failed(&records, now_ms);
-                let unavailable = Unavailable::Append(failed);
-                for reply in &replies {
-                    state.refuse(ticket_of(reply), &unavailable);
+        let Outcome { records, unity, response, replies } = outcome;
+        let mut left = records.as_slice();
+        while !left.is_empty() {
+            match append(inner, self.partition, left, unity, now) {
+                Ok((commit, count)) => {
+                    let (written, rest) = left.split_at(count);
+                    for record in written {
+                        state.shard.replay(record);
+                        tell(record);
+                    }
+                    self.await_commit(state, inner, commit);
+                    left = rest;
                 }
-                return Err(unavailable);
+                Err(failed) => {
+                    let partition = self.partition;
+                    error!(partition, error = %failed, "cannot write a group's records");
+                    state.shard.append_failed(left, now);
+                    let unavailable = Unavailable::Append(failed);
+                    for reply in &replies {
+                        state.refuse(ticket_of(reply), &unavailable);
+                    }
+                    return Err(unavailable);
+                }
             }
-        };
-        for record in &records {
-            state.shard.replay(record);
-            tell(record);
         }
-        self.await_commits(state, inner, commits);
         Ok((response, state.answer(replies)))
     }
 
-    /// Queues the commits that are not done at once, behind those that came before.
-    fn await_commits(
-        self: &Arc<Self>,
-        state: &mut State,
-        inner: &Arc<Inner>,
-        commits: Vec<Commit>,
-    ) {
+    /// Queues a commit that is not done at once, behind those that came before.
+    fn await_commit(self: &Arc<Self>, state: &mut State, inner: &Arc<Inner>, mut commit: Commit) {
         let idle = state.uncommitted.is_empty();
-        for mut commit in commits {
-            let at_once = state.uncommitted.is_empty()
-                && matches!(
-                    commit.as_mut().poll(&mut Context::from_waker(Waker::noop())),
-                    Poll::Ready(Ok(()))
-                );
-            if !at_once {
-                let (replies, waiting) = (Vec::new(), Vec::new());
-                state.uncommitted.push_back(Uncommitted { commit: Some(commit), replies, waiting });
-            }
+        let at_once = idle
+            && matches!(
+                commit.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+                Poll::Ready(Ok(()))
+            );
+        if at_once {
+            return;
         }
-        if idle && !state.uncommitted.is_empty() {
+        let (replies, waiting) = (Vec::new(), Vec::new());
+        state.uncommitted.push_back(Uncommitted { commit: Some(commit), replies, waiting });
+        if idle {
             let patience = u64::try_from(inner.settings.offsets_commit_timeout_ms).unwrap_or(0);
             tokio::spawn(self.clone().see_through(Duration::from_millis(patience)));
         }
@@ -338,13 +340,26 @@ fn ticket_of(reply: &Parked) -> Ticket {
     }
 }
 
+/// Appends records as one batch; how many of them it has. Those of a whole step are all in it, or
+/// nothing is appended.
 fn append(
     inner: &Inner,
     partition: i32,
     records: &[Record],
-    now_ms: i64,
-) -> Result<Vec<Commit>, AppendError> {
+    unity: Unity,
+    now: Now,
+) -> Result<(Commit, usize), AppendError> {
+    let most = inner.writer.max_batch_bytes(partition);
+    let room = match unity {
+        Unity::Whole if inner.codec.compression() == Compression::None => most,
+        Unity::Whole => UNCOMPRESSED_STEP_BYTES,
+        Unity::Pieces => PIECE_BYTES.min(most),
+    };
     let storage = |error: protocol::EncodeError| AppendError::Storage { reason: error.to_string() };
-    let batches = batches::encode(records, inner.codec, now_ms).map_err(storage)?;
-    batches.into_iter().map(|batch| inner.writer.append(partition, batch)).collect()
+    let encoded = batches::encode(records, inner.codec, now.timestamp_ms, room);
+    let (batch, count) = encoded.map_err(storage)?;
+    if unity == Unity::Whole && count < records.len() {
+        return Err(AppendError::TooLarge { limit: room });
+    }
+    Ok((inner.writer.append(partition, batch)?, count))
 }

@@ -9,11 +9,12 @@ use protocol::messages::leave_group_request::MemberIdentity;
 use protocol::messages::leave_group_response::LeaveGroupResponse;
 use protocol::messages::sync_group_request::SyncGroupRequest;
 use protocol::messages::sync_group_response::SyncGroupResponse;
-use tracing::debug;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::{Groups, Unavailable};
 use crate::group::{refused_join, refused_sync};
+use crate::limits::PROTOCOLS_PER_MEMBER;
 use crate::{Caller, JoinContext};
 
 /// The first version whose clients come back with the id that they are given.
@@ -48,15 +49,22 @@ impl Groups {
         if request.group_id.is_empty() {
             return Ok(refused_join(&request.member_id, ErrorCode::InvalidGroupId));
         }
+        if request.protocols.len() > PROTOCOLS_PER_MEMBER {
+            let (group, count) = (&request.group_id, request.protocols.len());
+            warn!(
+                "a member of group {group} names {count} protocols, and may name \
+                 {PROTOCOLS_PER_MEMBER}: its JoinGroup is refused"
+            );
+            return Ok(refused_join(&request.member_id, ErrorCode::InvalidRequest));
+        }
         if let Some(reason) = &request.reason {
             let member =
                 if request.member_id.is_empty() { "a new one" } else { &request.member_id };
             debug!("member {member} joins group {}: {reason}", request.group_id);
         }
         let cell = self.shard_of(&request.group_id).await?;
-        let answer = cell.park_join(&self.inner, |shard, now_ms, ticket| {
-            shard.join(now_ms, ticket, request, context)
-        });
+        let answer = cell
+            .park_join(&self.inner, |shard, now, ticket| shard.join(now, ticket, request, context));
         answer.await.map_err(|_| Unavailable::Stopping)?
     }
 
@@ -71,8 +79,8 @@ impl Groups {
             return Ok(refused_sync(ErrorCode::InvalidGroupId));
         }
         let cell = self.shard_of(&request.group_id).await?;
-        let answer = cell
-            .park_sync(&self.inner, |shard, now_ms, ticket| shard.sync(now_ms, ticket, request));
+        let answer =
+            cell.park_sync(&self.inner, |shard, now, ticket| shard.sync(now, ticket, request));
         answer.await.map_err(|_| Unavailable::Stopping)?
     }
 
@@ -85,7 +93,7 @@ impl Groups {
             Ok(cell) => cell,
             Err(error) => return refuse(error.code()),
         };
-        let stepped = self.step(&cell, |shard, now_ms| shard.heartbeat(now_ms, request)).await;
+        let stepped = self.step(&cell, |shard, now| shard.heartbeat(now, request)).await;
         stepped.unwrap_or_else(|error| refuse(error.code()))
     }
 
@@ -104,7 +112,7 @@ impl Groups {
             Ok(cell) => cell,
             Err(error) => return refuse(error.code()),
         };
-        match self.step(&cell, |shard, now_ms| shard.leave(now_ms, group_id, members)).await {
+        match self.step(&cell, |shard, now| shard.leave(now, group_id, members)).await {
             Ok(members) => LeaveGroupResponse { members, ..LeaveGroupResponse::default() },
             Err(error) => refuse(error.code()),
         }

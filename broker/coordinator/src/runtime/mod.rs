@@ -34,7 +34,7 @@ pub use offsets::{FetchedOffset, FetchedTopic};
 pub use writer::{AppendError, Clock, Commit, LogWriter, ReadError};
 
 use self::cell::ShardCell;
-use crate::{Outcome, Settings, Shard};
+use crate::{Now, Outcome, Settings, Shard};
 
 /// Why a request to a group could not be served here; the caller may try again, elsewhere or later.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -87,6 +87,7 @@ struct Inner {
 /// How the timer task learns that a deadline came before the one that it waits for.
 #[derive(Default)]
 struct Wakeup {
+    /// In elapsed milliseconds.
     planned_ms: AtomicI64,
     notify: Notify,
     stopping: std::sync::atomic::AtomicBool,
@@ -200,7 +201,7 @@ impl Groups {
     async fn step<R>(
         &self,
         cell: &Arc<ShardCell>,
-        step: impl FnOnce(&mut Shard, i64) -> Outcome<R>,
+        step: impl FnOnce(&mut Shard, Now) -> Outcome<R>,
     ) -> Result<R, Unavailable> {
         let (response, committed) = cell.step(&self.inner, step)?;
         committed.wait().await?;
@@ -230,9 +231,13 @@ impl Inner {
             .map_err(|error| failed(error.to_string()))?
             .map_err(|error| failed(error.to_string()))?;
         let cell = Arc::new(ShardCell::new(partition, shard));
-        let (_, committed) = cell.step(&self, |shard, now_ms| shard.start(now_ms))?;
+        let (_, committed) = cell.step(&self, |shard, now| shard.start(now))?;
         committed.wait().await?;
         Ok(cell)
+    }
+
+    fn now(&self) -> Now {
+        Now { timestamp_ms: self.clock.now_ms(), elapsed_ms: self.clock.elapsed_ms() }
     }
 
     fn loaded_cells(&self) -> Vec<Arc<ShardCell>> {

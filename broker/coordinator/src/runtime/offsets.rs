@@ -24,7 +24,7 @@ impl Groups {
     pub async fn commit(&self, request: &CommitRequest) -> Result<Vec<Vec<ErrorCode>>, ErrorCode> {
         let committed = async {
             let cell = self.shard_of(&request.group_id).await?;
-            self.step(&cell, |shard, now_ms| shard.commit(now_ms, request)).await
+            self.step(&cell, |shard, now| shard.commit(now, request)).await
         };
         match committed.await {
             Ok(codes) => codes,

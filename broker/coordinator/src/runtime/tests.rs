@@ -13,11 +13,16 @@ use tokio::sync::watch;
 use super::*;
 use crate::{Caller, CommitPartition, CommitRequest, CommitTopic, Settings};
 
+/// As `max.message.bytes` of a topic is by default.
+const MAX_BATCH_BYTES: usize = 1_048_588;
+
 /// A topic of two partitions in memory, whose commits can be held back.
 struct MemoryLog {
     logs: Mutex<HashMap<i32, Vec<Bytes>>>,
     committing: watch::Sender<bool>,
     full: AtomicBool,
+    /// The disk is full after so many more.
+    appends_left: AtomicI64,
     exists: AtomicBool,
 }
 
@@ -27,6 +32,7 @@ impl MemoryLog {
             logs: Mutex::default(),
             committing: watch::Sender::new(true),
             full: AtomicBool::new(false),
+            appends_left: AtomicI64::new(i64::MAX),
             exists: AtomicBool::new(true),
         })
     }
@@ -47,7 +53,17 @@ impl LogWriter for MemoryLog {
         (0..2).contains(&partition)
     }
 
+    fn max_batch_bytes(&self, _: i32) -> usize {
+        MAX_BATCH_BYTES
+    }
+
     fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError> {
+        if batch.len() > MAX_BATCH_BYTES {
+            return Err(AppendError::TooLarge { limit: MAX_BATCH_BYTES });
+        }
+        if self.appends_left.fetch_sub(1, Ordering::SeqCst) == 0 {
+            self.full.store(true, Ordering::SeqCst);
+        }
         if self.full.load(Ordering::SeqCst) {
             return Err(AppendError::Storage { reason: "no space is left".to_owned() });
         }
@@ -81,11 +97,18 @@ impl LogWriter for MemoryLog {
 }
 
 #[derive(Default)]
-struct TestClock(AtomicI64);
+struct TestClock {
+    time_of_day: AtomicI64,
+    elapsed: AtomicI64,
+}
 
 impl Clock for TestClock {
     fn now_ms(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.time_of_day.load(Ordering::SeqCst)
+    }
+
+    fn elapsed_ms(&self) -> i64 {
+        self.elapsed.load(Ordering::SeqCst)
     }
 }
 
@@ -217,22 +240,6 @@ async fn nothing_is_answered_before_it_is_committed() {
 }
 
 #[tokio::test]
-async fn a_large_commit_is_cut_into_batches_and_read_back_whole() {
-    let log = MemoryLog::new();
-    let first = groups(&log);
-    first.commit(&committing("g", 10_000)).await.unwrap();
-    first.shutdown().await;
-    let batches: usize = log.logs.lock().unwrap().values().map(Vec::len).sum();
-    assert!(batches > 1, "{batches}");
-    let second = groups(&log);
-    let topics = second.fetch_all("g").await.unwrap();
-    let offsets = topics[0].partitions.iter();
-    let offsets: Vec<i64> = offsets.map(|o| o.committed.as_ref().unwrap().offset).collect();
-    assert_eq!(offsets, (100..10_100).collect::<Vec<_>>());
-    second.shutdown().await;
-}
-
-#[tokio::test]
 async fn a_full_disk_refuses_commits_and_keeps_what_is_there() {
     let log = MemoryLog::new();
     let groups = groups(&log);
@@ -334,3 +341,5 @@ async fn a_damaged_batch_is_passed_over_and_the_others_count() {
     assert_eq!(offset(&second, "g").await, Some(2));
     second.shutdown().await;
 }
+
+mod atomic;

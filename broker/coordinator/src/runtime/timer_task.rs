@@ -31,7 +31,7 @@ impl Wakeup {
 
 pub(super) async fn run(inner: Arc<Inner>) {
     let interval_ms = inner.settings.offsets_retention_check_interval_ms.max(1);
-    let mut expiry_ms = inner.clock.now_ms().saturating_add(interval_ms);
+    let mut expiry_ms = inner.clock.elapsed_ms().saturating_add(interval_ms);
     while !inner.wakeup.is_stopping() {
         // Any deadline that is set while these are read wakes the task; later, only an earlier one.
         inner.wakeup.planned_ms.store(i64::MAX, Ordering::SeqCst);
@@ -39,7 +39,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
         let deadlines = cells.iter().filter_map(|cell| cell.next_deadline());
         let next_ms = deadlines.min().unwrap_or(i64::MAX).min(expiry_ms);
         inner.wakeup.planned_ms.store(next_ms, Ordering::SeqCst);
-        let now_ms = inner.clock.now_ms();
+        let now_ms = inner.clock.elapsed_ms();
         if next_ms > now_ms {
             let sleep_ms = (next_ms - now_ms).min(LONGEST_SLEEP_MS);
             let sleep = Duration::from_millis(sleep_ms.unsigned_abs());

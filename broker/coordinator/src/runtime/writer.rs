@@ -16,8 +16,11 @@ pub enum AppendError {
     NotLeader,
     #[error("The replicas did not take the records in time.")]
     Timeout,
-    #[error("A batch of {bytes} bytes is larger than __consumer_offsets takes.")]
-    TooLarge { bytes: usize },
+    #[error(
+        "The records of one request are more than the {limit} bytes that a batch of \
+         __consumer_offsets may have."
+    )]
+    TooLarge { limit: usize },
     #[error("The log could not be written: {reason}")]
     Storage { reason: String },
 }
@@ -42,6 +45,9 @@ pub trait LogWriter: Send + Sync + 'static {
     /// Whether this broker leads the partition.
     fn leads(&self, partition: i32) -> bool;
 
+    /// The largest batch, in bytes, that the partition takes.
+    fn max_batch_bytes(&self, partition: i32) -> usize;
+
     /// Appends one record batch, which has no offsets yet. Returns when it is in the leader's log,
     /// without waiting for replicas; must not block for longer than a write to the page cache.
     fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError>;
@@ -54,7 +60,12 @@ pub trait LogWriter: Send + Sync + 'static {
     fn read(&self, partition: i32, offset: i64) -> Result<Bytes, ReadError>;
 }
 
-/// Tells the time in milliseconds since 1970.
+/// Tells the time.
 pub trait Clock: Send + Sync + 'static {
+    /// In milliseconds since 1970; may be set by somebody, to any other time.
     fn now_ms(&self) -> i64;
+
+    /// In milliseconds since some moment of this process; never goes back, and knows nothing of
+    /// what the time of day is set to.
+    fn elapsed_ms(&self) -> i64;
 }

@@ -1,9 +1,12 @@
 //! OffsetCommit.
 
+use std::sync::Arc;
+
 use protocol::ErrorCode;
 use uuid::Uuid;
 
 use super::Shard;
+use crate::Now;
 use crate::group::{Group, Phase};
 use crate::offsets::Committed;
 use crate::outcome::{Effects, Outcome};
@@ -41,16 +44,18 @@ impl Shard {
     /// One code per partition, in the order of the request; or one for the whole of it.
     pub fn commit(
         &mut self,
-        now_ms: i64,
+        now: Now,
         request: &CommitRequest,
     ) -> Outcome<Result<Vec<Vec<ErrorCode>>, ErrorCode>> {
         let mut effects = Effects::default();
-        if let Err(error) = self.validate_commit(now_ms, request) {
+        if let Err(error) = self.validate_commit(now, request) {
             return effects.outcome(Err(error));
         }
+        let group: Arc<str> = request.group_id.as_str().into();
         let most = self.settings.offset_metadata_max_bytes as usize;
         let mut codes = Vec::with_capacity(request.topics.len());
         for topic in &request.topics {
+            let name: Arc<str> = topic.name.as_str().into();
             let mut topic_codes = Vec::with_capacity(topic.partitions.len());
             for partition in &topic.partitions {
                 if partition.metadata.encode_utf16().count() > most {
@@ -58,16 +63,22 @@ impl Shard {
                     continue;
                 }
                 topic_codes.push(ErrorCode::None);
-                effects.records.push(record(now_ms, request, topic, partition));
+                let committed = committed(now, request, topic.id, partition);
+                effects.records.push(Record::Offset {
+                    group: group.clone(),
+                    topic: name.clone(),
+                    partition: partition.index,
+                    value: Some((&committed).into()),
+                });
             }
             codes.push(topic_codes);
         }
         effects.outcome(Ok(codes))
     }
 
-    fn validate_commit(&mut self, now_ms: i64, request: &CommitRequest) -> Result<(), ErrorCode> {
+    fn validate_commit(&mut self, now: Now, request: &CommitRequest) -> Result<(), ErrorCode> {
         let mut effects = Effects::default();
-        let Some(mut step) = self.step(&request.group_id, &mut effects, now_ms) else {
+        let Some(mut step) = self.step(&request.group_id, &mut effects, now) else {
             // A lone consumer makes its group by its first commit.
             return match request.generation < 0 {
                 true => Ok(()),
@@ -84,24 +95,19 @@ impl Shard {
     }
 }
 
-fn record(
-    now_ms: i64,
+fn committed(
+    now: Now,
     request: &CommitRequest,
-    topic: &CommitTopic,
+    topic_id: Uuid,
     partition: &CommitPartition,
-) -> Record {
-    let committed = Committed {
+) -> Committed {
+    let now_ms = now.timestamp_ms;
+    Committed {
         offset: partition.offset,
         leader_epoch: partition.leader_epoch,
         metadata: partition.metadata.clone(),
         commit_ms: now_ms,
         expire_ms: request.retention_ms.map(|retention_ms| now_ms.saturating_add(retention_ms)),
-        topic_id: topic.id,
-    };
-    Record::Offset {
-        group: request.group_id.clone(),
-        topic: topic.name.clone(),
-        partition: partition.index,
-        value: Some((&committed).into()),
+        topic_id,
     }
 }

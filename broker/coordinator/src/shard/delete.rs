@@ -1,9 +1,13 @@
 //! What removes offsets and groups: OffsetDelete, DeleteGroups, the retention of offsets, and the
 //! deletion of topics.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use protocol::ErrorCode;
 
 use super::Shard;
+use crate::Now;
 use crate::outcome::{Effects, Outcome};
 use crate::record::Record;
 
@@ -21,15 +25,19 @@ impl Shard {
         if let Err(error) = group.validate_offset_delete() {
             return effects.outcome(Err(error));
         }
+        let group_id: Arc<str> = group_id.into();
+        let mut named = HashSet::new();
         let mut codes = Vec::with_capacity(topics.len());
         for (topic, partitions) in topics {
             if group.reads(topic) {
                 codes.push(vec![ErrorCode::GroupSubscribedToTopic; partitions.len()]);
                 continue;
             }
+            let name: Arc<str> = topic.as_str().into();
             for partition in partitions {
-                if self.offsets.get(group_id, topic, *partition).is_some() {
-                    effects.records.push(tombstone(group_id, topic, *partition));
+                let held = self.offsets.get(&group_id, topic, *partition).is_some();
+                if held && named.insert((topic.as_str(), *partition)) {
+                    effects.records.push(tombstone(&group_id, &name, *partition));
                 }
             }
             codes.push(vec![ErrorCode::None; partitions.len()]);
@@ -46,26 +54,29 @@ impl Shard {
         if let Err(error) = group.validate_delete() {
             return effects.outcome(error);
         }
+        let id: Arc<str> = group_id.into();
         for (topic, partition, _) in self.offsets.of_group(group_id) {
-            effects.records.push(tombstone(group_id, topic, partition));
+            effects.records.push(tombstone(&id, &topic.into(), partition));
         }
         effects.records.push(Record::Group { group: group_id.to_owned(), value: None });
         effects.outcome(ErrorCode::None)
     }
 
     /// Removes offsets that are older than their retention, and groups that have nothing left.
-    pub fn expire(&mut self, now_ms: i64) -> Outcome<()> {
+    pub fn expire(&mut self, now: Now) -> Outcome<()> {
+        let now_ms = now.timestamp_ms;
         let mut effects = Effects::default();
         let mut ids: Vec<&String> = self.groups.keys().collect();
         ids.sort();
         for id in ids {
             self.expire_group(id, now_ms, &mut effects);
         }
-        effects.outcome(())
+        effects.in_pieces(())
     }
 
     fn expire_group(&self, id: &str, now_ms: i64, effects: &mut Effects) {
         let group = &self.groups[id];
+        let shared: Arc<str> = id.into();
         let mut all_gone = true;
         let mut gone = Vec::new();
         match group.expiry_base() {
@@ -76,7 +87,7 @@ impl Shard {
                         && committed.is_expired(base, now_ms, self.settings.offsets_retention_ms);
                     all_gone &= expired;
                     if expired {
-                        gone.push(tombstone(id, topic, partition));
+                        gone.push(tombstone(&shared, &topic.into(), partition));
                     }
                 }
             }
@@ -91,15 +102,16 @@ impl Shard {
     pub fn forget_topics(&mut self, topics: &[String]) -> Outcome<()> {
         let mut effects = Effects::default();
         for topic in topics {
+            let name: Arc<str> = topic.as_str().into();
             for (group, partition) in self.offsets.of_topic(topic) {
-                effects.records.push(tombstone(&group, topic, partition));
+                effects.records.push(tombstone(&group.into(), &name, partition));
             }
         }
-        effects.outcome(())
+        effects.in_pieces(())
     }
 }
 
-fn tombstone(group: &str, topic: &str, partition: i32) -> Record {
-    let (group, topic) = (group.to_owned(), topic.to_owned());
+fn tombstone(group: &Arc<str>, topic: &Arc<str>, partition: i32) -> Record {
+    let (group, topic) = (group.clone(), topic.clone());
     Record::Offset { group, topic, partition, value: None }
 }

@@ -1,6 +1,6 @@
 //! What always holds of a shard.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Shard;
 use crate::group::{Group, Phase};
@@ -38,8 +38,9 @@ impl Group {
         }
         let mut known: HashMap<String, usize> = HashMap::new();
         for member in self.members.values() {
-            for protocol in &member.protocols {
-                *known.entry(protocol.name.clone()).or_default() += 1;
+            let names: HashSet<&String> = member.protocols.iter().map(|one| &one.name).collect();
+            for name in names {
+                *known.entry(name.clone()).or_default() += 1;
             }
         }
         assert_eq!(known, self.known_protocols);

@@ -9,15 +9,15 @@ use protocol::messages::leave_group_response::MemberResponse;
 use protocol::messages::sync_group_request::SyncGroupRequest;
 
 use super::{Shard, entry};
-use crate::Ticket;
 use crate::group::{Group, JoinContext};
 use crate::outcome::{Effects, Outcome, Parked};
+use crate::{Now, Ticket};
 
 impl Shard {
     /// Answered by ticket: at once, or when the join phase of the group ends.
     pub fn join(
         &mut self,
-        now_ms: i64,
+        now: Now,
         ticket: Ticket,
         request: &JoinGroupRequest,
         with: JoinContext,
@@ -32,9 +32,9 @@ impl Shard {
         }
         if !self.groups.contains_key(id) {
             entry(&mut self.groups, id);
-            effects.records.push(Group::birth_record(id, now_ms));
+            effects.records.push(Group::birth_record(id, now.timestamp_ms));
         }
-        if let Some(mut step) = self.step(id, &mut effects, now_ms) {
+        if let Some(mut step) = self.step(id, &mut effects, now) {
             step.join(ticket, request, with);
         }
         effects.outcome(())
@@ -55,9 +55,9 @@ impl Shard {
     }
 
     /// Answered by ticket: at once, or when the leader's assignment is known.
-    pub fn sync(&mut self, now_ms: i64, ticket: Ticket, request: &SyncGroupRequest) -> Outcome<()> {
+    pub fn sync(&mut self, now: Now, ticket: Ticket, request: &SyncGroupRequest) -> Outcome<()> {
         let mut effects = Effects::default();
-        match self.step(&request.group_id, &mut effects, now_ms) {
+        match self.step(&request.group_id, &mut effects, now) {
             Some(mut step) => step.sync(ticket, request),
             None => {
                 let error_code = match request.group_id.is_empty() {
@@ -73,11 +73,11 @@ impl Shard {
 
     pub fn heartbeat(
         &mut self,
-        now_ms: i64,
+        now: Now,
         request: &HeartbeatRequest,
     ) -> Outcome<HeartbeatResponse> {
         let mut effects = Effects::default();
-        let result = match self.step(&request.group_id, &mut effects, now_ms) {
+        let result = match self.step(&request.group_id, &mut effects, now) {
             Some(mut step) => step.heartbeat(request),
             None if request.group_id.is_empty() => Err(ErrorCode::InvalidGroupId),
             None => Err(ErrorCode::UnknownMemberId),
@@ -89,12 +89,12 @@ impl Shard {
     /// Each member's own answer; of a group that is not there, nobody is a member.
     pub fn leave(
         &mut self,
-        now_ms: i64,
+        now: Now,
         group_id: &str,
         members: &[MemberIdentity],
     ) -> Outcome<Vec<MemberResponse>> {
         let mut effects = Effects::default();
-        let responses = match self.step(group_id, &mut effects, now_ms) {
+        let responses = match self.step(group_id, &mut effects, now) {
             Some(mut step) => step.leave(members),
             None => members
                 .iter()

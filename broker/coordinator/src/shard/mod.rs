@@ -25,13 +25,13 @@ use protocol::messages::list_groups_response::ListedGroup;
 
 pub use commit::{CommitPartition, CommitRequest, CommitTopic};
 
-use crate::Settings;
 use crate::group::{Group, Step};
 use crate::limits::APPEND_RETRY_MS;
 use crate::offsets::{Committed, Offsets};
 use crate::outcome::{Effects, Outcome};
 use crate::record::Record;
 use crate::timers::{Timer, Timers};
+use crate::{Now, Settings};
 
 #[derive(Debug)]
 pub struct Shard {
@@ -69,11 +69,11 @@ impl Shard {
     }
 
     /// Begins the sessions of all members after the log was replayed.
-    pub fn start(&mut self, now_ms: i64) -> Outcome<()> {
+    pub fn start(&mut self, now: Now) -> Outcome<()> {
         let ids: Vec<String> = self.groups.keys().cloned().collect();
         let mut effects = Effects::default();
         for id in ids {
-            let Some(mut step) = self.step(&id, &mut effects, now_ms) else { continue };
+            let Some(mut step) = self.step(&id, &mut effects, now) else { continue };
             let members: Vec<String> = step.group.members.keys().cloned().collect();
             for member_id in &members {
                 step.expect_heartbeat(member_id);
@@ -86,14 +86,14 @@ impl Shard {
     }
 
     /// Acts on one timer whose deadline has come; `None` when there is no more.
-    pub fn advance(&mut self, now_ms: i64) -> Option<Outcome<()>> {
-        let timer = self.timers.pop_due(now_ms)?;
+    pub fn advance(&mut self, now: Now) -> Option<Outcome<()>> {
+        let timer = self.timers.pop_due(now.elapsed_ms)?;
         let mut effects = Effects::default();
         let (Timer::Session { group, .. }
         | Timer::Join { group }
         | Timer::InitialJoin { group, .. }
         | Timer::Sync { group }) = &timer;
-        if let Some(mut step) = self.step(group, &mut effects, now_ms) {
+        if let Some(mut step) = self.step(group, &mut effects, now) {
             match &timer {
                 Timer::Session { member, .. } => step.session_over(member),
                 Timer::Join { .. } => step.complete_join(),
@@ -106,7 +106,7 @@ impl Shard {
         Some(effects.outcome(()))
     }
 
-    /// When [`Shard::advance`] is due next.
+    /// When [`Shard::advance`] is due next, in elapsed milliseconds.
     pub fn next_deadline(&self) -> Option<i64> {
         self.timers.next_deadline()
     }
@@ -114,11 +114,12 @@ impl Shard {
     /// Reports that records of an outcome did not come into the log; to be said before anything
     /// else is asked. Members try again; a group that everybody left does by itself after a while;
     /// one that nobody joined is as if it had never been, and a static member keeps its former id.
-    pub fn append_failed(&mut self, records: &[Record], now_ms: i64) {
+    pub fn append_failed(&mut self, records: &[Record], now: Now) {
         for record in records {
-            let Record::Group { group: id, .. } = record else { continue };
+            // A group that was to be deleted is still there.
+            let Record::Group { group: id, value: Some(_) } = record else { continue };
             let mut effects = Effects::default();
-            if let Some(mut step) = self.step(id, &mut effects, now_ms) {
+            if let Some(mut step) = self.step(id, &mut effects, now) {
                 step.take_back_replacement();
             }
             let Some(group) = self.groups.get(id) else { continue };
@@ -126,7 +127,7 @@ impl Shard {
                 continue;
             }
             if group.is_preparing() {
-                self.timers.set(Timer::join(id), now_ms + APPEND_RETRY_MS);
+                self.timers.set(Timer::join(id), now.elapsed_ms + APPEND_RETRY_MS);
             } else if !group.recorded && group.pending_joins.is_empty() {
                 self.groups.remove(id);
             }
@@ -155,10 +156,10 @@ impl Shard {
         &'a mut self,
         group_id: &str,
         effects: &'a mut Effects,
-        now_ms: i64,
+        now: Now,
     ) -> Option<Step<'a>> {
         let group = self.groups.get_mut(group_id)?;
-        Some(Step { group, timers: &mut self.timers, effects, settings: &self.settings, now_ms })
+        Some(Step { group, timers: &mut self.timers, effects, settings: &self.settings, now })
     }
 
     fn forget(&mut self, group_id: &str) {

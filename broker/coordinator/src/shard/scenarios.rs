@@ -395,3 +395,43 @@ fn a_thousand_members_join_in_one_rebalance() {
     assert_eq!(world.answers().len(), 1_000);
     assert_eq!(world.log.len(), 2, "the group's birth, and its first generation");
 }
+
+#[test]
+fn a_clock_that_is_set_forward_or_back_ends_no_session_and_prolongs_none() {
+    for set_by_ms in [365 * 24 * 3_600_000, -365 * 24 * 3_600_000] {
+        let mut world = World::stable(&["a"]);
+        world.set_by_ms = set_by_ms;
+        world.pass(9_000);
+        assert_eq!(world.heartbeat("a", 1), None);
+        world.pass(9_999);
+        assert_eq!(world.state(), "Stable [a]");
+        world.pass(1);
+        assert_eq!(world.state(), "Empty []", "set by {set_by_ms} ms");
+    }
+}
+
+#[test]
+fn a_join_phase_lasts_as_long_as_it_may_whatever_the_clock_is_set_to() {
+    let mut world = World::new();
+    world.join(&Joining::old("a"));
+    world.set_by_ms = -1_000_000;
+    world.pass(2_999);
+    assert_eq!(world.answers(), [""; 0]);
+    world.pass(1);
+    assert_eq!(world.answers(), ["1: a leads [a] in 1 by range"]);
+}
+
+#[test]
+fn sixty_thousand_protocol_names_are_counted_once_each() {
+    let mut world = World::new();
+    let names: Vec<String> = (0..60_000).map(|number| format!("p{}", number % 30_000)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for member in ["a", "b"] {
+        world.join(&Joining::old(member).protocols(&names));
+    }
+    world.pass(6_000);
+    assert_eq!(world.answers()[0], "1: a leads [a b] in 1 by p0");
+    world.leave(&[("a", "")]);
+    world.join(&Joining::member("b").protocols(&["p29999"]));
+    assert_eq!(world.answers(), ["3: b leads [b] in 2 by p29999"]);
+}

@@ -10,7 +10,7 @@ use protocol::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestA
 use protocol::messages::sync_group_response::SyncGroupResponse;
 
 use super::{CommitPartition, CommitRequest, CommitTopic, Shard};
-use crate::{Caller, JoinContext, Outcome, Parked, Record, Settings, Ticket};
+use crate::{Caller, JoinContext, Now, Outcome, Parked, Record, Settings, Ticket};
 
 pub(crate) const GROUP: &str = "g";
 
@@ -100,7 +100,10 @@ impl Joining {
 pub(crate) struct World {
     pub(crate) shard: Shard,
     pub(crate) settings: Settings,
+    /// Time that passed, as every clock tells it.
     pub(crate) now_ms: i64,
+    /// By how much somebody has set the time of day forward, or back.
+    pub(crate) set_by_ms: i64,
     pub(crate) log: Vec<Record>,
     pub(crate) refuse_appends: bool,
     tickets: u64,
@@ -117,6 +120,7 @@ impl World {
             shard: Shard::new(settings.clone()),
             settings,
             now_ms: 1_000_000,
+            set_by_ms: 0,
             log: Vec::new(),
             refuse_appends: false,
             tickets: 0,
@@ -124,10 +128,14 @@ impl World {
         }
     }
 
+    fn now(&self) -> Now {
+        Now { timestamp_ms: self.now_ms + self.set_by_ms, elapsed_ms: self.now_ms }
+    }
+
     /// What the broker does with an outcome.
     pub(crate) fn apply<R>(&mut self, outcome: Outcome<R>) -> R {
         if self.refuse_appends && !outcome.records.is_empty() {
-            self.shard.append_failed(&outcome.records, self.now_ms);
+            self.shard.append_failed(&outcome.records, self.now());
             for reply in outcome.replies {
                 let (Parked::Join(ticket, _) | Parked::Sync(ticket, _)) = reply;
                 self.answers.push(format!("{}: not written", ticket.0));
@@ -152,7 +160,7 @@ impl World {
     pub(crate) fn join(&mut self, joining: &Joining) -> u64 {
         self.tickets += 1;
         let (ticket, context) = (Ticket(self.tickets), joining.context.clone());
-        let outcome = self.shard.join(self.now_ms, ticket, &joining.request, context);
+        let outcome = self.shard.join(self.now(), ticket, &joining.request, context);
         self.apply(outcome);
         self.tickets
     }
@@ -174,7 +182,7 @@ impl World {
 
     pub(crate) fn sync_as(&mut self, request: SyncGroupRequest) -> u64 {
         self.tickets += 1;
-        let outcome = self.shard.sync(self.now_ms, Ticket(self.tickets), &request);
+        let outcome = self.shard.sync(self.now(), Ticket(self.tickets), &request);
         self.apply(outcome);
         self.tickets
     }
@@ -195,7 +203,7 @@ impl World {
             member_id: member_id.to_owned(),
             group_instance_id: instance_id.map(str::to_owned),
         };
-        let outcome = self.shard.heartbeat(self.now_ms, &request);
+        let outcome = self.shard.heartbeat(self.now(), &request);
         self.apply(outcome).error_code
     }
 
@@ -207,7 +215,7 @@ impl World {
             reason: None,
         };
         let members: Vec<_> = members.iter().map(identity).collect();
-        let outcome = self.shard.leave(self.now_ms, GROUP, &members);
+        let outcome = self.shard.leave(self.now(), GROUP, &members);
         self.apply(outcome).into_iter().map(|response| response.error_code).collect()
     }
 
@@ -234,7 +242,7 @@ impl World {
         &mut self,
         request: CommitRequest,
     ) -> Result<Vec<Vec<ErrorCode>>, ErrorCode> {
-        let outcome = self.shard.commit(self.now_ms, &request);
+        let outcome = self.shard.commit(self.now(), &request);
         self.apply(outcome)
     }
 
@@ -247,7 +255,7 @@ impl World {
         let end = self.now_ms + ms;
         while let Some(deadline) = self.shard.next_deadline().filter(|deadline| *deadline <= end) {
             self.now_ms = self.now_ms.max(deadline);
-            while let Some(outcome) = self.shard.advance(self.now_ms) {
+            while let Some(outcome) = self.shard.advance(self.now()) {
                 self.apply(outcome);
             }
         }
@@ -255,7 +263,7 @@ impl World {
     }
 
     pub(crate) fn expire(&mut self) {
-        let outcome = self.shard.expire(self.now_ms);
+        let outcome = self.shard.expire(self.now());
         self.apply(outcome);
     }
 
@@ -281,7 +289,7 @@ impl World {
         for record in &self.log {
             self.shard.replay(record);
         }
-        let outcome = self.shard.start(self.now_ms);
+        let outcome = self.shard.start(self.now());
         self.apply(outcome);
     }
 
