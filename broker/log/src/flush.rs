@@ -96,7 +96,9 @@ impl Log {
     /// Whether `flush.ms` have gone by since the last flush, and there is something to sync.
     pub fn flush_is_due(&self, now_ms: i64) -> bool {
         let waited = now_ms.saturating_sub(self.flush_state.last_flush_ms);
-        self.recovery_point < self.next_offset && waited >= self.config.flush.ms
+        // A clock that was set back says nothing of how long it was.
+        let is_long = waited < 0 || waited >= self.config.flush.ms;
+        self.recovery_point < self.next_offset && is_long
     }
 
     /// How far the log must be synced before what was appended is acknowledged, as far as that is

@@ -62,6 +62,12 @@ pub(crate) const RECORD_ERROR_TEXTS: usize = 1_000;
 /// Producer ids that are taken from the metadata log at once.
 pub(crate) const PRODUCER_ID_BLOCK: i64 = 1000;
 
+/// Bytes of names, values and texts in an answer to DescribeConfigs; resources beyond are refused.
+pub(crate) const CONFIGS_PER_ANSWER: usize = 32 * 1024 * 1024;
+
+/// Moves to other log dirs that one request asks for in vain and that have a line each in the log.
+pub(crate) const MOVES_TOLD: usize = 10;
+
 /// Partitions that one CreateTopics or CreatePartitions request may make, as Kafka's controller.
 pub(crate) const PARTITIONS_PER_REQUEST: usize = 10_000;
 

@@ -43,7 +43,13 @@ impl Services {
         self.controller.image()
     }
 
+    /// The time of day, for what is written down or compared with that.
     pub(crate) fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// For how long something lasts.
+    pub(crate) fn elapsed_ms(&self) -> i64 {
+        self.clock.elapsed_ms()
     }
 }

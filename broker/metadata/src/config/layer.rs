@@ -1,6 +1,6 @@
 //! What somebody set: the optional layer of one resource, and a change to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use thiserror::Error;
 
@@ -142,17 +142,14 @@ fn check(key: &'static Key, text: &str) -> Result<(), ChangeError> {
 
 fn appended(key: &Key, current: &str, text: &str) -> Result<String, ChangeError> {
     let mut list = list(key, "APPEND", current)?;
-    for item in items(text) {
-        if !list.contains(&item) {
-            list.push(item);
-        }
-    }
+    let mut known: HashSet<String> = list.iter().cloned().collect();
+    list.extend(items(text).into_iter().filter(|item| known.insert(item.clone())));
     Ok(list.join(","))
 }
 
 fn subtracted(key: &Key, current: &str, text: &str) -> Result<String, ChangeError> {
     let mut list = list(key, "SUBTRACT", current)?;
-    let gone = items(text);
+    let gone: HashSet<String> = items(text).into_iter().collect();
     list.retain(|item| !gone.contains(item));
     Ok(list.join(","))
 }

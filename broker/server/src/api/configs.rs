@@ -1,14 +1,17 @@
 //! DescribeConfigs 1-4, ListConfigResources 0-1.
 //!
 //! - A resource of a type that does not exist fails the whole request, as in Kafka; one that is
-//!   merely not there fails by itself.
+//!   merely not there fails by itself. One that is named many times is answered once.
 //! - DescribeConfigs v3: types and documentation
 //! - ListConfigResources v0: client metrics, of which there are none · v1: any type (KIP-1142)
+
+use std::collections::HashSet;
 
 use broker_metadata::config::{
     Entry, Layer, describe_broker, describe_cluster_default, describe_group, describe_topic,
 };
 use broker_metadata::{ConfigResource, Image, names};
+use indexmap::IndexMap;
 use protocol::ErrorCode;
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::messages::describe_configs_response::{
@@ -22,8 +25,10 @@ use protocol::messages::{
 use tracing::level_filters::LevelFilter;
 
 use super::error::code_of_config_error;
-use crate::controller::configs::{ConfigError, ResourceType, parse_node};
+use super::repeats::once;
+use crate::controller::configs::{ConfigError, Resource, ResourceType, parse_node};
 use crate::dispatch::RequestContext;
+use crate::limits::CONFIGS_PER_ANSWER;
 use crate::services::Services;
 
 /// The source of a logger's level, and the type of its value, which has none.
@@ -38,25 +43,58 @@ pub(super) async fn describe(
     let image = services.image();
     let types = request.resources.iter().map(|resource| ResourceType::of(resource.resource_type));
     let refused = types.filter_map(Result::err).next();
-    let results = request.resources.iter().map(|resource| {
+    let show = |config| shown(config, request.include_synonyms, request.include_documentation);
+    let mut room = CONFIGS_PER_ANSWER;
+    let results = resources_once(request.resources).into_iter().map(|(resource, keys)| {
         let described = match &refused {
             Some(problem) => Err(problem.clone()),
-            None => describe_resource(services, &image, resource),
+            None if room == 0 => Err(ConfigError::AnswerFull),
+            None => describe_resource(services, &image, &resource),
         };
         let (configs, error_code, message) = match described {
             Ok(configs) => (configs, ErrorCode::None, String::new()),
             Err(problem) => (Vec::new(), code_of_config_error(&problem), problem.to_string()),
         };
-        let show = |config| shown(config, request.include_synonyms, request.include_documentation);
+        let named =
+            |config: &Described| keys.as_ref().is_none_or(|keys| keys.contains(config.name()));
+        let configs: Vec<_> = configs.into_iter().filter(named).map(show).collect();
+        room = room.saturating_sub(configs.iter().map(size_of_config).sum());
         DescribeConfigsResult {
             error_code,
             error_message: Some(message),
-            resource_type: resource.resource_type,
-            resource_name: resource.resource_name.clone(),
-            configs: wanted(configs, resource).into_iter().map(show).collect(),
+            resource_type: resource.type_code,
+            resource_name: resource.name,
+            configs,
         }
     });
     DescribeConfigsResponse { results: results.collect(), ..DescribeConfigsResponse::default() }
+}
+
+/// Each resource once, with the keys that are asked for; `None` for all of them. Names of keys that
+/// do not exist are passed over.
+fn resources_once(
+    asked: Vec<DescribeConfigsResource>,
+) -> IndexMap<Resource, Option<HashSet<String>>> {
+    let mut once: IndexMap<Resource, Option<HashSet<String>>> = IndexMap::new();
+    for one in asked {
+        let resource = Resource { type_code: one.resource_type, name: one.resource_name };
+        let keys = one.configuration_keys.filter(|keys| !keys.is_empty());
+        let known = once.entry(resource).or_insert_with(|| Some(HashSet::new()));
+        match (known.as_mut(), keys) {
+            (Some(known), Some(keys)) => known.extend(keys),
+            (_, None) => *known = None,
+            (None, Some(_)) => {}
+        }
+    }
+    once
+}
+
+/// What a setting takes of an answer, roughly.
+fn size_of_config(config: &DescribeConfigsResourceResult) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let synonyms = config.synonyms.iter();
+    let synonyms = synonyms.map(|one| one.name.len() + text(&one.value)).sum::<usize>();
+    config.name.len() + text(&config.value) + text(&config.documentation) + synonyms
 }
 
 /// A key with its value, or the level of a logger, which is no key.
@@ -77,12 +115,12 @@ impl Described {
 fn describe_resource(
     services: &Services,
     image: &Image,
-    resource: &DescribeConfigsResource,
+    resource: &Resource,
 ) -> Result<Vec<Described>, ConfigError> {
-    let name = resource.resource_name.as_str();
+    let name = resource.name.as_str();
     let held = services.configs.layers(image);
     let own = |resource| image.configs(resource, name).cloned().unwrap_or_default();
-    let entries = match ResourceType::of(resource.resource_type)? {
+    let entries = match ResourceType::of(resource.type_code)? {
         ResourceType::Topic => {
             names::validate(name)?;
             image.topic(name).ok_or_else(|| ConfigError::UnknownTopic { name: name.to_owned() })?;
@@ -113,17 +151,6 @@ fn expect_node(services: &Services, name: &str) -> Result<(), ConfigError> {
     match parse_node(name)? {
         id if id == expected => Ok(()),
         id => Err(ConfigError::OtherBroker { expected, received: id }),
-    }
-}
-
-/// Those that the request names; names that do not exist are passed over.
-fn wanted(configs: Vec<Described>, resource: &DescribeConfigsResource) -> Vec<Described> {
-    match &resource.configuration_keys {
-        Some(keys) if !keys.is_empty() => {
-            let named = |config: &Described| keys.iter().any(|key| key == config.name());
-            configs.into_iter().filter(named).collect()
-        }
-        _ => configs,
     }
 }
 
@@ -175,8 +202,8 @@ pub(super) async fn list(
         ResourceType::Group,
     ];
     let mut types = Vec::new();
-    for code in &request.resource_types {
-        match ResourceType::of(*code) {
+    for code in once(request.resource_types, |code| *code) {
+        match ResourceType::of(code) {
             Ok(known) => types.push(known),
             Err(_) => {
                 return ListConfigResourcesResponse {

@@ -190,6 +190,7 @@ pub(crate) fn code_of_config_error(error: &ConfigError) -> ErrorCode {
         | ConfigError::ClientMetrics
         | ConfigError::Loggers
         | ConfigError::OnlyAtStart(_)
+        | ConfigError::AnswerFull
         | ConfigError::Dynamic(_) => ErrorCode::InvalidRequest,
         ConfigError::TopicName(_) => ErrorCode::InvalidTopicException,
         ConfigError::UnknownTopic { .. } => ErrorCode::UnknownTopicOrPartition,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use broker_metadata::Image;
 use bytes::Bytes;
+use indexmap::IndexMap;
 use protocol::ErrorCode;
 use protocol::messages::fetch_request::FetchPartition;
 use protocol::messages::fetch_response::{
@@ -106,7 +107,7 @@ impl Scope {
     ) -> Result<Self, ErrorCode> {
         let uses_ids = context.version >= 13;
         let (id, epoch) = (request.session_id, request.session_epoch);
-        let now_ms = services.now_ms();
+        let elapsed_ms = services.elapsed_ms();
         let sessions = &services.fetch_sessions;
         let changes = changes(request, uses_ids);
         match epoch {
@@ -118,7 +119,7 @@ impl Scope {
                 let mut scope = Self { partitions, session_id: 0, session: None, full: true };
                 if epoch == INITIAL_EPOCH && context.version >= 7 && !scope.partitions.is_empty() {
                     let remembered = scope.partitions.clone();
-                    let opened = sessions.open(uses_ids, remembered, now_ms, rand::random);
+                    let opened = sessions.open(uses_ids, remembered, elapsed_ms, rand::random);
                     if let Some((id, session)) = opened {
                         scope.session_id = id;
                         scope.session = Some(session);
@@ -127,7 +128,7 @@ impl Scope {
                 Ok(scope)
             }
             _ => {
-                let resumed = sessions.resume(id, epoch, uses_ids, changes, now_ms);
+                let resumed = sessions.resume(id, epoch, uses_ids, changes, elapsed_ms);
                 let session = resumed.map_err(|error| code_of_session_error(&error))?;
                 let partitions = session.as_ref().map(|session| lock(session).partitions());
                 Ok(Self {
@@ -174,14 +175,16 @@ fn changes(request: FetchRequest, uses_ids: bool) -> SessionChanges {
         true => TopicKey::Id(id),
         false => TopicKey::Name(Arc::from(name)),
     };
-    let mut changes = SessionChanges::default();
+    let mut put = IndexMap::new();
     for topic in request.topics {
         let key = topic_key(&topic.topic, topic.topic_id);
-        changes.put.extend(topic.partitions.iter().map(|partition| {
+        // Of a partition that is named many times the last mention counts, as in Kafka.
+        put.extend(topic.partitions.iter().map(|partition| {
             let key = FetchKey { topic: key.clone(), partition: partition.partition };
             (key, asked(partition))
         }));
     }
+    let mut changes = SessionChanges { put: put.into_iter().collect(), ..Default::default() };
     for topic in request.forgotten_topics_data {
         let key = topic_key(&topic.topic, topic.topic_id);
         let gone = topic.partitions.iter();

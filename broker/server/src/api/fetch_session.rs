@@ -144,7 +144,7 @@ type Handle = Arc<Mutex<Session>>;
 #[derive(Debug)]
 struct Place {
     session: Handle,
-    last_used_ms: i64,
+    used_at_ms: i64,
 }
 
 /// All sessions of the broker, as many as `max.incremental.fetch.session.cache.slots`.
@@ -165,13 +165,13 @@ impl FetchSessions {
         &self,
         uses_ids: bool,
         partitions: Vec<(FetchKey, Asked)>,
-        now_ms: i64,
+        elapsed_ms: i64,
         mut draw: impl FnMut() -> i32,
     ) -> Option<(i32, Handle)> {
         let mut places = whole(&self.places);
         if places.len() >= self.slots {
-            let oldest = places.iter().min_by_key(|(_, place)| place.last_used_ms);
-            let (id, idle_ms) = oldest.map(|(id, place)| (*id, now_ms - place.last_used_ms))?;
+            let oldest = places.iter().min_by_key(|(_, place)| place.used_at_ms);
+            let (id, idle_ms) = oldest.map(|(id, place)| (*id, elapsed_ms - place.used_at_ms))?;
             if idle_ms < EVICTION_MS {
                 return None;
             }
@@ -184,7 +184,7 @@ impl FetchSessions {
             }
         };
         let session = Arc::new(Mutex::new(Session::new(uses_ids, partitions)));
-        places.insert(id, Place { session: session.clone(), last_used_ms: now_ms });
+        places.insert(id, Place { session: session.clone(), used_at_ms: elapsed_ms });
         Some((id, session))
     }
 
@@ -196,12 +196,12 @@ impl FetchSessions {
         epoch: i32,
         uses_ids: bool,
         changes: SessionChanges,
-        now_ms: i64,
+        elapsed_ms: i64,
     ) -> Result<Option<Handle>, SessionError> {
         let handle = {
             let mut places = whole(&self.places);
             let place = places.get_mut(&id).ok_or(SessionError::UnknownId)?;
-            place.last_used_ms = now_ms;
+            place.used_at_ms = elapsed_ms;
             place.session.clone()
         };
         // What a panic left half changed is closed: the client opens another.

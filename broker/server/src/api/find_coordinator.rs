@@ -12,6 +12,7 @@ use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use tracing::error;
 
 use super::cluster::address_of;
+use super::repeats::once;
 use super::topics::create_automatically;
 use crate::controller::TopicError;
 use crate::dispatch::RequestContext;
@@ -33,8 +34,9 @@ pub(super) async fn handle(
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
     if context.version >= BATCHED_FROM {
-        let mut coordinators = Vec::with_capacity(request.coordinator_keys.len());
-        for key in request.coordinator_keys {
+        let keys = once(request.coordinator_keys, String::clone);
+        let mut coordinators = Vec::with_capacity(keys.len());
+        for key in keys {
             let found = find(&context, services, request.key_type, &key).await;
             coordinators.push(coordinator(key, found));
         }

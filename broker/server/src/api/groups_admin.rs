@@ -11,6 +11,7 @@ use protocol::messages::{
     ListGroupsRequest, ListGroupsResponse,
 };
 
+use super::repeats::once;
 use crate::dispatch::RequestContext;
 use crate::services::Services;
 
@@ -27,7 +28,7 @@ pub(super) async fn describe(
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
     let mut groups = Vec::with_capacity(request.groups.len());
-    for group_id in request.groups {
+    for group_id in once(request.groups, String::clone) {
         let mut group = match services.groups.describe(&group_id).await {
             Ok(Some(group)) => group,
             Ok(None) => absent(group_id, context.version),

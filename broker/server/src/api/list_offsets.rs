@@ -7,7 +7,7 @@
 //!   place is UNSUPPORTED_VERSION.
 //! - Any other time asks for the first record at or after it; -1 as offset where there is none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use broker_metadata::Image;
 use protocol::ErrorCode;
@@ -46,13 +46,14 @@ pub(super) async fn handle(
             *seen.entry((&topic.name, partition.partition_index)).or_default() += 1;
         }
     }
+    let mut refused = HashSet::new();
     let mut topics: Vec<ListOffsetsTopicResponse> = Vec::new();
     for topic in &request.topics {
         let mut partitions: Vec<ListOffsetsPartitionResponse> = Vec::new();
         for asked in &topic.partitions {
             let index = asked.partition_index;
             let result = if seen[&(topic.name.as_str(), index)] > 1 {
-                if partitions.iter().any(|other| other.partition_index == index) {
+                if !refused.insert((topic.name.as_str(), index)) {
                     continue;
                 }
                 Err(ErrorCode::InvalidRequest)

@@ -8,10 +8,11 @@
 //! - v4: size and free room of the volume (KIP-827) · v5: whether the dir is cordoned, which none
 //!   is
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use broker_log::TopicPartition;
+use indexmap::IndexMap;
 use protocol::ErrorCode;
 use protocol::messages::alter_replica_log_dirs_response::{
     AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
@@ -27,6 +28,7 @@ use tracing::warn;
 
 use super::error::code_of_move_error;
 use crate::dispatch::RequestContext;
+use crate::limits::MOVES_TOLD;
 use crate::partition::{DataDir, Partition};
 use crate::services::Services;
 
@@ -35,7 +37,8 @@ pub(super) async fn alter(
     services: &Services,
     request: AlterReplicaLogDirsRequest,
 ) -> AlterReplicaLogDirsResponse {
-    let mut moves = Vec::new();
+    // Of a partition that is named many times the last log dir counts, as in Kafka.
+    let mut moves: IndexMap<TopicPartition, Arc<str>> = IndexMap::new();
     for dir in request.dirs {
         let path: Arc<str> = dir.path.into();
         for topic in dir.topics {
@@ -47,17 +50,25 @@ pub(super) async fn alter(
     }
     let (partitions, now_ms) = (services.partitions.clone(), services.now_ms());
     let moved = tokio::task::spawn_blocking(move || {
+        let mut refused = 0_usize;
         let moved = moves.into_iter().map(|(id, path)| {
             let code = match partitions.move_to(&id, &path, now_ms) {
                 Ok(()) => ErrorCode::None,
                 Err(problem) => {
-                    warn!("{id} is not moved to {path}: {problem}");
+                    refused += 1;
+                    if refused <= MOVES_TOLD {
+                        warn!("{id} is not moved to {path}: {problem}");
+                    }
                     code_of_move_error(&problem)
                 }
             };
             (id, code)
         });
-        moved.collect::<Vec<_>>()
+        let moved = moved.collect::<Vec<_>>();
+        if let Some(more) = refused.checked_sub(MOVES_TOLD).filter(|more| *more > 0) {
+            warn!("{more} more partitions of the same request are not moved");
+        }
+        moved
     });
     let mut by_topic: BTreeMap<Arc<str>, Vec<AlterReplicaLogDirPartitionResult>> = BTreeMap::new();
     for (id, error_code) in moved.await.unwrap_or_default() {
@@ -80,11 +91,16 @@ pub(super) async fn describe(
     services: &Services,
     request: DescribeLogDirsRequest,
 ) -> DescribeLogDirsResponse {
-    let wanted = |topic: &str, partition: i32| match &request.topics {
-        None => true,
-        Some(topics) => {
-            topics.iter().any(|asked| asked.topic == topic && asked.partitions.contains(&partition))
+    let asked = request.topics.map(|topics| {
+        let mut asked: HashMap<String, HashSet<i32>> = HashMap::new();
+        for topic in topics {
+            asked.entry(topic.topic).or_default().extend(topic.partitions);
         }
+        asked
+    });
+    let wanted = |topic: &str, partition: i32| match &asked {
+        None => true,
+        Some(asked) => asked.get(topic).is_some_and(|indexes| indexes.contains(&partition)),
     };
     let dirs = services.partitions.dirs();
     let mut by_dir: Vec<BTreeMap<String, Vec<DescribeLogDirsPartition>>> =

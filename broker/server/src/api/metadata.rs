@@ -3,8 +3,10 @@
 //! - v0: no topics means all; from v1 null means all and an empty list none.
 //! - v4: a client says whether missing topics may be created · v8: authorised operations
 //! - v12: topics by id (KIP-516); before that an id is INVALID_REQUEST.
+//! - A topic that is named many times is answered once, as in Kafka.
 //! - A missing topic is created where client and broker allow it, and is answered as it then is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use broker_metadata::{Image, PartitionImage, TopicImage, names};
@@ -18,6 +20,7 @@ use uuid::Uuid;
 
 use super::cluster::{CLUSTER_OPERATIONS, brokers};
 use super::error::code_of_topic_error;
+use super::repeats::once;
 use super::topics::{TOPIC_OPERATIONS, create_automatically};
 use crate::dispatch::RequestContext;
 use crate::services::Services;
@@ -31,15 +34,16 @@ pub(super) async fn handle(
         None => true,
         Some(topics) => context.version == 0 && topics.is_empty(),
     };
-    let mut failures = Vec::new();
+    let wanted = request.topics.unwrap_or_default();
+    let wanted = once(wanted, |topic| (topic.name.clone(), topic.topic_id));
+    let mut failures = HashMap::new();
     if !all && request.allow_auto_topic_creation && services.config.settings.topics.auto_create {
-        failures = create_missing(services, request.topics.as_deref().unwrap_or_default()).await;
+        failures = create_missing(services, &wanted).await;
     }
     let image = services.image();
     let mut topics: Vec<MetadataResponseTopic> = if all {
         image.topics().map(|topic| describe(services, topic)).collect()
     } else {
-        let wanted = request.topics.unwrap_or_default();
         wanted
             .iter()
             .map(|topic| find(services, &image, topic, context.version, &failures))
@@ -72,7 +76,7 @@ pub(super) async fn handle(
 async fn create_missing(
     services: &Services,
     topics: &[MetadataRequestTopic],
-) -> Vec<(String, ErrorCode)> {
+) -> HashMap<String, ErrorCode> {
     let image = services.image();
     // Of the brokers' own topics only that of groups can come into being here.
     let theirs = |name: &str| names::is_internal(name) && name != names::CONSUMER_OFFSETS;
@@ -82,7 +86,7 @@ async fn create_missing(
     });
     let missing: Vec<String> = missing.map(str::to_owned).collect();
     if missing.is_empty() {
-        return Vec::new();
+        return HashMap::new();
     }
     match create_automatically(services, missing.clone()).await {
         Ok(results) => {
@@ -101,7 +105,7 @@ fn find(
     image: &Image,
     wanted: &MetadataRequestTopic,
     version: i16,
-    failures: &[(String, ErrorCode)],
+    failures: &HashMap<String, ErrorCode>,
 ) -> MetadataResponseTopic {
     let by_id = wanted.topic_id != Uuid::nil();
     let refuse = |error_code| MetadataResponseTopic {
@@ -123,8 +127,8 @@ fn find(
             Some(topic) => describe(services, topic),
             None if names::validate(name).is_err() => refuse(ErrorCode::InvalidTopicException),
             None => {
-                let failed = failures.iter().find(|(failed, _)| failed == name);
-                refuse(failed.map_or(ErrorCode::UnknownTopicOrPartition, |(_, code)| *code))
+                let failed = failures.get(name).copied();
+                refuse(failed.unwrap_or(ErrorCode::UnknownTopicOrPartition))
             }
         },
     }

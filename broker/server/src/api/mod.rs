@@ -25,6 +25,7 @@ mod produce_batch;
 mod producer_ids;
 mod record_errors;
 mod records;
+mod repeats;
 mod topics;
 
 use std::ops::RangeInclusive;

@@ -6,6 +6,8 @@
 
 use broker_coordinator::{Committed, FetchedTopic};
 use broker_metadata::Image;
+use indexmap::IndexMap;
+use indexmap::map::Entry;
 use protocol::ErrorCode;
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::messages::offset_fetch_response::{
@@ -14,6 +16,7 @@ use protocol::messages::offset_fetch_response::{
 };
 use protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
 
+use super::repeats::partitions_once;
 use crate::dispatch::RequestContext;
 use crate::services::Services;
 
@@ -32,8 +35,9 @@ pub(super) async fn handle(
     let image = services.image();
     if context.version >= GROUPS_FROM {
         let by_id = context.version >= TOPIC_IDS_FROM;
-        let mut groups = Vec::with_capacity(request.groups.len());
-        for group in request.groups {
+        let asked = groups_once(request.groups);
+        let mut groups = Vec::with_capacity(asked.len());
+        for group in asked {
             groups.push(fetch_group(services, &image, group, by_id).await);
         }
         return OffsetFetchResponse { groups, ..OffsetFetchResponse::default() };
@@ -51,6 +55,7 @@ pub(super) async fn handle(
         topics,
         ..OffsetFetchRequestGroup::default()
     };
+    let group = groups_once(vec![group]).remove(0);
     let asked = group.topics.clone().unwrap_or_default();
     let group = fetch_group(services, &image, group, false).await;
     if context.version < ERROR_CODE_FROM && group.error_code != ErrorCode::None {
@@ -61,6 +66,39 @@ pub(super) async fn handle(
         error_code: group.error_code,
         ..OffsetFetchResponse::default()
     }
+}
+
+/// Each group once, and of each what it was asked for anywhere, once.
+fn groups_once(asked: Vec<OffsetFetchRequestGroup>) -> Vec<OffsetFetchRequestGroup> {
+    let mut once: IndexMap<String, OffsetFetchRequestGroup> = IndexMap::new();
+    for mut group in asked {
+        match once.entry(group.group_id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(group);
+            }
+            Entry::Occupied(mut place) => match (&mut place.get_mut().topics, &mut group.topics) {
+                (Some(topics), Some(more)) => topics.append(more),
+                (all, _) => *all = None,
+            },
+        }
+    }
+    let once = once.into_values().map(|mut group| {
+        group.topics = group.topics.map(topics_once);
+        group
+    });
+    once.collect()
+}
+
+fn topics_once(asked: Vec<OffsetFetchRequestTopics>) -> Vec<OffsetFetchRequestTopics> {
+    let topics = asked.into_iter();
+    let topics = topics.map(|topic| ((topic.name, topic.topic_id), topic.partition_indexes));
+    let once = partitions_once(topics).into_iter();
+    let once = once.map(|((name, topic_id), partition_indexes)| OffsetFetchRequestTopics {
+        name,
+        topic_id,
+        partition_indexes,
+    });
+    once.collect()
 }
 
 async fn fetch_group(

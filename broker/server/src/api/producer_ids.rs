@@ -17,6 +17,7 @@ use protocol::messages::{
 use tracing::error;
 
 use super::error::{code_of_commit_error, code_of_leadership_error};
+use super::repeats::partitions_once;
 use crate::dispatch::RequestContext;
 use crate::services::Services;
 
@@ -62,9 +63,10 @@ pub(super) async fn describe(
     services: &Services,
     request: DescribeProducersRequest,
 ) -> DescribeProducersResponse {
-    let topics = request.topics.into_iter().map(|topic| {
-        let partitions = topic.partition_indexes.iter().map(|partition_index| {
-            match producers(services, &topic.name, *partition_index) {
+    let asked = request.topics.into_iter().map(|topic| (topic.name, topic.partition_indexes));
+    let topics = partitions_once(asked).into_iter().map(|(name, partition_indexes)| {
+        let partitions = partition_indexes.iter().map(|partition_index| {
+            match producers(services, &name, *partition_index) {
                 Ok(active_producers) => PartitionResponse {
                     partition_index: *partition_index,
                     active_producers,
@@ -79,7 +81,7 @@ pub(super) async fn describe(
             }
         });
         let partitions = partitions.collect();
-        TopicResponse { name: topic.name, partitions }
+        TopicResponse { name, partitions }
     });
     DescribeProducersResponse { topics: topics.collect(), ..DescribeProducersResponse::default() }
 }

@@ -7,6 +7,7 @@
 
 use broker_log::TrimError;
 use broker_metadata::names;
+use indexmap::IndexMap;
 use protocol::ErrorCode;
 use protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
@@ -44,18 +45,23 @@ pub(super) async fn delete(
     services: &Services,
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
-    let topics = request.topics.into_iter().map(|topic| {
-        let partitions = topic.partitions.iter().map(|asked| {
-            let deleted = delete_before(services, &topic.name, asked.partition_index, asked.offset);
+    // Of a partition that is named many times the last offset counts, as in Kafka.
+    let mut asked: IndexMap<String, IndexMap<i32, i64>> = IndexMap::new();
+    for topic in request.topics {
+        let offsets = topic.partitions.iter().map(|one| (one.partition_index, one.offset));
+        asked.entry(topic.name).or_default().extend(offsets);
+    }
+    let topics = asked.into_iter().map(|(name, offsets)| {
+        let partitions = offsets.into_iter().map(|(partition_index, offset)| {
+            let deleted = delete_before(services, &name, partition_index, offset);
             let (low_watermark, error_code) = match deleted {
                 Ok(low_watermark) => (low_watermark, ErrorCode::None),
                 Err(error) => (-1, code_of_delete_records_error(&error)),
             };
-            let partition_index = asked.partition_index;
             DeleteRecordsPartitionResult { partition_index, low_watermark, error_code }
         });
         let partitions = partitions.collect();
-        DeleteRecordsTopicResult { name: topic.name, partitions }
+        DeleteRecordsTopicResult { name, partitions }
     });
     DeleteRecordsResponse { topics: topics.collect(), ..DeleteRecordsResponse::default() }
 }

@@ -52,6 +52,8 @@ pub(crate) enum ConfigError {
     Change(#[from] ChangeError),
     #[error("{0}")]
     Unfit(String),
+    #[error("The answer is full: ask for fewer resources, or for single keys, at once.")]
+    AnswerFull,
 }
 
 /// What a configuration belongs to, by its code on the wire.

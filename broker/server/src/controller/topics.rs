@@ -336,6 +336,7 @@ pub(crate) fn grow(
         *seen.entry(&topic.name).or_default() += 1;
     }
     let mut done = HashSet::new();
+    let mut total = 0;
     for topic in topics {
         if !done.insert(topic.name.as_str()) {
             continue;
@@ -343,7 +344,14 @@ pub(crate) fn grow(
         let result = if seen[topic.name.as_str()] > 1 {
             Err(TopicError::Duplicate)
         } else {
-            grow_one(image, topic, start).map(|records| outcome.records.extend(records))
+            grow_one(image, topic, start).and_then(|records| {
+                total += records.len();
+                if total > PARTITIONS_PER_REQUEST {
+                    return Err(TopicError::TooManyPartitions { count: total });
+                }
+                outcome.records.extend(records);
+                Ok(())
+            })
         };
         outcome.results.push((topic.name.clone(), result));
     }

@@ -1,5 +1,5 @@
 //! Work beside requests: retention, rolling quiet segments, compaction, syncing, checkpoints,
-//! removing files.
+//! removing files, giving memory back.
 //!
 //! Each kind is one task that ticks or is told; what blocks runs on threads that may. The broker
 //! waits for all of them when it stops.
@@ -8,6 +8,7 @@ mod cleaner;
 mod disks;
 mod flusher;
 mod janitor;
+mod memory;
 mod rounds;
 
 pub(crate) use self::cleaner::Cleaner;

@@ -9,6 +9,7 @@ use tracing::{error, info};
 use super::cleaner;
 use super::disks;
 use super::janitor::Janitor;
+use super::memory;
 use crate::partition::Partition;
 use crate::services::Services;
 
@@ -23,6 +24,7 @@ pub(crate) fn start(services: &Arc<Services>, janitor: &Janitor) {
     let upkeep = &services.config.settings.upkeep;
     cleaner::start(services, janitor);
     disks::start(services, janitor);
+    memory::start(services);
     let janitor = janitor.clone();
     every(services, millis(upkeep.retention_check_interval_ms), move |services| {
         for partition in services.partitions.all() {

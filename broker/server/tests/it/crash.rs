@@ -4,7 +4,7 @@
 //! environment.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -32,17 +32,18 @@ fn broker_that_waits_to_be_killed() {
     });
 }
 
-fn start_to_be_killed(dir: &Path) -> (Child, String) {
+pub(crate) fn start_to_be_killed(dir: &Path) -> (Child, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::broker_that_waits_to_be_killed", "--nocapture"])
         .env(DIR, dir)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let address = lines
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("address ").map(str::to_owned));
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = output.by_ref().lines().map_while(Result::ok);
+    let address = lines.find_map(|line| line.strip_prefix("address ").map(str::to_owned));
+    // What it says later has somewhere to go.
+    child.stdout = Some(output.into_inner());
     (child, address.expect("the broker says its address"))
 }
 

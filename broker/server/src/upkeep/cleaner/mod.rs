@@ -117,9 +117,9 @@ impl Rounds {
         if room == 0 {
             return;
         }
-        let now_ms = self.services.now_ms();
-        self.setbacks.forget_ended(now_ms);
-        let waiting = self.setbacks.waiting(now_ms);
+        let elapsed_ms = self.services.elapsed_ms();
+        self.setbacks.forget_ended(elapsed_ms);
+        let waiting = self.setbacks.waiting(elapsed_ms);
         let services = self.services.clone();
         let looking = tokio::task::spawn_blocking(move || choose(&services, &waiting, room));
         for choice in looking.await.unwrap_or_default() {
@@ -168,7 +168,7 @@ impl Rounds {
         match outcome {
             Ok(()) => self.setbacks.clear(&id),
             Err(problem) => {
-                let pause = self.setbacks.note(id.clone(), self.services.now_ms());
+                let pause = self.setbacks.note(id.clone(), self.services.elapsed_ms());
                 error!(
                     "{id} can't be compacted and stays as it is; tried again in {} s: {problem}",
                     pause.as_secs()

@@ -21,10 +21,10 @@ struct Setback {
 
 impl Setbacks {
     /// Notes a failure; the pause until the next try.
-    pub(super) fn note(&mut self, id: TopicPartition, now_ms: i64) -> Duration {
+    pub(super) fn note(&mut self, id: TopicPartition, elapsed_ms: i64) -> Duration {
         let pause = self.0.get(&id).map_or(FIRST_PAUSE, |before| before.pause * 2);
         let pause = pause.min(LONGEST_PAUSE);
-        self.0.insert(id, Setback { pause, again_at_ms: later(now_ms, pause) });
+        self.0.insert(id, Setback { pause, again_at_ms: later(elapsed_ms, pause) });
         pause
     }
 
@@ -34,14 +34,14 @@ impl Setbacks {
     }
 
     /// Logs that are not to be tried yet.
-    pub(super) fn waiting(&self, now_ms: i64) -> HashSet<TopicPartition> {
-        let waiting = self.0.iter().filter(|(_, setback)| now_ms < setback.again_at_ms);
+    pub(super) fn waiting(&self, elapsed_ms: i64) -> HashSet<TopicPartition> {
+        let waiting = self.0.iter().filter(|(_, setback)| elapsed_ms < setback.again_at_ms);
         waiting.map(|(id, _)| id.clone()).collect()
     }
 
     /// Forgets old failures.
-    pub(super) fn forget_ended(&mut self, now_ms: i64) {
-        self.0.retain(|_, setback| now_ms < later(setback.again_at_ms, MEMORY));
+    pub(super) fn forget_ended(&mut self, elapsed_ms: i64) {
+        self.0.retain(|_, setback| elapsed_ms < later(setback.again_at_ms, MEMORY));
     }
 }
 
@@ -57,22 +57,22 @@ mod tests {
     fn a_log_that_fails_is_left_alone_for_longer_and_longer() {
         let mut setbacks = Setbacks::default();
         let id = TopicPartition::new("t", 0);
-        let mut now_ms = 0;
+        let mut elapsed_ms = 0;
         let pauses: Vec<u64> = (0..8)
             .map(|_| {
-                let pause = setbacks.note(id.clone(), now_ms);
-                assert!(setbacks.waiting(later(now_ms, pause) - 1).contains(&id));
-                now_ms = later(now_ms, pause);
-                assert!(setbacks.waiting(now_ms).is_empty());
+                let pause = setbacks.note(id.clone(), elapsed_ms);
+                assert!(setbacks.waiting(later(elapsed_ms, pause) - 1).contains(&id));
+                elapsed_ms = later(elapsed_ms, pause);
+                assert!(setbacks.waiting(elapsed_ms).is_empty());
                 pause.as_secs()
             })
             .collect();
         assert_eq!(pauses, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
         setbacks.clear(&id);
-        assert_eq!(setbacks.note(id.clone(), now_ms), FIRST_PAUSE);
-        setbacks.forget_ended(now_ms + 60_000 + 86_400_000 - 1);
+        assert_eq!(setbacks.note(id.clone(), elapsed_ms), FIRST_PAUSE);
+        setbacks.forget_ended(elapsed_ms + 60_000 + 86_400_000 - 1);
         assert_eq!(setbacks.0.len(), 1);
-        setbacks.forget_ended(now_ms + 60_000 + 86_400_000);
+        setbacks.forget_ended(elapsed_ms + 60_000 + 86_400_000);
         assert_eq!(setbacks.0.len(), 0);
     }
 }
