@@ -49,6 +49,13 @@ enum Action {
         /// The form of cases and answers: one JSON object a line
         #[arg(long, required = true)]
         jsonl: bool,
+        /// Run them by an engine on this cluster instead, which must be of no other use: topics are
+        /// deleted between the cases
+        #[arg(long, value_name = "HOST:PORT", requires = "schema_registry")]
+        bootstrap_server: Option<String>,
+        /// The schema registry of that engine; its subjects are deleted too
+        #[arg(long, value_name = "URL", requires = "bootstrap_server")]
+        schema_registry: Option<String>,
     },
 }
 
@@ -57,7 +64,14 @@ enum Action {
 /// # Errors
 /// The server cannot be reached, the file cannot be read, or a statement of a script failed.
 pub(crate) async fn run(options: SqlOptions) -> anyhow::Result<()> {
-    if let Some(Action::Test { jsonl: true }) = options.action {
+    if let Some(Action::Test { jsonl: true, bootstrap_server, schema_registry }) = options.action {
+        if let (Some(server), Some(registry_url)) = (bootstrap_server, schema_registry) {
+            let client = client::ClientConfig::tcp(&server);
+            let cluster = sql::CaseCluster { client, registry_url };
+            // The lock of stdin is held from here on.
+            let (input, output) = (std::io::stdin().lines(), std::io::stdout());
+            return Ok(sql::serve_cases_on(&cluster, input, output).await?);
+        }
         let answer = || sql::serve_cases(std::io::stdin().lock(), std::io::stdout().lock());
         return Ok(tokio::task::spawn_blocking(answer).await??);
     }

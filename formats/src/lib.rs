@@ -24,8 +24,8 @@
 //! The rules are ksqlDB's. A member or field belongs to the column of exactly its name or of its
 //! name in upper case; what is missing is null, what is not asked for is skipped. In JSON numbers
 //! may stand in strings, any value may be read as VARCHAR, dates are days, times and timestamps
-//! milliseconds, bytes base64. In DELIMITED an empty value is null and the count of values must
-//! be right.
+//! milliseconds (as a number or as its digits in a string), bytes base64. In DELIMITED an empty
+//! value is null and the count of values must be right.
 //!
 //! # Arrow to records
 //! [`RowEncoder::encode`] appends one row's bytes. JSON has all columns, null ones too. For AVRO

@@ -174,12 +174,25 @@ impl std::fmt::Display for Decimal {
     }
 }
 
-/// Reads a number as Java's `Double.parseDouble` does: of words only `NaN` and `Infinity`, in this
-/// spelling.
+/// A double as Java reads it: white space around it does not count, `NaN` and `Infinity` are words
+/// of exactly this form, and a `d` or `f` may stand behind the digits.
 pub fn parse_double(text: &str) -> Option<f64> {
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    if number || matches!(unsigned, "NaN" | "Infinity") { text.parse().ok() } else { None }
+    let text = text.trim_matches(|c: char| c <= ' ');
+    let (negative, unsigned) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let value = match unsigned {
+        "NaN" => f64::NAN,
+        "Infinity" => f64::INFINITY,
+        digits => {
+            let digits = digits.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(digits);
+            let is_number = digits.bytes().next().is_some_and(|b| b.is_ascii_digit() || b == b'.');
+            is_number.then(|| digits.parse().ok()).flatten()?
+        }
+    };
+    Some(if negative { -value } else { value })
 }
 
 /// A double as Java prints it: `1.0`, `1.0E10`, `NaN`, `Infinity`.
@@ -247,6 +260,31 @@ mod tests {
             assert_eq!(java_double(value), text);
         }
         assert_eq!(java_float(0.1), "0.1");
+    }
+
+    #[test]
+    fn doubles_are_read_as_in_java() {
+        for (text, value) in [
+            ("1", Some(1.0)),
+            (" -1.5e3\n", Some(-1500.0)),
+            ("+.5", Some(0.5)),
+            ("5.", Some(5.0)),
+            ("1.5f", Some(1.5)),
+            ("1e400", Some(f64::INFINITY)),
+            ("-Infinity", Some(f64::NEG_INFINITY)),
+            ("inf", None),
+            ("infinity", None),
+            ("nan", None),
+            ("--1", None),
+            ("+-1", None),
+            (".", None),
+            ("d", None),
+            ("", None),
+            ("1 2", None),
+        ] {
+            assert_eq!(parse_double(text), value, "{text:?}");
+        }
+        assert!(parse_double("NaN").is_some_and(f64::is_nan));
     }
 
     #[test]

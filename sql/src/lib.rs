@@ -37,6 +37,6 @@ mod values;
 pub use api::Server;
 pub use engine::{Engine, EngineConfig, ExecuteError, Outcome};
 pub use error::{ErrorKind, Span, SqlError};
-pub use harness::serve as serve_cases;
+pub use harness::{CaseCluster, serve as serve_cases, serve_on as serve_cases_on};
 pub use query::rows::{PrintStream, QueryStream, ResultColumn, RowEvent};
 pub use types::SqlType;

@@ -12,6 +12,7 @@
 //! come one by one or a thousand at a time.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch, UInt32Array};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
@@ -19,6 +20,8 @@ use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use thiserror::Error;
+
+use crate::record::Header;
 
 /// Where a chunk's rows came from: the record each row descends from.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,11 +32,33 @@ pub struct Origin {
     pub partition: i32,
     /// Offset of each row's record (pseudo column ROWOFFSET); rises, may repeat.
     pub offsets: ScalarBuffer<i64>,
+    /// Headers of each row's record; `None` where no record has any.
+    headers: Option<Arc<[RowHeaders]>>,
 }
+
+/// The headers of one record, shared by all rows that descend from it.
+pub type RowHeaders = Arc<[Header]>;
 
 impl Origin {
     pub fn new(partition: i32, offsets: Vec<i64>) -> Self {
-        Self { input: 0, partition, offsets: offsets.into() }
+        Self { input: 0, partition, offsets: offsets.into(), headers: None }
+    }
+
+    /// With the headers of each row's record.
+    pub fn with_headers(self, headers: Vec<RowHeaders>) -> Self {
+        let any = headers.iter().any(|headers| !headers.is_empty());
+        Self { headers: any.then(|| headers.into()), ..self }
+    }
+
+    /// The headers of a row's record: those that the records made of the row carry.
+    pub fn headers(&self, row: usize) -> &[Header] {
+        let headers = self.headers.as_ref().and_then(|headers| headers.get(row));
+        headers.map_or(&[], |headers| headers)
+    }
+
+    /// Rows at other offsets, whose headers are not known.
+    pub(crate) fn at_offsets(&self, offsets: ScalarBuffer<i64>) -> Self {
+        Self { offsets, headers: None, ..self.clone() }
     }
 }
 
@@ -95,6 +120,7 @@ impl Chunk {
         let count = rows.num_rows();
         check("timestamps", count, timestamps.len())?;
         check("offsets", count, origin.offsets.len())?;
+        check("headers", count, origin.headers.as_ref().map_or(count, |headers| headers.len()))?;
         changes.check(count)?;
         Ok(Self { rows, timestamps, origin, changes })
     }
@@ -259,6 +285,7 @@ impl Chunk {
             timestamps: self.timestamps.slice(start, count),
             origin: Origin {
                 offsets: self.origin.offsets.slice(start, count),
+                headers: self.origin.headers.as_ref().map(|headers| headers[range].into()),
                 ..self.origin.clone()
             },
             changes,
@@ -270,7 +297,9 @@ impl Origin {
     /// The origin of the rows at `indices`.
     pub fn pick(&self, indices: &[usize]) -> Self {
         let offsets = indices.iter().map(|&i| self.offsets[i]).collect();
-        Self { offsets, ..self.clone() }
+        let pick =
+            |headers: &Arc<[RowHeaders]>| indices.iter().map(|&i| headers[i].clone()).collect();
+        Self { offsets, headers: self.headers.as_ref().map(pick), ..self.clone() }
     }
 }
 
@@ -330,13 +359,21 @@ mod tests {
         RecordBatch::try_from_iter_with_nullable([("v", column, true)]).unwrap()
     }
 
+    fn named(key: &str) -> RowHeaders {
+        [Header { key: key.to_owned(), value: None }].into()
+    }
+
     fn table() -> Chunk {
         let old = OldRows { rows: batch(&[1, 2, 3]), present: vec![true, false, true].into() };
         let deleted = vec![false, false, true].into();
         Chunk::new(
             batch(&[10, 20, 30]),
             vec![5, 6, 7],
-            Origin::new(2, vec![100, 101, 102]),
+            Origin::new(2, vec![100, 101, 102]).with_headers(vec![
+                named("a"),
+                named("b"),
+                named("c"),
+            ]),
             Changes::Table { deleted, old: Some(old) },
         )
         .unwrap()
@@ -350,6 +387,8 @@ mod tests {
         assert_eq!(filtered, chunk.take(&[0, 2]).unwrap());
         assert_eq!(filtered.timestamps().as_ref(), [5, 7]);
         assert_eq!(filtered.origin().offsets.as_ref(), [100, 102]);
+        assert_eq!(filtered.origin().headers(1), named("c").as_ref());
+        assert_eq!(chunk.slice(1..2).origin().headers(0), named("b").as_ref());
         assert!(filtered.is_deleted(1) && !filtered.is_deleted(0));
         assert_eq!(filtered.old_rows().unwrap().rows, batch(&[1, 3]));
         assert_eq!(chunk.slice(1..3), chunk.take(&[1, 2]).unwrap());

@@ -34,10 +34,10 @@ mod topology;
 
 pub use client::FailureKind;
 
-pub use chunk::{Changes, Chunk, ChunkError, OldRows, Origin};
+pub use chunk::{Changes, Chunk, ChunkError, OldRows, Origin, RowHeaders};
 pub use metrics::{Metrics, MetricsSnapshot};
 pub use operator::{Operator, OperatorContext, OperatorError, OperatorFactory, Report, TaskId};
-pub use query::{QueryError, ROWTIME, StoreQuery, StoreReader};
+pub use query::{QueryError, ROWTIME, Selection, StoreQuery, StoreReader};
 pub use record::{
     BadRecord, CodecError, Header, InputRecord, OutputRecord, RecordDecoder, RecordEncoder,
 };

@@ -36,5 +36,8 @@ pub(crate) const SUBSCRIBER_CHUNKS: usize = 1_024;
 /// Rows in one batch of a query's answer.
 pub(crate) const QUERY_ROWS: usize = 1_024;
 
+/// Bytes of keys and values in one batch of a query's answer, about: rows may be large.
+pub(crate) const QUERY_BYTES: usize = 4 << 20;
+
 /// Depth of nested types that the row codec follows.
 pub(crate) const MAX_TYPE_DEPTH: usize = 32;

@@ -82,6 +82,11 @@ impl TimeWindows {
         self.retention_ms
     }
 
+    /// In how many windows a row is at most.
+    pub fn windows_per_row(&self) -> i64 {
+        self.size_ms / self.advance_ms + i64::from(self.size_ms % self.advance_ms != 0)
+    }
+
     /// Start of each window that holds `timestamp`, oldest first. None starts before 0.
     pub fn starts(&self, timestamp: i64) -> impl Iterator<Item = i64> + use<> {
         let oldest = timestamp.saturating_sub(self.size_ms).saturating_add(self.advance_ms).max(0);
@@ -132,7 +137,10 @@ mod tests {
             let starts: Vec<i64> = windows.starts(t).collect();
             let model: Vec<i64> = (0..=t).filter(|s| s % 7 == 0 && *s <= t && t < s + 10).collect();
             assert_eq!(starts, model, "timestamp {t}");
+            assert!(starts.len() <= 2, "timestamp {t}");
         }
+        assert_eq!(windows.windows_per_row(), 2);
+        assert_eq!(TimeWindows::tumbling(10).unwrap().windows_per_row(), 1);
     }
 
     #[test]

@@ -14,6 +14,9 @@ use super::types::data_type;
 use crate::value::Decimal;
 use crate::{Schema, Type, Value};
 
+/// The largest time of day, as ksqlDB has it: the day's end too.
+const DAY_MS: i64 = 86_400_000;
+
 /// Values of one typed schema, as Arrow will want them.
 #[derive(Debug)]
 pub struct Column {
@@ -196,6 +199,10 @@ impl Column {
                 value: value.to_string(),
             })
         };
+        if matches!(self.data, Data::Time(_)) && !(0..=DAY_MS).contains(&value) {
+            let expected = sql_word(&self.ty);
+            return Err(PushError::Range { expected, value: value.to_string() });
+        }
         match &mut self.data {
             Data::Int8(values) => narrow(value.try_into().map(|v| values.push(v)), &self.ty)?,
             Data::Int16(values) => narrow(value.try_into().map(|v| values.push(v)), &self.ty)?,

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::column::{Column, PushError};
 use crate::json::{JsonError, Scanner, Token, compact};
-use crate::value::Decimal;
+use crate::value::{Decimal, parse_double};
 use crate::{Field, Schema, Type};
 
 #[derive(Debug)]
@@ -202,13 +202,19 @@ fn text_value(text: &str, ty: &Type, column: &mut Column) -> Result<(), PushErro
             Ok(bytes) => column.push_bytes(&bytes),
             Err(_) => refuse(column),
         },
-        Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => match text.parse() {
+        Type::Int8
+        | Type::Int16
+        | Type::Int32
+        | Type::Int64
+        | Type::Date
+        | Type::Time
+        | Type::Timestamp => match text.parse() {
             Ok(number) => column.push_i64(number),
             Err(_) => refuse(column),
         },
-        Type::Float32 | Type::Float64 => match text.trim().parse() {
-            Ok(number) => column.push_f64(number),
-            Err(_) => refuse(column),
+        Type::Float32 | Type::Float64 => match parse_double(text) {
+            Some(number) => column.push_f64(number),
+            None => refuse(column),
         },
         Type::Decimal { .. } => match Decimal::parse(text) {
             Some(decimal) => column.push_decimal(decimal),

@@ -65,6 +65,74 @@ fn json_is_read_by_ksqls_rules() {
     assert_eq!(price, "3.46");
 }
 
+/// Reads one JSON value into a column of `ty`, and writes it again.
+fn json_as(ty: Type, json: &str) -> Result<String, String> {
+    let field = [Field::new("V", Schema::optional(ty))];
+    let mut decoder = RowDecoder::new(Format::Json, &field, Wrapping::Record).unwrap();
+    let record = format!("{{\"v\":{json}}}");
+    decoder.append(Some(record.as_bytes())).map_err(|error| error.to_string())?;
+    let mut out = String::new();
+    write_json_cell(&mut out, &decoder.finish()[0], 0).unwrap();
+    Ok(out)
+}
+
+#[test]
+fn strings_of_digits_are_read_as_every_type_of_number_and_time() {
+    let times = [
+        (Type::Timestamp, "1623067935000"),
+        (Type::Timestamp, "-1"),
+        (Type::Date, "18785"),
+        (Type::Date, "-3"),
+        (Type::Time, "43200000"),
+        (Type::Int32, "7"),
+        (Type::Int64, "-9000000000"),
+        (Type::Float64, "1.5"),
+        (Type::Decimal { precision: 6, scale: 2 }, "12.50"),
+    ];
+    for (ty, digits) in &times {
+        let text = format!("\"{digits}\"");
+        assert_eq!(json_as(ty.clone(), &text).as_deref(), Ok(*digits), "{ty}");
+        assert_eq!(json_as(ty.clone(), digits).as_deref(), Ok(*digits), "{ty}");
+        let list = Type::array(Schema::optional(ty.clone()));
+        let read = json_as(list, &format!("[{text},null,{digits}]"));
+        assert_eq!(read, Ok(format!("[{digits},null,{digits}]")), "{ty}");
+        let map = Type::map(Schema::required(Type::String), Schema::optional(ty.clone()));
+        let read = json_as(map, &format!("{{\"k\":{text}}}"));
+        assert_eq!(read, Ok(format!("{{\"k\":{digits}}}")), "{ty}");
+        let nested = Type::Struct(vec![Field::new("X", Schema::optional(ty.clone()))]);
+        let read = json_as(nested, &format!("{{\"x\":{text}}}"));
+        assert_eq!(read, Ok(format!("{{\"X\":{digits}}}")), "{ty}");
+    }
+    assert_eq!(json_as(Type::Int32, "\"+7\"").as_deref(), Ok("7"));
+    assert_eq!(json_as(Type::Float64, "\" 2.5 \"").as_deref(), Ok("2.5"));
+    assert_eq!(json_as(Type::String, "1.50").as_deref(), Ok("\"1.50\""));
+    assert_eq!(json_as(Type::String, "true").as_deref(), Ok("\"true\""));
+}
+
+#[test]
+fn values_that_no_rule_turns_into_the_type_are_refused() {
+    for (ty, json) in [
+        (Type::Timestamp, "\"2021-06-07T12:12:15\""),
+        (Type::Timestamp, "\"\""),
+        (Type::Timestamp, "true"),
+        (Type::Date, "\"1.5\""),
+        (Type::Date, "3000000000"),
+        (Type::Time, "86400001"),
+        (Type::Time, "-1"),
+        (Type::Time, "\"-1\""),
+        (Type::Boolean, "\"true\""),
+        (Type::Boolean, "1"),
+        (Type::Int32, "\"3000000000\""),
+        (Type::Int32, "\" 7\""),
+        (Type::Int32, "false"),
+        (Type::Float64, "\"inf\""),
+        (Type::Decimal { precision: 3, scale: 1 }, "\"100.0\""),
+        (Type::Bytes, "5"),
+    ] {
+        assert!(json_as(ty.clone(), json).is_err(), "{json} as {ty}");
+    }
+}
+
 #[test]
 fn a_bad_record_costs_only_itself() {
     let mut decoder = json_decoder();

@@ -47,7 +47,7 @@ fn delimited_value(text: &str, ty: &Type, column: &mut Column) -> Result<(), Pus
     match ty {
         Type::String => column.push_str(text),
         Type::Boolean => column.push_bool(text.trim().eq_ignore_ascii_case("true")),
-        Type::Float32 | Type::Float64 => match parse_double(text.trim()) {
+        Type::Float32 | Type::Float64 => match parse_double(text) {
             Some(number) => column.push_f64(number),
             None => refuse(column),
         },

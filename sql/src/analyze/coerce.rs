@@ -38,6 +38,12 @@ pub(crate) fn cast(typed: Typed, target: &SqlType) -> Result<Typed> {
     if !values::can_cast(&from, target) {
         return Err(SqlError::statement(format!("Cast of {from} to {target} is not supported")));
     }
+    if let Expr::Literal(value, _) = &typed.expr
+        && *target != SqlType::String
+        && let Some(constant) = literal(value, &from, target)
+    {
+        return Ok(Typed::new(constant, target.clone()));
+    }
     let exact = matches!(
         (&from, target),
         (SqlType::Integer, SqlType::Bigint | SqlType::Double) | (SqlType::Bigint, SqlType::Double)
@@ -51,6 +57,13 @@ pub(crate) fn cast(typed: Typed, target: &SqlType) -> Result<Typed> {
     let work = Work::Rows { call: Arc::new(call), takes_nulls: false };
     let function = RowFunction::new(name, target.clone(), work).immutable();
     Ok(Typed::new(function.call(vec![typed.expr]), target.clone()))
+}
+
+/// A literal in another type; what has no form there fails when it is evaluated. A text would be
+/// taken for one that the statement states, and be read as any type.
+fn literal(value: &ScalarValue, from: &SqlType, target: &SqlType) -> Option<Expr> {
+    let value = values::value_at(&value.to_array_of_size(1).ok()?, 0);
+    constant(&values::cast(&value, from, target).ok()?, target).ok()
 }
 
 /// The type that all widen to; text literals follow the others. `None` if there is none.
@@ -112,8 +125,7 @@ fn first_is_text_and_others_constant(items: &[Typed]) -> bool {
 
 /// A text literal read as a value of a type when the statement is analysed.
 pub(crate) fn text_as(text: &str, ty: &SqlType) -> Result<Expr> {
-    let booleans = ["true", "t", "yes", "y", "on", "1", "false", "f", "no", "n", "off", "0"];
-    if *ty == SqlType::Boolean && !booleans.contains(&text.trim().to_lowercase().as_str()) {
+    if *ty == SqlType::Boolean && values::exact_boolean(text).is_none() {
         let message = format!("invalid input syntax for type BOOLEAN: \"{text}\".");
         return Err(SqlError::statement(message));
     }

@@ -1,8 +1,9 @@
 //! Comparisons, IN, BETWEEN and LIKE. They are true or false, never null.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray, BooleanArray, StringArray};
+use arrow::compute::kernels::comparison as kernels;
 use datafusion::logical_expr::{Expr, Operator, binary_expr, lit};
 use formats::Value;
 
@@ -10,7 +11,7 @@ use super::coerce::{coerce, literal_text, one_type, text_as};
 use super::lower::{Lowerer, Typed};
 use super::render::shown;
 use crate::error::SqlError;
-use crate::functions::row::{RowFunction, Work};
+use crate::functions::row::{ColumnCall, RowFunction, Work};
 use crate::parser::ast::{self, Comparison, ExprKind};
 use crate::types::SqlType;
 use crate::values::{parse_timestamp, same};
@@ -160,16 +161,29 @@ pub(crate) fn is_in(
     let (mut exprs, ty) = one_type(items).map_err(invalid)?;
     let value = exprs.remove(0);
     let nested_type = matches!(ty, SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_));
-    let mut test = lit(false);
-    for item in exprs {
-        let equal = if nested_type {
-            nested(Comparison::Equal, value.clone(), item)
-        } else {
-            Expr::IsTrue(Box::new(binary_expr(value.clone(), Operator::Eq, item)))
-        };
-        test = if test == lit(false) { equal } else { binary_expr(test, Operator::Or, equal) };
-    }
+    let test = if nested_type {
+        let equal = |item| nested(Comparison::Equal, value.clone(), item);
+        any_of(exprs.into_iter().map(equal).collect())
+    } else {
+        Expr::IsTrue(Box::new(value.in_list(exprs, false)))
+    };
     Ok(Typed::new(if negated { Expr::Not(Box::new(test)) } else { test }, SqlType::Boolean))
+}
+
+/// Whether one of the tests holds; the tree of them is as low as it can be.
+fn any_of(mut tests: Vec<Expr>) -> Expr {
+    while tests.len() > 1 {
+        let mut pairs = Vec::with_capacity(tests.len().div_ceil(2));
+        let mut rest = tests.into_iter();
+        while let Some(test) = rest.next() {
+            pairs.push(match rest.next() {
+                Some(other) => binary_expr(test, Operator::Or, other),
+                None => test,
+            });
+        }
+        tests = pairs;
+    }
+    tests.pop().unwrap_or_else(|| lit(false))
 }
 
 pub(crate) fn like(
@@ -192,58 +206,55 @@ pub(crate) fn like(
         }
         arguments.push(coerce(typed, &SqlType::String)?);
     }
-    let call = move |v: &[Value]| {
-        Ok(Value::Boolean(match (&v[0], &v[1]) {
-            (Value::String(text), Value::String(pattern)) => matches_like(text, pattern, escape),
-            _ => false,
-        }))
+    let literal = literal_text(&arguments[1]).map(|text| arrow_pattern(text, escape)).transpose();
+    let pattern = literal.map_err(|e| SqlError::statement(e).at(pattern.span))?;
+    let call: ColumnCall = match pattern {
+        Some(pattern) => {
+            let pattern = StringArray::new_scalar(pattern);
+            Arc::new(move |columns, _| known(kernels::like(&columns[0], &pattern)?))
+        }
+        None => Arc::new(move |columns, _| {
+            let patterns = columns[1].as_string::<i32>().iter();
+            // A pattern that is none matches nothing.
+            let patterns: StringArray =
+                patterns.map(|p| p.and_then(|p| arrow_pattern(p, escape).ok())).collect();
+            known(kernels::like(&columns[0], &patterns)?)
+        }),
     };
-    let work = Work::Rows { call: Arc::new(call), takes_nulls: true };
     let name = format!("LIKE{}", escape.map_or(String::new(), |e| format!(" ESCAPE {e}")));
-    let test = RowFunction::new(name, SqlType::Boolean, work).immutable().call(arguments);
+    let function = RowFunction::new(name, SqlType::Boolean, Work::Columns(call));
+    let test = function.immutable().call(arguments);
     Ok(Typed::new(if negated { Expr::Not(Box::new(test)) } else { test }, SqlType::Boolean))
 }
 
-enum Wanted {
-    Any,
-    One,
-    Exactly(char),
+/// False where there is no answer.
+fn known(found: BooleanArray) -> datafusion::common::Result<ArrayRef> {
+    let known: BooleanArray = found.iter().map(|one| Some(one == Some(true))).collect();
+    Ok(Arc::new(known))
 }
 
-/// `%` is any text, `_` any character; without ESCAPE there is no escape.
-fn matches_like(text: &str, pattern: &str, escape: Option<char>) -> bool {
-    let mut wanted = Vec::new();
+/// A pattern as Arrow's kernel has it, which always takes `\` for the escape. Here `%` is any text,
+/// `_` any character, and there is no escape but the one that ESCAPE names.
+fn arrow_pattern(pattern: &str, escape: Option<char>) -> std::result::Result<String, String> {
+    let mut translated = String::with_capacity(pattern.len());
     let mut characters = pattern.chars();
     while let Some(c) = characters.next() {
-        wanted.push(match c {
-            c if Some(c) == escape => Wanted::Exactly(characters.next().unwrap_or(c)),
-            '%' => Wanted::Any,
-            '_' => Wanted::One,
-            c => Wanted::Exactly(c),
-        });
-    }
-    let text: Vec<char> = text.chars().collect();
-    let (mut at, mut next) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while at < text.len() {
-        match wanted.get(next) {
-            Some(Wanted::Any) => {
-                next += 1;
-                retry = Some((at, next));
+        let plain = match c {
+            c if Some(c) == escape => characters
+                .next()
+                .ok_or_else(|| "LIKE pattern must not end with escape character".to_owned())?,
+            '%' | '_' => {
+                translated.push(c);
                 continue;
             }
-            Some(Wanted::One) => (at, next) = (at + 1, next + 1),
-            Some(Wanted::Exactly(c)) if text[at].cmp(c) == Ordering::Equal => {
-                (at, next) = (at + 1, next + 1);
-            }
-            _ => {
-                let Some((from, after)) = retry else { return false };
-                retry = Some((from + 1, after));
-                (at, next) = (from + 1, after);
-            }
+            c => c,
+        };
+        if matches!(plain, '%' | '_' | '\\') {
+            translated.push('\\');
         }
+        translated.push(plain);
     }
-    wanted[next..].iter().all(|w| matches!(w, Wanted::Any))
+    Ok(translated)
 }
 
 #[cfg(test)]
@@ -253,17 +264,32 @@ mod tests {
     #[test]
     fn like_knows_wildcards_and_escapes() {
         let check = |text: &str, pattern: &str, escape, expected| {
-            assert_eq!(matches_like(text, pattern, escape), expected, "{text} LIKE {pattern}");
+            let pattern = arrow_pattern(pattern, escape).unwrap();
+            let texts = StringArray::from(vec![Some(text), None]);
+            let found = kernels::like(&texts, &StringArray::new_scalar(&pattern)).unwrap();
+            let found = known(found).unwrap();
+            assert_eq!(found.as_boolean().value(0), expected, "{text} LIKE {pattern}");
+            assert!(!found.as_boolean().value(1), "null");
         };
         check("hello", "h%o", None, true);
         check("hello", "h_llo", None, true);
         check("hello", "%ell%", None, true);
         check("hello", "ell", None, false);
         check("", "%", None, true);
-        check("a%b", "a!%b", Some('!'), true);
-        check("axb", "a!%b", Some('!'), false);
+        check("", "_", None, false);
+        check("a\nb", "a%b", None, true);
+        check("100%", "100!%", Some('!'), true);
+        check("1000", "100!%", Some('!'), false);
+        check("a!b", "a!!b", Some('!'), true);
+        check("axb", "a!_b", Some('!'), false);
         check("a\\b", "a\\b", None, true);
-        check("aab", "%a%b", None, true);
-        check("mississippi", "m%issip%i", None, true);
+        check("a\\", "a\\%", None, true);
+        check("a%", "a\\%", None, false);
+        check("a%", "a\\%", Some('\\'), true);
+        check("a.c", "a.c", None, true);
+        check("abc", "a.c", None, false);
+        check("é😀x", "__x", None, true);
+        check("aaab", "%a%a%b", None, true);
+        assert!(arrow_pattern("a!", Some('!')).is_err());
     }
 }

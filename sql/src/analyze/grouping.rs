@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::catalog::format::FormatName;
 use crate::catalog::source::{Column, KeyWindow};
 use crate::error::SqlError;
-use crate::functions::aggregate::{self, Kind};
+use crate::functions::aggregate::{self, Kind, MAX_COLLECTED};
 use crate::parser::ast::{
     self, Emit, ExprKind, Ident, Literal, Query, SelectItem, SourceKind, WindowShape,
 };
@@ -26,6 +26,9 @@ type Result<T> = std::result::Result<T, SqlError>;
 
 /// The least that windows are kept where RETENTION does not say it: Kafka Streams' default.
 const DEFAULT_RETENTION_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// In how many hopping windows a row may be: each is a group with its own state and change.
+const MAX_WINDOWS_PER_ROW: i64 = 10_000;
 
 /// The rows behind an aggregate, and what the projection makes of them.
 pub(crate) struct Grouped {
@@ -167,6 +170,16 @@ fn time_windows(query: &Query) -> Result<Option<TimeWindows>> {
             return Err(SqlError::unsupported(message).at(window.span));
         }
     };
+    if let Ok(windows) = windows
+        && windows.windows_per_row() > MAX_WINDOWS_PER_ROW
+    {
+        let message = format!(
+            "Each row would be in {} windows (SIZE divided by ADVANCE BY); at most \
+             {MAX_WINDOWS_PER_ROW} are allowed. Make ADVANCE BY longer or SIZE shorter.",
+            windows.windows_per_row()
+        );
+        return Err(SqlError::statement(message).at(window.span));
+    }
     let grace = window.grace_ms.or_else(|| (query.emit == Emit::Final).then_some(0));
     let refined = windows
         .and_then(|w| grace.map_or(Ok(w), |grace| w.with_grace(grace)))
@@ -351,6 +364,12 @@ fn options(
             _ => None,
         });
         if let Some(limit) = limit {
+            if limit > MAX_COLLECTED {
+                return Err(SqlError::statement(format!(
+                    "{} keeps {MAX_COLLECTED} values of a group at most, not {limit}",
+                    name.name
+                )));
+            }
             options.limit = limit;
             rest.next();
         }

@@ -20,6 +20,9 @@ use crate::query::rows::{PrintStream, QueryStream, ResultColumn, RowEvent};
 /// The media type of /query-stream unless the client asks for JSON.
 const DELIMITED: &str = "application/vnd.ksqlapi.delimited.v1";
 
+/// How long a part of a body becomes, about: what is ready beyond that waits for the client.
+const PART_BYTES: usize = 64 << 10;
+
 /// How the rows of an answer are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
@@ -150,7 +153,7 @@ impl Writer {
         });
         let mut part = String::new();
         self.write(event, &mut part);
-        while !self.done {
+        while !self.done && part.len() < PART_BYTES {
             let Ok(event) = self.query.rows.try_recv() else { break };
             self.write(event, &mut part);
         }

@@ -15,6 +15,7 @@ use crate::command_log::{Command, CommandLog};
 use crate::error::SqlError;
 use crate::parser::ast::{Ident, SourceKind, Statement};
 use crate::plan::statement::{self, Change, Definition, Environment, PersistentQuery, identifier};
+use crate::records::register_declared;
 
 type Result<T> = std::result::Result<T, SqlError>;
 
@@ -106,6 +107,9 @@ impl Definer<'_> {
             }
             Definition::Source(new) => {
                 self.shared.topics.ensure_source(&new.source.topic, &new.topic).await?;
+                let (schemas, source) = (Arc::clone(&self.shared.schemas), new.source.clone());
+                let register = move || register_declared(&source, schemas.as_ref());
+                tokio::task::spawn_blocking(register).await.map_err(SqlError::server)??;
                 self.source(new.source).await
             }
             Definition::Query(query, new) => {

@@ -5,21 +5,26 @@ use std::sync::Arc;
 
 use client::Record;
 use serde_json::Value as Json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::trial::Trial;
 use super::{Engine, Session, Shared, define, describe, entity, show};
-use crate::analyze::insert;
 use crate::analyze::select::{self, Purpose};
+use crate::analyze::{grouping, insert};
 use crate::error::{ErrorKind, SqlError};
 use crate::parser;
 use crate::parser::ast::{Emit, Parsed, Print, Query, SourceKind, Statement};
 use crate::plan::physical::RESULT_STORE;
 use crate::query::push::PushContext;
 use crate::query::rows::{PrintStream, QueryStream};
-use crate::query::{print, pull, push};
+use crate::query::{PullContext, grouped, print, pull, push};
 
 /// The most push queries that run at once.
 const MAX_PUSH_QUERIES: usize = 100;
+
+/// The most pull queries that run at once.
+pub(super) const MAX_PULL_QUERIES: usize = 100;
 
 /// What a statement answers.
 #[derive(Debug)]
@@ -45,7 +50,8 @@ pub struct ExecuteError {
 
 impl Engine {
     /// Carries out a text of statements with the properties of a session. `SET` and `UNSET` hold
-    /// until the end of the text. Places in an error are those in `text`.
+    /// until the end of the text. Places in an error are those in `text`. All statements are
+    /// checked before the first is carried out.
     pub async fn execute(
         &self,
         text: &str,
@@ -65,8 +71,17 @@ impl Engine {
             Ok(parsed) => parsed,
             Err(error) => return Err(fail(error, text, outcomes)),
         };
+        let shown = |parsed: &Parsed| text.get(parsed.span.start..parsed.span.end).unwrap_or(text);
+        if parsed.len() > 1 {
+            let mut trial = Trial::new(&self.shared, session.clone());
+            for statement in &parsed {
+                if let Err(error) = trial.statement(statement, shown(statement)).await {
+                    return Err(fail(error, shown(statement), outcomes));
+                }
+            }
+        }
         for statement in parsed {
-            let shown = text.get(statement.span.start..statement.span.end).unwrap_or(text);
+            let shown = shown(&statement);
             match self.shared.statement(&statement, shown, &mut session).await {
                 Ok(Outcome::Done) => {}
                 Ok(outcome) => outcomes.push(outcome),
@@ -136,17 +151,9 @@ impl Shared {
             Statement::Explain { statement } => {
                 Outcome::Entity(describe::explain(self, statement, text, session).await?)
             }
-            Statement::Pause { .. } | Statement::Resume { .. } => {
-                let message = "PAUSE and RESUME are not supported; TERMINATE ends a query";
-                return Err(SqlError::unsupported(message).at(parsed.span));
-            }
-            Statement::Define { .. } | Statement::Undefine { .. } => {
-                let message = "DEFINE and UNDEFINE are for the shell";
-                return Err(SqlError::unsupported(message).at(parsed.span));
-            }
-            _ => {
-                let message = "this statement is not supported";
-                return Err(SqlError::unsupported(message).at(parsed.span));
+            other => {
+                supported(other).map_err(|e| e.at(parsed.span))?;
+                Outcome::Done
             }
         })
     }
@@ -163,7 +170,14 @@ impl Shared {
         let table = query.emit == Emit::Unstated && source.kind == SourceKind::Table;
         if table && query.joins.is_empty() {
             let store = self.result_store(&source).map_err(|e| e.at(query.from.name.span))?;
-            return pull(query, &source, &catalog, &store, id).await;
+            let context = PullContext {
+                tracker: &self.tracker,
+                stop: self.stop.child_token(),
+                resources: &self.pull_resources,
+                permit: admit_pull(&self.pulls)?,
+                id,
+            };
+            return pull(query, &source, &catalog, &store, context).await;
         }
         let plan = select::plan(query, &catalog, Purpose::Push)?;
         let until_end = query.emit == Emit::Unstated;
@@ -180,7 +194,11 @@ impl Shared {
             stop: stop.clone(),
             engine_stop: self.stop.clone(),
         };
-        let started = push(plan, context).await;
+        let started = if until_end && grouping::wanted(query) {
+            grouped(plan, context).await
+        } else {
+            push(plan, context).await
+        };
         self.forget_when_done(id, &started, stop);
         started
     }
@@ -210,7 +228,7 @@ impl Shared {
     }
 
     /// The state of a table that a query or CREATE SOURCE TABLE keeps.
-    fn result_store(
+    pub(super) fn result_store(
         &self,
         source: &crate::catalog::source::Source,
     ) -> Result<streams::StoreQuery, SqlError> {
@@ -284,6 +302,32 @@ impl Shared {
     }
 }
 
+/// Refuses the statements that nothing carries out.
+pub(super) fn supported(statement: &Statement) -> Result<(), SqlError> {
+    let message = match statement {
+        Statement::Show(_) | Statement::DescribeAll { .. } => return Ok(()),
+        Statement::Pause { .. } | Statement::Resume { .. } => {
+            "PAUSE and RESUME are not supported; TERMINATE ends a query"
+        }
+        Statement::Define { .. } | Statement::Undefine { .. } => {
+            "DEFINE and UNDEFINE are for the shell"
+        }
+        _ => "this statement is not supported",
+    };
+    Err(SqlError::unsupported(message))
+}
+
+/// Lets a pull query in. Each holds a thread and a snapshot of the state until it is read.
+fn admit_pull(pulls: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, SqlError> {
+    Arc::clone(pulls).try_acquire_owned().map_err(|_| {
+        let message = format!(
+            "Not executing statement as the number of running pull queries would exceed the limit \
+             of {MAX_PULL_QUERIES}. Read one to its end, or close its connection, first."
+        );
+        SqlError::new(ErrorKind::TooManyQueries, message)
+    })
+}
+
 /// Puts a push query on the list. Each holds clients, and a thread while its reader is slow.
 fn admit(
     transient: &mut HashMap<String, CancellationToken>,
@@ -306,7 +350,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_so_many_push_queries_are_admitted() {
+    fn only_so_many_queries_are_admitted() {
         let (mut running, stop) = (HashMap::new(), CancellationToken::new());
         for query in 0..MAX_PUSH_QUERIES {
             assert_eq!(admit(&mut running, &query.to_string(), &stop), Ok(()));
@@ -315,5 +359,10 @@ mod tests {
         assert_eq!(refused.kind, ErrorKind::TooManyQueries);
         running.remove("7");
         assert_eq!(admit(&mut running, "one more", &stop), Ok(()));
+        let pulls = Arc::new(Semaphore::new(1));
+        let first = admit_pull(&pulls).unwrap();
+        assert_eq!(admit_pull(&pulls).unwrap_err().kind, ErrorKind::TooManyQueries);
+        drop(first);
+        assert!(admit_pull(&pulls).is_ok());
     }
 }

@@ -16,12 +16,15 @@ mod execute;
 mod replay;
 mod show;
 pub(crate) mod topics;
+mod trial;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use client::{Admin, ClientConfig, Producer, ProducerConfig};
+use datafusion::execution::runtime_env::RuntimeEnv;
 use indexmap::IndexMap;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,6 +37,7 @@ use crate::catalog::Catalog;
 use crate::command_log::CommandLog;
 use crate::error::SqlError;
 use crate::query::persistent::{Running, Runtime};
+use crate::query::store_table;
 use crate::records::{HttpSchemas, NoSchemas, Schemas};
 use topics::Topics;
 
@@ -57,6 +61,9 @@ pub(crate) struct Shared {
     /// A short lock: nothing awaits under it.
     running: Mutex<IndexMap<String, Running>>,
     pub(crate) transient: Mutex<HashMap<String, CancellationToken>>,
+    /// One permit for each pull query that may run.
+    pub(crate) pulls: Arc<Semaphore>,
+    pub(crate) pull_resources: Arc<RuntimeEnv>,
     pub(crate) stop: CancellationToken,
     pub(crate) tracker: TaskTracker,
 }
@@ -95,6 +102,8 @@ impl Engine {
             catalog: RwLock::default(),
             running: Mutex::default(),
             transient: Mutex::default(),
+            pulls: Arc::new(Semaphore::new(execute::MAX_PULL_QUERIES)),
+            pull_resources: store_table::resources().map_err(SqlError::server)?,
             stop: CancellationToken::new(),
             tracker: TaskTracker::new(),
         });

@@ -64,7 +64,7 @@ impl Topics {
     }
 
     /// Whether a topic is there; one that is must be as the statement says.
-    async fn is_there(&self, topic: &str, wish: &TopicWish) -> Result<bool> {
+    pub(crate) async fn is_there(&self, topic: &str, wish: &TopicWish) -> Result<bool> {
         let Some(replicas) = self.replicas(topic).await? else { return Ok(false) };
         let found = (replicas.len() as i64, replicas.first().map_or(0, |first| *first as i64));
         let partitions = wish.partitions.map_or(found.0, i64::from);
@@ -135,16 +135,25 @@ impl Topics {
 
     /// What a CREATE over a topic wants: that it is there, or is made where PARTITIONS is stated.
     pub(crate) async fn ensure_source(&self, topic: &str, wish: &TopicWish) -> Result<()> {
-        if self.is_there(topic, wish).await? {
-            return Ok(());
+        match self.check_source(topic, wish).await? {
+            None => Ok(()),
+            Some(partitions) => {
+                self.create(topic, (partitions, wish.replicas), &retention(wish)).await
+            }
         }
-        let Some(partitions) = wish.partitions else {
-            return Err(SqlError::statement(format!(
+    }
+
+    /// With how many partitions a CREATE over a topic would make it; none if it is there.
+    pub(crate) async fn check_source(&self, topic: &str, wish: &TopicWish) -> Result<Option<i32>> {
+        if self.is_there(topic, wish).await? {
+            return Ok(None);
+        }
+        wish.partitions.map(Some).ok_or_else(|| {
+            SqlError::statement(format!(
                 "Kafka topic does not exist: {topic}. To have it created, add PARTITIONS to the \
                  WITH clause."
-            )));
-        };
-        self.create(topic, (partitions, wish.replicas), &retention(wish)).await
+            ))
+        })
     }
 
     /// The topic of a query's result: compacted for a table, as wide as the first source. Old

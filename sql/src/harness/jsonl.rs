@@ -4,16 +4,15 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use formats::avro::{Schema as AvroSchema, from_typed};
+use formats::avro::Schema as AvroSchema;
 use serde_json::{Value as Json, json};
 use streams::{Header, OutputRecord};
 
 use super::{Harness, node};
 use crate::analyze::with::DefaultFormats;
-use crate::catalog::format::FormatName;
 use crate::catalog::source::{Column, KeyWindow, Source};
 use crate::parser::ast::SourceKind;
-use crate::records::{Schemas, fields};
+use crate::records::Schemas;
 
 /// Answers requests until the input ends.
 pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
@@ -48,7 +47,6 @@ fn answer(request: &Json) -> Json {
             let message = error.render(text);
             return json!({"id": id, "error": {"statement": index, "message": message}});
         }
-        register_declared(&harness);
     }
     for (index, input) in array(&request["inputs"]).iter().enumerate() {
         if let Err(message) = feed(&mut harness, input) {
@@ -56,8 +54,11 @@ fn answer(request: &Json) -> Json {
         }
     }
     let written = harness.take_written();
-    let outputs: Result<Vec<Json>, String> =
-        written.iter().map(|(topic, record)| shown(&harness, topic, record)).collect();
+    let answer = |(topic, record): &(String, OutputRecord)| {
+        let source = harness.source_of(topic).ok_or("no source has this topic")?;
+        shown(source, record, harness.registry.as_ref())
+    };
+    let outputs: Result<Vec<Json>, String> = written.iter().map(answer).collect();
     match outputs {
         Ok(outputs) => {
             let sources: Vec<Json> = harness.catalog().sources().map(|s| described(s)).collect();
@@ -67,7 +68,7 @@ fn answer(request: &Json) -> Json {
     }
 }
 
-fn array(node: &Json) -> &[Json] {
+pub(super) fn array(node: &Json) -> &[Json] {
     node.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -95,44 +96,23 @@ fn register(request: &Json, harness: &Harness) -> Result<(), String> {
     Ok(())
 }
 
-/// Registers the schemas of declared columns where their topics have none.
-fn register_declared(harness: &Harness) {
-    for source in harness.catalog().sources().filter(|s| s.created_by.is_none()) {
-        for (part, format, columns) in [
-            ("key", &source.key_format, &source.key),
-            ("value", &source.value_format, &source.value),
-        ] {
-            let subject = format!("{}-{part}", source.topic);
-            let known = harness.registry.latest(&subject).ok().flatten().is_some();
-            if format.name != FormatName::Avro || known || columns.is_empty() {
-                continue;
-            }
-            if let Ok(schema) = schema_of(format, columns) {
-                let _registered = harness.registry.register(&subject, &schema);
-            }
-        }
-    }
-}
-
-fn schema_of(
-    format: &crate::catalog::format::Format,
-    columns: &[Column],
-) -> Result<AvroSchema, String> {
-    let bare = format.wrapping(columns.len()) == formats::Wrapping::Bare;
-    let ty = match columns {
-        [one] if bare => one.ty.typed(),
-        _ => formats::Type::Struct(fields(columns)),
-    };
-    from_typed(&formats::Schema::required(ty), format.record_name()).map_err(|e| e.to_string())
-}
-
 fn feed(harness: &mut Harness, input: &Json) -> Result<(), String> {
     let topic = input["topic"].as_str().unwrap_or_default().to_owned();
     let Some(source) = harness.source_of(&topic).cloned() else {
         return Err(format!("no source reads topic {topic}"));
     };
+    let record = encoded(&source, input, harness.registry.as_ref())?;
+    harness.feed(&topic, record).map_err(|e| e.message)
+}
+
+/// The record of an input, in the formats of its source. The registry may be asked.
+pub(super) fn encoded(
+    source: &Source,
+    input: &Json,
+    schemas: &dyn Schemas,
+) -> Result<OutputRecord, String> {
     let part = |name: &str, format, columns: &[Column]| {
-        let latest = harness.registry.latest(&format!("{topic}-{name}")).ok().flatten();
+        let latest = schemas.latest(&format!("{}-{name}", source.topic)).ok().flatten();
         node::encode(&input[name], format, columns, latest)
     };
     let mut key = part("key", &source.key_format, &source.key)?;
@@ -146,14 +126,13 @@ fn feed(harness: &mut Harness, input: &Json) -> Result<(), String> {
             base64::engine::general_purpose::STANDARD.decode(text).ok().map(Bytes::from)
         }),
     });
-    let record = OutputRecord {
+    Ok(OutputRecord {
         key,
         value: part("value", &source.value_format, &source.value)?,
         headers: headers.collect(),
         timestamp: input["timestamp"].as_i64().unwrap_or(0),
         partition: None,
-    };
-    harness.feed(&topic, record).map_err(|e| e.message)
+    })
 }
 
 fn windowed(key: &Bytes, bounds: &Json, window: &KeyWindow) -> Bytes {
@@ -166,9 +145,12 @@ fn windowed(key: &Bytes, bounds: &Json, window: &KeyWindow) -> Bytes {
     bytes.into()
 }
 
-fn shown(harness: &Harness, topic: &str, record: &OutputRecord) -> Result<Json, String> {
-    let source = harness.source_of(topic).ok_or("no source has this topic")?;
-    let schemas = harness.registry.as_ref();
+/// A record of a source's topic as an answer has it. The registry may be asked.
+pub(super) fn shown(
+    source: &Source,
+    record: &OutputRecord,
+    schemas: &dyn Schemas,
+) -> Result<Json, String> {
     let mut key = record.key.as_deref();
     let mut window = Json::Null;
     if let (Some(bytes), Some(kind)) = (key, &source.window) {
@@ -187,7 +169,7 @@ fn shown(harness: &Harness, topic: &str, record: &OutputRecord) -> Result<Json, 
         .collect();
     let value = record.value.as_deref();
     Ok(json!({
-        "topic": topic,
+        "topic": source.topic,
         "key": node::decode(key, &source.key_format, &source.key, schemas)?,
         "value": node::decode(value, &source.value_format, &source.value, schemas)?,
         "timestamp": record.timestamp,
@@ -207,7 +189,7 @@ fn split<'a>(bytes: &'a [u8], window: &KeyWindow) -> Option<(&'a [u8], Json)> {
     Some((rest, json!({"start": start, "end": end, "type": "session"})))
 }
 
-fn described(source: &Source) -> Json {
+pub(super) fn described(source: &Source) -> Json {
     let mut node = json!({
         "name": source.name,
         "topic": source.topic,

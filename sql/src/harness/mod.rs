@@ -1,7 +1,9 @@
 //! Statements without a broker: every query runs in streams' test driver, topics are lists in
-//! memory. For tests, and for `yeoul sql test`, which answers ksqlDB's own cases.
+//! memory. For tests, and for `yeoul sql test`, which answers ksqlDB's own cases, here or
+//! ([`serve_on`]) by an engine on a cluster.
 
 mod jsonl;
+mod live;
 mod node;
 #[cfg(test)]
 mod tests;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use streams::{InputRecord, OutputRecord, StartFrom, TestDriver};
 
 pub use jsonl::serve;
+pub use live::{CaseCluster, serve_on};
 
 use crate::analyze::insert;
 use crate::analyze::with::DefaultFormats;
@@ -22,7 +25,7 @@ use crate::parser;
 use crate::parser::ast::Statement;
 use crate::plan::physical::{End, topology};
 use crate::plan::statement::{Definition, Environment, PersistentQuery, define};
-use crate::records::{MemorySchemas, Schemas};
+use crate::records::{MemorySchemas, Schemas, register_declared};
 
 /// A catalog with running queries, in memory.
 pub(crate) struct Harness {
@@ -116,7 +119,10 @@ impl Harness {
     ) -> Result<(), SqlError> {
         self.catalog.set_sequence(self.catalog.sequence() + 1);
         match definition {
-            Definition::Source(new) => self.catalog.add_source(new.source),
+            Definition::Source(new) => {
+                register_declared(&new.source, schemas.as_ref())?;
+                self.catalog.add_source(new.source);
+            }
             Definition::Query(query, new) => {
                 let end = End::Sink(&query.sink);
                 let topology = topology(&query.plan, end, StartFrom::Earliest, schemas)?;
@@ -159,8 +165,7 @@ impl Harness {
                     offset: 0,
                 };
                 driver.pipe(&topic, input).map_err(SqlError::server)?;
-                for mut output in driver.read(&query.sink.topic) {
-                    output.headers.clone_from(&record.headers);
+                for output in driver.read(&query.sink.topic) {
                     self.written.push((query.sink.topic.clone(), output.clone()));
                     open.push_back((query.sink.topic.clone(), output));
                 }

@@ -4,6 +4,7 @@ use streams::OutputRecord;
 
 use super::Harness;
 use crate::analyze::with::DefaultFormats;
+use crate::records::Schemas;
 
 fn harness(statements: &[&str]) -> Harness {
     let mut harness = Harness::new(DefaultFormats::default());
@@ -139,6 +140,197 @@ fn functions_casts_and_access() {
         ("EXTRACTJSONFIELD('no', '$.a')", json!(null)),
         ("JSON_ARRAY_LENGTH('[1,2]')", json!(2)),
     ]);
+}
+
+#[test]
+fn functions_of_texts_have_ksqldbs_edges() {
+    check(&[
+        ("SUBSTRING('hello', 0)", json!("hello")),
+        ("SUBSTRING('hello', 0, 2)", json!("he")),
+        ("SUBSTRING('hello', 9)", json!("")),
+        ("SUBSTRING('hello', -9, 2)", json!("he")),
+        ("SUBSTRING('hello', 2, -1)", json!("")),
+        ("SUBSTRING('hello', 2, 2147483647)", json!("ello")),
+        ("SUBSTRING('', 1)", json!("")),
+        ("SUBSTRING('😀é', 3)", json!("é")),
+        ("SUBSTRING(CAST(n AS STRING), 1)", json!(null)),
+        ("CAST(SUBSTRING(CAST('AQID' AS BYTES), 2) AS BYTES)", json!("AgM=")),
+        ("TRIM(' \u{a0}x\t')", json!("\u{a0}x")),
+        ("INITCAP('  the   Quick br0wn')", json!("The   Quick Br0wn")),
+        ("CONCAT('a', NULL, 'b')", json!("ab")),
+        ("CONCAT_WS('-', 'a', NULL, 'b')", json!("a-b")),
+        ("CONCAT_WS(NULL, 'a', 'b')", json!(null)),
+        ("LPAD('é😀', 5, '-')", json!("--é😀")),
+        ("LPAD('hello', 2, 'x')", json!("he")),
+        ("RPAD('', 3, 'ab')", json!("aba")),
+        ("RPAD('x', -1, 'y')", json!(null)),
+        ("RPAD('x', 3, '')", json!(null)),
+        ("RPAD('x', 2147483647, 'y')", json!(null)),
+        ("INSTR('corporate floor', 'or', -3, 2)", json!(2)),
+        ("INSTR('corporate floor', 'or', -1)", json!(14)),
+        ("INSTR('abc', '')", json!(1)),
+        ("INSTR('abc', 'c', 0)", json!(0)),
+        ("INSTR('abc', 'c', 4)", json!(0)),
+        ("INSTR('aaa', 'aa', 1, 2)", json!(2)),
+        ("INSTR(NULL, 'x')", json!(0)),
+        ("INSTR('abc', 'b', -2147483647)", json!(0)),
+        ("SPLIT('', '')", json!([""])),
+        ("SPLIT('a,,b,', ',')", json!(["a", "", "b", ""])),
+        ("CHR(128512)", json!("😀")),
+        ("CHR(-1)", json!(null)),
+        ("CHR('\\u004b\\u0053')", json!("KS")),
+        ("CHR('\\uD83D\\uDE00')", json!("😀")),
+        ("CHR('\\u00')", json!(null)),
+        ("CHR('abcdefg')", json!(null)),
+        ("REPLACE('abc', '', '-')", json!("-a-b-c-")),
+    ]);
+}
+
+#[test]
+fn functions_of_expressions_arrays_numbers_and_times_have_ksqldbs_edges_too() {
+    check(&[
+        ("REGEXP_REPLACE('foo', '(o+)', '$1_')", json!("foo_")),
+        ("REGEXP_REPLACE('price 5', '(?<=price )[0-9]', 'n')", json!("price n")),
+        ("REGEXP_REPLACE('a', '(', 'x')", json!(null)),
+        ("REGEXP_EXTRACT('(.*) (.*)', 'hello there', 2)", json!("there")),
+        ("REGEXP_EXTRACT('(.*)', 'x', 2)", json!(null)),
+        ("REGEXP_EXTRACT_ALL('[0-9]+', 'a1b22')", json!(["1", "22"])),
+        ("REGEXP_SPLIT_TO_ARRAY('aXXbX', 'X+')", json!(["a", "b", ""])),
+        ("ARRAY_JOIN(ARRAY[1, NULL, 3], NULL)", json!("1null3")),
+        ("ARRAY_JOIN(ARRAY[1.50, 2.25])", json!("1.50,2.25")),
+        ("ARRAY_JOIN(ARRAY[true])", json!("true")),
+        ("ARRAY_EXCEPT(ARRAY[3, 1, 1, NULL], ARRAY[3])", json!([1, null])),
+        ("ARRAY_INTERSECT(ARRAY[3, 1, 3], ARRAY[3, 2])", json!([3])),
+        ("AS_MAP(ARRAY['x', 'y', 'x'], ARRAY[1, 2])", json!({"x": null, "y": 2})),
+        ("MAP_UNION(p, MAP('u' := 6, 'w' := 7))", json!({"u": 6, "w": 7})),
+        ("MAP_UNION(p, NULL)", json!({"u": 5})),
+        ("SPLIT_TO_MAP('a=1;b;a=2;;c=3=4', ';', '=')", json!({"a": "2", "c": "3"})),
+        ("SPLIT_TO_MAP('a=1', '', '=')", json!(null)),
+        ("TO_BYTES('ff00', 'hex')", json!("/wA=")),
+        ("TO_BYTES('ff0', 'hex')", json!(null)),
+        ("FROM_BYTES(TO_BYTES('é', 'utf8'), 'HEX')", json!("C3A9")),
+        ("FROM_BYTES(TO_BYTES('x', 'ascii'), 'rot13')", json!(null)),
+        ("ENCODE('0x1F', 'hex', 'base64')", json!("Hw==")),
+        ("ENCODE('é', 'utf8', 'ascii')", json!("\u{fffd}\u{fffd}")),
+        ("ENCODE('é', 'utf8', 'utf8')", json!(null)),
+        ("SLICE(a, 1, 1)", json!([1])),
+        ("SLICE(a, NULL, 2)", json!([1, 2])),
+        ("SLICE(a, 2, NULL)", json!([2, 3])),
+        ("SLICE(a, 0, 2)", json!(null)),
+        ("SLICE(a, 1, 4)", json!(null)),
+        ("SLICE(a, 2, 1)", json!([])),
+        ("SLICE(a, 3, 1)", json!(null)),
+        ("ROUND(0.49999999999999994E0)", json!(0)),
+        ("ROUND(-1.5E0)", json!(-1)),
+        ("ROUND(2.345E0, 2)", json!(2.35)),
+        ("ROUND(1E300, 2) = 1E300", json!(true)),
+        ("LOG(1)", json!(0.0)),
+        ("LOG(10E0) > 2.3 AND LOG(10E0) < 2.31", json!(true)),
+        ("SIGN(-0.5E0)", json!(-1)),
+        ("ABS(-2147483648)", json!(-2_147_483_648_i64)),
+        ("CAST('1' AS BOOLEAN)", json!(false)),
+        ("CAST('Yes' AS BOOLEAN)", json!(true)),
+        ("CAST('1.5' AS INT)", json!(null)),
+        ("CAST(' 12 ' AS INT)", json!(12)),
+        ("CAST('NaN' AS DOUBLE)", json!(null)),
+        ("CAST(1E20 AS INT)", json!(2_147_483_647)),
+        ("CAST(4294967297 AS INT)", json!(1)),
+        ("TIMESTAMPADD(HOURS, -1, FROM_UNIXTIME(0))", json!(-3_600_000)),
+        ("DATEADD(HOURS, 25, FROM_DAYS(10))", json!(11)),
+        ("DATESUB(MILLISECONDS, 1, FROM_DAYS(10))", json!(9)),
+        ("TIMEADD(DAYS, 1, CAST('10:00' AS TIME))", json!(36_000_000)),
+        ("PARSE_DATE('2020-01-02 03', 'yyyy-MM-dd HH')", json!(null)),
+        ("PARSE_TIME('2020 03', 'yyyy HH')", json!(null)),
+        (r#"EXTRACTJSONFIELD('{"a":null}', '$.a')"#, json!("null")),
+        (r#"EXTRACTJSONFIELD('{"a":[1]}', '$.a.0')"#, json!("1")),
+        ("t LIKE '%b_ '", json!(true)),
+        ("NULL LIKE '%'", json!(false)),
+        ("t NOT LIKE 'x%'", json!(true)),
+        ("i IN (1, 7, 9)", json!(true)),
+        ("n IN (1, NULL)", json!(false)),
+        ("n NOT IN (1)", json!(true)),
+    ]);
+}
+
+#[test]
+fn texts_that_grow_without_bound_are_refused_row_by_row() {
+    let wide = "REPLACE(LPAD('', 1000000, 'a'), 'a', LPAD('', 1000000, 'b'))";
+    let joined = format!("CONCAT({})", vec!["LPAD('', 1000000, 'a')"; 20].join(", "));
+    let array = "ARRAY_JOIN(SPLIT(LPAD('', 5000, 'a'), ''), LPAD('', 100000, 'b'))";
+    check(&[(wide, json!(null)), (joined.as_str(), json!(null)), (array, json!(null))]);
+}
+
+#[test]
+fn a_list_of_any_length_is_one_test() {
+    let many: Vec<String> = (0..50_000).map(|n| (n * 2 + 1).to_string()).collect();
+    let list = format!("i IN ({})", many.join(", "));
+    let arrays: Vec<String> = (0..3000).map(|n| format!("ARRAY[{n}, 2, 3]")).collect();
+    let arrays = format!("a IN ({})", arrays.join(", "));
+    check(&[(list.as_str(), json!(true)), (arrays.as_str(), json!(true))]);
+}
+
+#[test]
+fn windows_and_values_without_end_are_refused_before_anything_is_made() {
+    let query = |size: &str, advance: &str| {
+        format!(
+            "CREATE TABLE o AS SELECT k, COUNT(*) FROM s WINDOW HOPPING (SIZE {size}, ADVANCE BY \
+             {advance}) GROUP BY k;"
+        )
+    };
+    let message = refused(&[SOURCE], &query("1 DAY", "1 MILLISECOND"));
+    assert!(message.contains("in 86400000 windows"), "{message}");
+    harness(&[SOURCE, &query("1 HOUR", "1 SECOND")]);
+    for call in ["TOPK(i, 2000000000)", "LATEST_BY_OFFSET(i, 1001)"] {
+        let query = format!("CREATE TABLE o AS SELECT k, {call} AS v FROM s GROUP BY k;");
+        let message = refused(&[SOURCE], &query);
+        assert!(message.contains("keeps 1000 values of a group at most"), "{message}");
+    }
+}
+
+#[test]
+fn what_is_no_boolean_is_refused_where_the_statement_is_read() {
+    let message = refused(&[SOURCE], "CREATE STREAM o AS SELECT * FROM s WHERE b IN (true, '1');");
+    assert!(message.contains("invalid input syntax for type BOOLEAN: \"1\"."), "{message}");
+    let message =
+        refused(&[SOURCE], "CREATE STREAM o AS SELECT * FROM s WHERE t LIKE 'a!' ESCAPE '!';");
+    assert!(message.contains("must not end with escape character"), "{message}");
+}
+
+#[test]
+fn records_carry_the_headers_of_the_record_that_made_them() {
+    let copy = "CREATE STREAM o AS SELECT k, i FROM s;";
+    let grouped = "CREATE TABLE g AS SELECT t, COUNT(*) AS c FROM s GROUP BY t;";
+    let mut harness = harness(&[SOURCE, copy, grouped]);
+    let header = |value: &'static [u8]| streams::Header {
+        key: "trace".to_owned(),
+        value: Some(Bytes::from_static(value)),
+    };
+    let record = |value: &str, headers: &[streams::Header]| OutputRecord {
+        key: Some("a".to_owned().into()),
+        value: Some(value.to_owned().into()),
+        headers: headers.to_vec(),
+        ..OutputRecord::default()
+    };
+    let first = [header(b"1"), header(b"2")];
+    harness.feed("s", record(r#"{"I":1,"T":"x"}"#, &first)).unwrap();
+    harness.feed("s", record(r#"{"I":2,"T":"x"}"#, &[])).unwrap();
+    let written = harness.take_written();
+    let headers = |topic: &str| -> Vec<Vec<streams::Header>> {
+        let mine = written.iter().filter(|(to, _)| to == topic);
+        mine.map(|(_, record)| record.headers.clone()).collect()
+    };
+    let expected = [first.to_vec(), Vec::new()];
+    assert_eq!((headers("O").as_slice(), headers("G").as_slice()), (&expected[..], &expected[..]));
+}
+
+#[test]
+fn declared_columns_are_registered_where_the_topic_has_no_schema() {
+    let first = "CREATE STREAM a (k INT KEY, v INT) WITH (kafka_topic='x', format='AVRO');";
+    let second = "CREATE STREAM b (k INT KEY, w VARCHAR) WITH (kafka_topic='x', format='AVRO');";
+    let inferred = "CREATE STREAM c WITH (kafka_topic='x', value_format='AVRO');";
+    let harness = harness(&[first, second, inferred]);
+    assert_eq!(harness.catalog().find("C").unwrap().schema_text(), "`V` INTEGER");
+    assert!(harness.registry.latest("x-key").unwrap().is_some());
 }
 
 #[test]

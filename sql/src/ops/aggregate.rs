@@ -54,8 +54,14 @@ impl GroupAggregator {
 impl Aggregator for GroupAggregator {
     type State = Vec<State>;
 
-    fn begin(&mut self, rows: &RecordBatch) -> Result<(), OperatorError> {
-        self.columns = self.arguments.evaluate(rows)?.columns;
+    fn begin(
+        &mut self,
+        rows: &RecordBatch,
+        failed: &mut Vec<(usize, String)>,
+    ) -> Result<(), OperatorError> {
+        let evaluated = self.arguments.evaluate(rows)?;
+        self.columns = evaluated.columns;
+        failed.extend(evaluated.failures);
         Ok(())
     }
 

@@ -10,11 +10,13 @@ use super::Evaluator;
 pub(crate) struct Condition(pub(crate) Evaluator);
 
 impl Predicate for Condition {
-    fn evaluate(&mut self, rows: &RecordBatch) -> Result<BooleanArray, OperatorError> {
+    fn evaluate(
+        &mut self,
+        rows: &RecordBatch,
+        failed: &mut Vec<(usize, String)>,
+    ) -> Result<BooleanArray, OperatorError> {
         let evaluated = self.0.evaluate(rows)?;
-        for (row, message) in &evaluated.failures {
-            tracing::warn!(target: "sql.processing", row, %message, "a condition failed");
-        }
+        failed.extend(evaluated.failures);
         match evaluated.columns.first().and_then(|c| c.as_boolean_opt()) {
             Some(values) => Ok(values.clone()),
             None => Err(OperatorError::Failed("a condition is not a BOOLEAN".to_owned())),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::Expr;
 use streams::ops::{
     Aggregate, AggregateSpec, Deltas, Filter, JoinKind, Materialize, StreamTableJoin,
@@ -75,6 +77,29 @@ pub(crate) fn source_table(source: &Arc<Source>, schemas: &Arc<dyn Schemas>) -> 
     };
     let root = builder.source(source)?;
     builder.materialized(root, key_windows(source.window.as_ref())?)?;
+    builder.topology.build().map_err(|e| SqlError::statement(e.to_string()))
+}
+
+/// The groups of a query over a stream, kept to be read once: what stands before its projection.
+pub(crate) fn grouped_table(
+    plan: &QueryPlan,
+    start: StartFrom,
+    schemas: &Arc<dyn Schemas>,
+) -> Result<Topology> {
+    let Step::Project { input, .. } = &plan.root.step else {
+        return Err(SqlError::server("a query over groups ends with a projection"));
+    };
+    let mut builder = Builder {
+        topology: TopologyBuilder::new(),
+        schemas: Arc::clone(schemas),
+        start,
+        pseudo: pseudo_columns(input),
+        needs_old_rows: needs_old_rows(input),
+        keeps_nulls: false,
+        count: 0,
+    };
+    let groups = builder.node(input)?;
+    builder.materialized(groups, plan.windows)?;
     builder.topology.build().map_err(|e| SqlError::statement(e.to_string()))
 }
 
@@ -185,6 +210,7 @@ impl Builder {
         let evaluator = Evaluator::new([(condition, DataType::Boolean)], &input.schema)?;
         let make = move || Ok(Filter(Condition(evaluator.clone())));
         let id = self.operator("filter", &[input.id], &[], make);
+        self.sized(id, [condition]);
         Ok(Built { id, ..input })
     }
 
@@ -209,7 +235,15 @@ impl Builder {
         let make =
             move || Ok(Projection { evaluator: evaluator.clone(), schema: Arc::clone(&schema) });
         let id = self.operator("project", &[input.id], &[], make);
+        self.sized(id, key.iter().chain(value).map(|named| &named.expr));
         Ok(Built { id, schema: built, key_columns: node.rows.key_columns(), kind: input.kind })
+    }
+
+    /// Lets fewer rows come at once where expressions make long texts of short ones.
+    fn sized<'e>(&mut self, id: NodeId, expressions: impl IntoIterator<Item = &'e Expr>) {
+        if expressions.into_iter().any(makes_long_texts) {
+            self.topology.expands(id, LONG_TEXTS);
+        }
     }
 
     fn repartition(&mut self, input: &Node, like: Option<&Arc<Source>>) -> Result<Built> {
@@ -285,6 +319,8 @@ impl Builder {
             Aggregate::new(aggregator, &fields, spec.clone())
         };
         let id = self.operator("aggregate", &[input.id], &[store.as_str()], make);
+        let windows_per_row = windows.map_or(1, |windows| windows.windows_per_row());
+        self.topology.expands(id, usize::try_from(windows_per_row).unwrap_or(usize::MAX));
         let key_columns = node.rows.key_columns();
         Ok(Built { id, schema: node.rows.schema(), key_columns, kind: SourceKind::Table })
     }
@@ -337,6 +373,30 @@ impl Builder {
         let id = self.operator("result", &[root.id], &[RESULT_STORE], make);
         Ok(Built { id, ..root })
     }
+}
+
+/// How many rows of a usual length a row is worth whose texts may become as long as a text can be.
+const LONG_TEXTS: usize = 64;
+
+/// Whether an expression has a function whose result may be much longer than its arguments: by a
+/// length, or by a replacement, that no short literal states.
+fn makes_long_texts(expr: &Expr) -> bool {
+    let short = |argument: Option<&Expr>| match argument {
+        Some(Expr::Literal(ScalarValue::Int32(Some(length)), _)) => *length <= 1024,
+        Some(Expr::Literal(ScalarValue::Utf8(Some(text)), _)) => text.len() <= 64,
+        _ => false,
+    };
+    let grows = |expr: &Expr| {
+        let Expr::ScalarFunction(call) = expr else { return false };
+        match call.func.name() {
+            "LPAD" | "RPAD" => !short(call.args.get(1)),
+            "REPLACE" | "REGEXP_REPLACE" => !short(call.args.get(2)),
+            "ARRAY_JOIN" => call.args.len() > 1 && !short(call.args.get(1)),
+            "CONCAT_WS" => !short(call.args.first()),
+            _ => false,
+        }
+    };
+    expr.exists(|expr| Ok(grows(expr))).unwrap_or(true)
 }
 
 fn refused(error: impl std::fmt::Display) -> SqlError {
@@ -418,5 +478,35 @@ fn collect(node: &Node, each: &mut impl FnMut(&Expr)) {
             collect(left, each);
             collect(right, each);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyze::lower::Lowerer;
+    use crate::analyze::scope::Scope;
+    use crate::catalog::Catalog;
+    use crate::parser;
+    use crate::parser::ast::{SelectItem, Statement};
+
+    #[test]
+    fn functions_that_make_long_texts_are_known_by_their_arguments() {
+        let check = |text: &str, expected: bool| {
+            let select = format!("SELECT {text} FROM s;");
+            let statement = parser::parse(&select).unwrap().remove(0).statement;
+            let Statement::Select(query) = statement else { panic!("{select}") };
+            let SelectItem::Expression { value, .. } = &query.items[0] else { panic!("{select}") };
+            let (scope, catalog) = (Scope::default(), Catalog::default());
+            let typed = Lowerer::new(&scope, &catalog).lower(value).unwrap();
+            assert_eq!(makes_long_texts(&typed.expr), expected, "{text}");
+        };
+        check("LPAD('x', 8, '0')", false);
+        check("UCASE(LPAD('x', 100000, '0'))", true);
+        check("RPAD('x', LEN('abc'), '0')", true);
+        check("REPLACE('abc', 'b', 'c')", false);
+        check("REGEXP_REPLACE('abc', 'b', CONCAT('c', 'd'))", true);
+        check("ARRAY_JOIN(SPLIT('a,b', ','))", false);
+        check("CONCAT_WS('-', 'a', 'b')", false);
     }
 }

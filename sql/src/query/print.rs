@@ -13,8 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::push::STOPPING;
-use super::rows::{PrintStream, WAITING_ROWS};
+use super::rows::{PrintStream, STOPPING, WAITING_ROWS};
 use crate::error::SqlError;
 use crate::parser::ast::Print;
 use crate::records::Schemas;

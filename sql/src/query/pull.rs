@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::context::SessionContext;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::Expr;
+use futures::StreamExt;
 use streams::StoreQuery;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::pull_aggregate::Aggregation;
-use super::rows::{QueryStream, ResultColumn, RowEvent, row};
+use super::rows::{QueryStream, ResultColumn, RowSender};
+use super::{access, store_table};
 use crate::analyze::lower::{Lowerer, column};
 use crate::analyze::projection::{self, Item};
 use crate::analyze::scope::Scope;
@@ -22,32 +25,70 @@ use crate::parser::ast::{self, Query};
 
 type Result<T> = std::result::Result<T, SqlError>;
 
-/// Answers a pull query.
+/// What a pull query needs of the engine.
+pub(crate) struct PullContext<'a> {
+    pub(crate) tracker: &'a TaskTracker,
+    /// Ends the query when the engine stops.
+    pub(crate) stop: CancellationToken,
+    pub(crate) resources: &'a Arc<RuntimeEnv>,
+    /// Given back when the query ends.
+    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) id: String,
+}
+
+/// Answers a pull query: its rows come as they are read from the store, and as they are taken.
 pub(crate) async fn pull(
     query: &Query,
     source: &Arc<Source>,
     catalog: &Catalog,
     store: &StoreQuery,
-    id: String,
+    context: PullContext<'_>,
 ) -> Result<QueryStream> {
+    let Pulled { filter, scope } = condition(query, source, catalog)?;
+    let selection = access::selection(filter.as_ref(), source);
+    let frame = store_table::frame(store, selection, context.resources).map_err(refused)?;
+    let frame = match filter {
+        Some(filter) => frame.filter(filter).map_err(refused)?,
+        None => frame,
+    };
+    let (frame, columns) = projected(frame, query, &Lowerer::new(&scope, catalog), source)?;
+    let batches = frame.execute_stream().await.map_err(refused)?;
+    let (stream, sender, closed) = QueryStream::new(context.id, columns.clone());
+    let rows = RowSender::new(columns, None, sender);
+    let last_words = rows.last_words();
+    let (stop, permit) = (context.stop, context.permit);
+    context.tracker.spawn(async move {
+        tokio::select! {
+            () = send(batches, rows) => {}
+            () = closed.cancelled() => {}
+            () = stop.cancelled() => last_words.stopped(&stop),
+        }
+        drop(permit);
+    });
+    Ok(stream)
+}
+
+/// Checks a pull query without running it.
+pub(crate) fn check_pull(query: &Query, source: &Arc<Source>, catalog: &Catalog) -> Result<()> {
+    let Pulled { filter, scope } = condition(query, source, catalog)?;
+    let empty = store_table::empty(source, filter).map_err(refused)?;
+    projected(empty, query, &Lowerer::new(&scope, catalog), source).map(|_| ())
+}
+
+struct Pulled {
+    filter: Option<Expr>,
+    scope: Scope,
+}
+
+/// WHERE, and the columns that the query can name.
+fn condition(query: &Query, source: &Arc<Source>, catalog: &Catalog) -> Result<Pulled> {
     check(query)?;
     let alias = query.from.alias.as_ref().unwrap_or(&query.from.name).name.clone();
     let mut scope = Scope::of_source(source, &alias);
     scope.columns.retain(|c| !matches!(c.name.as_str(), "ROWPARTITION" | "ROWOFFSET"));
     let condition = |f| Lowerer::new(&scope, catalog).condition("WHERE", f);
     let filter = query.filter.as_ref().map(condition).transpose()?;
-    let batches = match filter.as_ref().and_then(|f| key_of(f, source)) {
-        Some(key) => vec![store.get(key).await.map_err(SqlError::server)?],
-        None => store.all().await.map_err(SqlError::server)?,
-    };
-    let frame = table(store.schema(), batches)?;
-    let frame = match filter {
-        Some(filter) => frame.filter(filter).map_err(refused)?,
-        None => frame,
-    };
-    let (frame, columns) = projected(frame, query, &Lowerer::new(&scope, catalog), source)?;
-    let batches = frame.collect().await.map_err(refused)?;
-    Ok(answer(id, columns, &batches))
+    Ok(Pulled { filter, scope })
 }
 
 fn refused(error: impl std::fmt::Display) -> SqlError {
@@ -71,57 +112,6 @@ fn check(query: &Query) -> Result<()> {
         return wrong("PARTITION BY", partition.span);
     }
     Ok(())
-}
-
-/// One row of key columns, if the condition names one value for each of them.
-fn key_of(filter: &Expr, source: &Source) -> Option<Vec<ArrayRef>> {
-    let mut equal: Vec<(String, ScalarValue)> = Vec::new();
-    equalities(filter, &mut equal);
-    source
-        .key
-        .iter()
-        .map(|key| {
-            let found = equal.iter().find(|(name, _)| *name == key.name);
-            let (_, value) = found.filter(|(_, value)| !value.is_null())?;
-            let array = value.to_array_of_size(1).ok()?;
-            (array.data_type() == &key.ty.arrow()).then_some(array)
-        })
-        .collect()
-}
-
-/// `column = literal` among the conditions that must all hold.
-fn equalities(condition: &Expr, found: &mut Vec<(String, ScalarValue)>) {
-    match condition {
-        Expr::IsTrue(inner) => equalities(inner, found),
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-            equalities(left, found);
-            equalities(right, found);
-        }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            match (left.as_ref(), right.as_ref()) {
-                (Expr::Column(column), Expr::Literal(value, _))
-                | (Expr::Literal(value, _), Expr::Column(column)) => {
-                    found.push((column.name.clone(), value.clone()));
-                }
-                _ => {}
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The rows as a table of DataFusion; every column may be null, as the expressions expect.
-fn table(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<DataFrame> {
-    let fields: Vec<_> =
-        schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
-    let schema = Arc::new(Schema::new(fields));
-    let mut nullable = vec![RecordBatch::new_empty(Arc::clone(&schema))];
-    for batch in batches {
-        let columns = batch.columns().to_vec();
-        nullable
-            .push(RecordBatch::try_new(Arc::clone(&schema), columns).map_err(SqlError::server)?);
-    }
-    SessionContext::new().read_batches(nullable).map_err(refused)
 }
 
 /// ORDER BY, the projection and LIMIT.
@@ -185,28 +175,16 @@ pub(super) fn ordered_by(expr: &ast::Expr, items: &[Item], lowerer: &Lowerer<'_>
     lowerer.lower(expr).map(|typed| typed.expr)
 }
 
-/// All rows are there: they are sent as fast as they are read.
-fn answer(id: String, columns: Vec<ResultColumn>, batches: &[RecordBatch]) -> QueryStream {
-    let positions: Vec<usize> = (0..columns.len()).collect();
-    let rows: Vec<RowEvent> = batches
-        .iter()
-        .flat_map(|batch| (0..batch.num_rows()).map(move |at| (batch, at)))
-        .map(|(batch, at)| RowEvent::Row(row(batch, at, &columns, &positions)))
-        .collect();
-    let (stream, sender, closed) = QueryStream::new(id, columns);
-    tokio::spawn(async move {
-        let send = async {
-            for event in rows {
-                if sender.send(event).await.is_err() {
-                    return;
-                }
-            }
-            let _gone = sender.send(RowEvent::Final("Query Completed".to_owned())).await;
+/// Sends rows as they are read, as fast as they are taken.
+async fn send(mut batches: SendableRecordBatchStream, mut rows: RowSender) {
+    while let Some(batch) = batches.next().await {
+        let shown = match batch {
+            Ok(batch) => rows.show(batch.columns()).await,
+            Err(error) => return rows.fail(format!("The query cannot go on: {error}")).await,
         };
-        tokio::select! {
-            () = send => {}
-            () = closed.cancelled() => {}
+        if !shown {
+            return;
         }
-    });
-    stream
+    }
+    rows.end("Query Completed").await;
 }

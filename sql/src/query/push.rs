@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::persistent::Runtime;
-use super::rows::{QueryStream, ResultColumn, RowEvent, row};
+use super::rows::{LastWords, QueryStream, ResultColumn, RowEvent, row};
 use crate::error::SqlError;
 use crate::plan::logical::QueryPlan;
 use crate::plan::physical::{End, topology};
@@ -17,10 +17,6 @@ use crate::records::Schemas;
 
 /// Chunks that wait between the topology and the reader.
 const WAITING_CHUNKS: usize = 16;
-
-/// What readers are told when the engine stops under them.
-pub(crate) const STOPPING: &str =
-    "The server is shutting down, which ends the query. Run it again when the server is back.";
 
 /// What a push query needs of the engine.
 pub(crate) struct PushContext<'a> {
@@ -55,24 +51,15 @@ pub(crate) async fn push(
     let handle = context.runtime.start(config, topology).await?;
     let (stream, rows, closed) = QueryStream::new(context.id, columns.clone());
     let positions = (0..columns.len()).collect();
-    let last_words = rows.clone();
+    let last_words = LastWords(rows.clone());
     let pump = Pump { columns, positions, limit, sent: 0, rows };
     let PushContext { until_end, stop, engine_stop, .. } = context;
     context.tracker.spawn(async move {
         tokio::select! {
             () = pump.run(chunks, &handle, until_end) => {}
             () = closed.cancelled() => {}
-            () = stop.cancelled() => {
-                let event = if engine_stop.is_cancelled() {
-                    RowEvent::Error(STOPPING.to_owned())
-                } else {
-                    RowEvent::Final("Query terminated".to_owned())
-                };
-                // A reader that has not made room by now finds the end without a reason.
-                let _full = last_words.try_send(event);
-            }
+            () = stop.cancelled() => last_words.stopped(&engine_stop),
         }
-        drop(last_words);
         if let Err(error) = handle.close().await {
             tracing::debug!(%error, "a push query ended");
         }

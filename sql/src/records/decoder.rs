@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use formats::{Appended, RowDecoder};
-use streams::{BadRecord, Chunk, CodecError, InputRecord, Origin, RecordDecoder};
+use streams::{BadRecord, Chunk, CodecError, InputRecord, Origin, RecordDecoder, RowHeaders};
 
 use super::event_time::EventTime;
 use super::schemas::Schemas;
@@ -128,6 +128,11 @@ impl SourceDecoder {
             }
         }
         run.offsets.push(record.offset);
+        run.headers.push(if record.headers.is_empty() {
+            RowHeaders::clone(&run.no_headers)
+        } else {
+            record.headers.as_slice().into()
+        });
         run.timestamps.push(record.timestamp);
         run.deleted.push(null_value);
         run.starts.push(bounds.0);
@@ -160,7 +165,9 @@ impl SourceDecoder {
         let kept = |values: &[i64]| -> Vec<i64> {
             values.iter().zip(&run.keep).filter(|(_, keep)| **keep).map(|(v, _)| *v).collect()
         };
-        let origin = Origin::new(partition, kept(&run.offsets));
+        let headers = run.headers.iter().zip(&run.keep).filter(|(_, keep)| **keep);
+        let headers = headers.map(|(headers, _)| RowHeaders::clone(headers)).collect();
+        let origin = Origin::new(partition, kept(&run.offsets)).with_headers(headers);
         let timestamps = kept(&run.timestamps);
         let mask = BooleanArray::from(run.keep.clone());
         let batch = filter_record_batch(&batch, &mask).map_err(|e| failed(&e))?;
@@ -203,6 +210,9 @@ impl RecordDecoder for SourceDecoder {
 #[derive(Default)]
 struct Run {
     offsets: Vec<i64>,
+    headers: Vec<RowHeaders>,
+    /// What most records have.
+    no_headers: RowHeaders,
     timestamps: Vec<i64>,
     deleted: Vec<bool>,
     starts: Vec<i64>,

@@ -40,12 +40,7 @@ impl Part {
         let fields = fields(columns);
         let avro = if format.name == FormatName::Avro {
             let schema = avro_schema(format, columns, wrapping)?;
-            let id = schemas.register(subject, &schema).map_err(|failure| {
-                let error = SqlError::from(failure);
-                let message = format!("Could not register schema for {subject}: {error}");
-                SqlError::new(error.kind, message)
-            })?;
-            Some((id, Arc::new(schema)))
+            Some((register(schemas, subject, &schema)?, Arc::new(schema)))
         } else {
             None
         };
@@ -80,6 +75,32 @@ fn avro_schema(
     };
     from_typed(&schema, format.record_name())
         .map_err(|e| SqlError::statement(format!("the columns have no Avro schema: {e}")))
+}
+
+/// Registers the schemas of a source's columns under the subjects of its topic that have none:
+/// the statement that declares them says what is on the topic. Blocks.
+pub(crate) fn register_declared(source: &Source, schemas: &dyn Schemas) -> Result<(), SqlError> {
+    for (part, format, columns) in
+        [("key", &source.key_format, &source.key), ("value", &source.value_format, &source.value)]
+    {
+        if format.name != FormatName::Avro || columns.is_empty() {
+            continue;
+        }
+        let subject = format!("{}-{part}", source.topic);
+        if schemas.latest(&subject)?.is_none() {
+            let schema = avro_schema(format, columns, format.wrapping(columns.len()))?;
+            register(schemas, &subject, &schema)?;
+        }
+    }
+    Ok(())
+}
+
+fn register(schemas: &dyn Schemas, subject: &str, schema: &AvroSchema) -> Result<u32, SqlError> {
+    schemas.register(subject, schema).map_err(|failure| {
+        let error = SqlError::from(failure);
+        let message = format!("Could not register schema for {subject}: {error}");
+        SqlError::new(error.kind, message)
+    })
 }
 
 impl KeyEncoder {
@@ -158,7 +179,7 @@ impl RecordEncoder for SinkEncoder {
             Ok(OutputRecord {
                 key: self.key.key(columns, row)?,
                 value: value.map(Bytes::from),
-                headers: Vec::new(),
+                headers: chunk.origin().headers(row).to_vec(),
                 timestamp: chunk.timestamps()[row],
                 partition: None,
             })

@@ -10,9 +10,9 @@ use formats::{Field, Schema};
 use crate::catalog::source::Column;
 
 pub(crate) use decoder::SourceDecoder;
-pub(crate) use encoder::{KeyEncoder, SinkEncoder};
+pub(crate) use encoder::{KeyEncoder, SinkEncoder, register_declared};
 pub(crate) use event_time::EventTime;
-pub(crate) use schemas::{HttpSchemas, MemorySchemas, NoSchemas, Schemas};
+pub(crate) use schemas::{HttpSchemas, MemorySchemas, NoSchemas, Schemas, TriedSchemas};
 
 /// Columns as the crate `formats` wants them.
 pub(crate) fn fields(columns: &[Column]) -> Vec<Field> {

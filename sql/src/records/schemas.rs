@@ -162,6 +162,38 @@ impl Schemas for MemorySchemas {
     }
 }
 
+/// A registry that is read, and what would be registered there: for statements that are tried
+/// before they are carried out.
+pub(crate) struct TriedSchemas {
+    base: Arc<dyn Schemas>,
+    added: MemorySchemas,
+}
+
+impl TriedSchemas {
+    pub(crate) fn new(base: Arc<dyn Schemas>) -> Self {
+        Self { base, added: MemorySchemas::default() }
+    }
+}
+
+impl Schemas for TriedSchemas {
+    fn by_id(&self, id: u32) -> Result<Arc<AvroSchema>, SchemaFailure> {
+        self.added.by_id(id).or_else(|_| self.base.by_id(id))
+    }
+
+    fn latest(&self, subject: &str) -> Result<Option<(u32, Arc<AvroSchema>)>, SchemaFailure> {
+        match self.added.latest(subject)? {
+            Some(added) => Ok(Some(added)),
+            None => self.base.latest(subject),
+        }
+    }
+
+    fn register(&self, subject: &str, schema: &AvroSchema) -> Result<u32, SchemaFailure> {
+        // Asked first, so that a registry that is missing is told now.
+        self.base.latest(subject)?;
+        self.added.register(subject, schema)
+    }
+}
+
 /// No registry: AVRO is refused.
 pub(crate) struct NoSchemas;
 

@@ -11,7 +11,7 @@ pub(crate) fn can_cast(from: &SqlType, to: &SqlType) -> bool {
     match (from, to) {
         _ if from == to => true,
         (_, String) => *from != Bytes,
-        (String, Boolean | Timestamp | Date | Time) => true,
+        (String, Boolean | Bytes | Timestamp | Date | Time) => true,
         (String, to) => to.is_numeric(),
         (Timestamp, Date | Time) | (Date, Timestamp) => true,
         (Array(a), Array(b)) => can_cast(a, b),
@@ -125,26 +125,18 @@ fn from_text(text: &str, to: &SqlType) -> Option<Result<Value, String>> {
     let bad = || format!("Cannot cast '{text}' to {to}.");
     let trimmed = text.trim();
     Some(match to {
-        SqlType::Boolean => Ok(Value::Boolean(is_true(trimmed))),
-        SqlType::Integer => text_number(trimmed)
-            .and_then(|d| whole(d)?.try_into().ok())
-            .map(Value::Int32)
+        SqlType::Boolean => Ok(Value::Boolean(exact_boolean(trimmed) == Some(true))),
+        SqlType::Integer => trimmed.parse().map(Value::Int32).map_err(|_| bad()),
+        SqlType::Bigint => trimmed.parse().map(Value::Int64).map_err(|_| bad()),
+        SqlType::Double => formats::parse_double(trimmed)
+            .filter(|n| n.is_finite())
+            .map(Value::Float64)
             .ok_or_else(bad),
-        SqlType::Bigint => text_number(trimmed)
-            .and_then(|d| whole(d)?.try_into().ok())
-            .map(Value::Int64)
-            .ok_or_else(bad),
-        SqlType::Double => match trimmed {
-            "NaN" => Ok(Value::Float64(f64::NAN)),
-            "Infinity" => Ok(Value::Float64(f64::INFINITY)),
-            "-Infinity" => Ok(Value::Float64(f64::NEG_INFINITY)),
-            digits => digits
-                .parse::<f64>()
-                .ok()
-                .filter(|n| n.is_finite())
-                .map(Value::Float64)
-                .ok_or_else(bad),
-        },
+        SqlType::Bytes => {
+            use base64::Engine as _;
+            let decoded = base64::engine::general_purpose::STANDARD.decode(trimmed);
+            decoded.map(|bytes| Value::Bytes(bytes.into())).map_err(|_| bad())
+        }
         SqlType::Decimal { .. } => {
             text_number(trimmed).map_or_else(|| Err(bad()), |d| fitted(d, to))
         }
@@ -159,14 +151,17 @@ fn text_number(text: &str) -> Option<Decimal> {
     Decimal::parse(text)
 }
 
-fn whole(decimal: Decimal) -> Option<i128> {
-    10i128.checked_pow(u32::from(decimal.scale)).map(|divisor| decimal.unscaled / divisor)
-}
-
-/// ksqlDB's lenient booleans: any start of `true` or `yes`, or `1`-free words mean false.
-fn is_true(text: &str) -> bool {
+/// The BOOLEAN that a text names: `true`, `yes`, `false`, `no`, or the beginning of one of them, in
+/// any case. Digits name none.
+pub(crate) fn exact_boolean(text: &str) -> Option<bool> {
     let lower = text.to_lowercase();
-    !lower.is_empty() && ("true".starts_with(&lower) || "yes".starts_with(&lower) || lower == "t")
+    let begins = |words: [&str; 2]| words.iter().any(|word| word.starts_with(&lower));
+    match () {
+        () if lower.is_empty() => None,
+        () if begins(["true", "yes"]) => Some(true),
+        () if begins(["false", "no"]) => Some(false),
+        () => None,
+    }
 }
 
 #[cfg(test)]
@@ -193,7 +188,22 @@ mod tests {
         check(text(" 12 "), SqlType::String, SqlType::Bigint, Ok("12"));
         check(text("x"), SqlType::String, SqlType::Integer, Err("Cannot cast 'x' to INTEGER."));
         check(text("tR"), SqlType::String, SqlType::Boolean, Ok("true"));
-        check(text("no"), SqlType::String, SqlType::Boolean, Ok("false"));
+        for no in ["no", "f", "", "1", "on", "truee"] {
+            check(text(no), SqlType::String, SqlType::Boolean, Ok("false"));
+        }
+        assert_eq!(["Y", "n", "FALSE", "1", "0", "on", ""].map(exact_boolean), {
+            [Some(true), Some(false), Some(false), None, None, None, None]
+        });
+        check(text("+7"), SqlType::String, SqlType::Integer, Ok("7"));
+        let bad = "Cannot cast '1.5' to INTEGER.";
+        check(text("1.5"), SqlType::String, SqlType::Integer, Err(bad));
+        let bad = "Cannot cast '2147483648' to INTEGER.";
+        check(text("2147483648"), SqlType::String, SqlType::Integer, Err(bad));
+        for none in ["NaN", "Infinity", "inf", "1e999", "0x", ""] {
+            assert!(cast(&text(none), &SqlType::String, &SqlType::Double).is_err(), "{none}");
+        }
+        check(text(" 1.5d "), SqlType::String, SqlType::Double, Ok("1.5"));
+        check(text("AP8="), SqlType::String, SqlType::Bytes, Ok("AP8="));
         let stamp = "2022-04-28T21:44:47.943";
         check(text(stamp), SqlType::String, SqlType::Timestamp, Ok(stamp));
         let east = "2022-04-28T21:44:47+01:00";

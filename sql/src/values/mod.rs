@@ -19,10 +19,10 @@ use arrow::datatypes::{
 use formats::{Decimal, Value};
 
 pub(crate) use self::bytes::{read_value, write_value};
-pub(crate) use cast::{can_cast, cast};
+pub(crate) use cast::{can_cast, cast, exact_boolean};
 pub(crate) use compare::{compare, same};
 pub(crate) use json::{api_node, node};
-pub(crate) use text::parse_timestamp;
+pub(crate) use text::{parse_timestamp, shown};
 
 use crate::types::SqlType;
 

@@ -190,3 +190,63 @@ async fn a_topic_that_is_not_as_a_statement_says_is_refused() {
     engine.shutdown().await;
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_done_if_one_statement_of_a_request_is_wrong() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    let create = "CREATE STREAM s (k INT KEY, v INT) \
+                  WITH (kafka_topic='s', value_format='AVRO', partitions=1);";
+    let copy = "CREATE STREAM c AS SELECT * FROM s;";
+    for (wrong, expected) in [
+        ("CREATE STREAM d AS SELECT x FROM c;", "Column 'X' cannot be resolved"),
+        ("INSERT INTO c VALUES (1);", "c"),
+        ("INSERT INTO nowhere VALUES (1, 2);", "NOWHERE does not exist"),
+        ("CREATE STREAM t (v INT) WITH (kafka_topic='none', value_format='JSON');", "none"),
+        ("DROP STREAM nothing;", "NOTHING"),
+        ("TERMINATE nothing;", "NOTHING"),
+        ("DESCRIBE nothing;", "NOTHING"),
+        ("SET 'no.such.property'='1';", "Unknown property"),
+        ("PRINT nowhere;", "nowhere"),
+        ("PAUSE ALL;", "PAUSE"),
+        ("SELECT * FROM c WHERE v = 'x' EMIT CHANGES;", "Cannot compare"),
+        ("CREATE STREAM s (v INT) WITH (kafka_topic='s', value_format='JSON');", "already exists"),
+    ] {
+        let message = refused(&engine, &format!("{create} {copy} {wrong}")).await;
+        assert!(message.contains(expected), "{wrong}: {message}");
+        assert!(refused(&engine, "DESCRIBE s;").await.contains("S does not exist"), "{wrong}");
+        let topics = cluster.topic_names().await;
+        assert!(!topics.iter().any(|t| t == "s" || t == "C"), "{wrong}: {topics:?}");
+    }
+    // What a statement makes, those behind it may use.
+    let right = "DROP STREAM c; CREATE STREAM c AS SELECT v, k FROM s; TERMINATE CSAS_C_4; \
+                 CREATE STREAM e WITH (kafka_topic='s', value_format='AVRO'); \
+                 INSERT INTO s VALUES (1, 2); DROP STREAM e; DESCRIBE c;";
+    run(&engine, &format!("{create} {copy} {right}")).await;
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_of_queries_carry_headers_and_declared_columns_are_registered() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    let create = "CREATE STREAM s (k VARCHAR KEY, g VARCHAR) \
+                  WITH (kafka_topic='s', value_format='JSON', partitions=1); \
+                  CREATE STREAM o WITH (kafka_topic='o') AS SELECT * FROM s; \
+                  CREATE TABLE t WITH (kafka_topic='t') AS SELECT g, COUNT(*) AS n FROM s \
+                  GROUP BY g; \
+                  CREATE STREAM declared (k INT KEY, v INT) \
+                  WITH (kafka_topic='declared', format='AVRO', partitions=1);";
+    run(&engine, create).await;
+    cluster.produce_with_header("s", ("a", "{\"G\":\"x\"}"), ("trace", "7")).await;
+    engine.wait_caught_up().await.unwrap();
+    for topic in ["o", "t"] {
+        let headers = cluster.headers_of_first(topic).await;
+        assert_eq!(headers, [("trace".to_owned(), "7".to_owned())], "{topic}");
+    }
+    let subjects = cluster.subjects().await;
+    assert_eq!(subjects, ["declared-key", "declared-value"]);
+    engine.shutdown().await;
+    cluster.stop().await;
+}

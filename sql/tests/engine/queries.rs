@@ -141,3 +141,117 @@ async fn names_of_any_script_are_streams_tables_and_columns_but_not_topics() {
     engine.shutdown().await;
     cluster.stop().await;
 }
+
+/// A table with many wide rows, and an engine that keeps it.
+async fn wide_table(cluster: &Cluster, rows: usize) -> sql::Engine {
+    let engine = cluster.engine().await;
+    let create = "CREATE STREAM s (k BIGINT KEY, v VARCHAR) WITH (kafka_topic='s', \
+                  key_format='KAFKA', value_format='JSON', partitions=1); \
+                  CREATE TABLE t AS SELECT k, LATEST_BY_OFFSET(v) AS v, COUNT(*) AS n FROM s \
+                  GROUP BY k;";
+    run(&engine, create).await;
+    let value = format!("{{\"V\":\"{}\"}}", "x".repeat(10_000));
+    let keys: Vec<[u8; 8]> = (0..rows as i64).map(i64::to_be_bytes).collect();
+    cluster.produce_bytes("s", keys.iter().map(|key| (&key[..], value.as_bytes()))).await;
+    engine.wait_caught_up().await.unwrap();
+    engine
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pull_query_reads_on_only_as_its_rows_are_taken() {
+    let cluster = Cluster::start().await;
+    let engine = wide_table(&cluster, 5_000).await;
+    let mut all = stream(&engine, "SELECT * FROM t;").await;
+    let first = all.rows.recv().await.unwrap();
+    assert!(matches!(&first, RowEvent::Row(row) if row[0] == 0), "{first:?}");
+    assert!(all.rows.len() <= 64, "rows wait for their reader, at most {}", all.rows.len());
+    let mut seen = 1;
+    while let Some(event) = all.rows.recv().await {
+        match event {
+            RowEvent::Row(_) => seen += 1,
+            RowEvent::Final(message) => assert_eq!(message, "Query Completed"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(seen, 5_000);
+    let few = rows(&engine, "SELECT k FROM t LIMIT 3;").await;
+    assert_eq!(few, ["[0]", "[1]", "[2]"]);
+    let last = rows(&engine, "SELECT k FROM t WHERE v LIKE 'x%' ORDER BY k DESC LIMIT 2;").await;
+    assert_eq!(last, ["[4999]", "[4998]"]);
+    let dropped = stream(&engine, "SELECT * FROM t;").await;
+    drop(dropped);
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_looked_up_by_equality_lists_and_windows() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    let create = "CREATE STREAM s (id BIGINT KEY, v INT) WITH (kafka_topic='s', \
+                  value_format='JSON', partitions=2); \
+                  CREATE TABLE t AS SELECT id, SUM(v) AS v FROM s GROUP BY id; \
+                  CREATE TABLE w AS SELECT id, COUNT(*) AS n FROM s \
+                  WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY id;";
+    run(&engine, create).await;
+    for (id, v, time) in [(1, 10, 1_000), (2, 20, 12_000), (3, 30, 23_000), (1, 5, 24_000)] {
+        let insert = format!("INSERT INTO s (rowtime, id, v) VALUES ({time}, {id}, {v});");
+        run(&engine, &insert).await;
+    }
+    engine.wait_caught_up().await.unwrap();
+    for (condition, expected) in [
+        ("id = 5", &[][..]),
+        ("id = 1", &["[1,15]"]),
+        ("id = 1.0", &["[1,15]"]),
+        ("id = 1.5", &[]),
+        ("id IN (3, 1, 3, 7)", &["[1,15]", "[3,30]"]),
+        ("id = 1 OR id = 2 AND v > 20", &["[1,15]"]),
+        ("id > 1", &["[2,20]", "[3,30]"]),
+        ("id NOT IN (1, 2)", &["[3,30]"]),
+    ] {
+        let found = sorted_rows(&engine, &format!("SELECT * FROM t WHERE {condition};")).await;
+        assert_eq!(found, expected, "{condition}");
+    }
+    for (condition, expected) in [
+        ("id = 1", &["[1,0]", "[1,20000]"][..]),
+        ("id = 1 AND WINDOWSTART > 0", &["[1,20000]"]),
+        ("id IN (1, 2) AND WINDOWEND <= 20000", &["[1,0]", "[2,10000]"]),
+        ("WINDOWSTART = '1970-01-01T00:00:20'", &["[1,20000]", "[3,20000]"]),
+        ("WINDOWSTART > 20000 AND WINDOWSTART < 10000", &[]),
+    ] {
+        let select = format!("SELECT id, WINDOWSTART FROM w WHERE {condition};");
+        assert_eq!(sorted_rows(&engine, &select).await, expected, "{condition}");
+    }
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_of_a_stream_are_shown_once_when_all_of_it_was_read() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    let create = "CREATE STREAM clicks (k VARCHAR KEY, page VARCHAR, ms INT) \
+                  WITH (kafka_topic='clicks', value_format='JSON', partitions=3);";
+    run(&engine, create).await;
+    for (k, page, ms) in [("a", "x", 5), ("b", "y", 7), ("c", "x", 1), ("a", "x", 2), ("d", "z", 9)]
+    {
+        run(&engine, &format!("INSERT INTO clicks VALUES ('{k}', '{page}', {ms});")).await;
+    }
+    let select = "SELECT page, COUNT(*) FROM clicks GROUP BY page;";
+    let counted = stream(&engine, select).await;
+    let names: Vec<&str> = counted.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["PAGE", "KSQL_COL_0"]);
+    drop(counted);
+    assert_eq!(sorted_rows(&engine, select).await, ["[\"x\",3]", "[\"y\",1]", "[\"z\",1]"]);
+    let select = "SELECT SUM(ms) + 1 AS m, UCASE(page) FROM clicks WHERE k <> 'd' GROUP BY page \
+                  HAVING COUNT(*) > 1;";
+    assert_eq!(rows(&engine, select).await, ["[9,\"X\"]"]);
+    let select = "SELECT page, COUNT(*) FROM clicks GROUP BY page LIMIT 2;";
+    assert_eq!(rows(&engine, select).await.len(), 2);
+    let select = "SELECT COUNT(*) AS n, WINDOWEND - WINDOWSTART AS size FROM clicks \
+                  WINDOW TUMBLING (SIZE 100 DAYS) GROUP BY k;";
+    assert_eq!(sorted_rows(&engine, select).await.len(), 4);
+    assert_eq!(rows(&engine, "SELECT page FROM clicks;").await.len(), 5, "a row a record");
+    engine.shutdown().await;
+    cluster.stop().await;
+}

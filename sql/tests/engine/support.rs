@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use client::admin::{ConfigResource, DescribeConfigs};
-use client::{Admin, ClientConfig, Producer, ProducerConfig, Record};
+use client::consumer::{Consumer, ConsumerConfig};
+use client::{Admin, ClientConfig, Producer, ProducerConfig, Record, TopicPartition};
 use registry::{Registry, RegistryConfig};
 use serde_json::Value as Json;
 use sql::{Engine, EngineConfig, Outcome, QueryStream, RowEvent};
@@ -98,6 +99,70 @@ impl Cluster {
             producer.send(record).await.unwrap().await.unwrap();
         }
         producer.close().await;
+    }
+
+    /// Produces keys and values as they are.
+    pub(crate) async fn produce_bytes<'a>(
+        &self,
+        topic: &str,
+        records: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) {
+        let producer = Producer::new(ProducerConfig::new(self.client.clone())).unwrap();
+        let mut deliveries = Vec::new();
+        for (key, value) in records {
+            let record = Record::to(topic).key(key.to_vec()).value(value.to_vec());
+            deliveries.push(producer.send(record).await.unwrap());
+        }
+        for delivery in deliveries {
+            delivery.await.unwrap();
+        }
+        producer.close().await;
+    }
+
+    pub(crate) async fn produce_with_header(
+        &self,
+        topic: &str,
+        (key, value): (&str, &str),
+        (name, text): (&str, &str),
+    ) {
+        let producer = Producer::new(ProducerConfig::new(self.client.clone())).unwrap();
+        let record = Record::to(topic)
+            .key(key.to_owned())
+            .value(value.to_owned())
+            .header(name.to_owned(), text.to_owned());
+        producer.send(record).await.unwrap().await.unwrap();
+        producer.close().await;
+    }
+
+    /// The headers of the first record of partition 0.
+    pub(crate) async fn headers_of_first(&self, topic: &str) -> Vec<(String, String)> {
+        let mut consumer = Consumer::new(ConsumerConfig::new(self.client.clone())).unwrap();
+        let partition = TopicPartition::new(topic, 0);
+        consumer.assign([partition.clone()]).unwrap();
+        consumer.seek_to_beginning(&[partition]).unwrap();
+        loop {
+            let polled = consumer.poll(Duration::from_secs(10)).await.unwrap();
+            let Some(record) = polled.records().next() else { continue };
+            let record = record.unwrap();
+            let text = |bytes: Option<bytes::Bytes>| {
+                String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap()
+            };
+            let headers = record.headers.into_iter().map(|h| (h.key.to_string(), text(h.value)));
+            let headers = headers.collect();
+            consumer.close().await.unwrap();
+            return headers;
+        }
+    }
+
+    /// The registry's subjects, sorted.
+    pub(crate) async fn subjects(&self) -> Vec<String> {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let registry = self.registry.as_ref().expect("this cluster has a registry");
+        let url = format!("{}/subjects", registry.url());
+        let text = client.get(url).send().await.unwrap().text().await.unwrap();
+        let mut subjects: Vec<String> = serde_json::from_str(&text).unwrap();
+        subjects.sort();
+        subjects
     }
 
     pub(crate) async fn stop(self) {

@@ -20,8 +20,13 @@ use crate::time::{NO_TIME, TimeWindows};
 pub trait Aggregator: Send {
     type State: Send;
 
-    /// Called for each chunk before its rows: evaluates arguments for all of them at once.
-    fn begin(&mut self, rows: &RecordBatch) -> Result<(), OperatorError>;
+    /// Called for each chunk before its rows: evaluates arguments for all of them at once. Rows
+    /// where that failed go to `failed`, with the reason: the processing log is told.
+    fn begin(
+        &mut self,
+        rows: &RecordBatch,
+        failed: &mut Vec<(usize, String)>,
+    ) -> Result<(), OperatorError>;
 
     /// State of a group without rows.
     fn init(&self) -> Result<Self::State, OperatorError>;
@@ -275,7 +280,11 @@ impl<A: Aggregator> Operator for Aggregate<A> {
             let message = "a table must be turned into deltas before it is aggregated".to_owned();
             return Err(OperatorError::Failed(message));
         }
-        self.aggregator.begin(chunk.rows())?;
+        let mut failed = Vec::new();
+        self.aggregator.begin(chunk.rows(), &mut failed)?;
+        for (row, message) in failed {
+            context.report(chunk.origin().offsets.get(row).copied(), message);
+        }
         let emitted = self.apply(&chunk, context)?;
         let output = self.chunk(&chunk, emitted)?;
         context.forward(output);

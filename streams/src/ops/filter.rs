@@ -8,15 +8,24 @@ use crate::operator::{Operator, OperatorContext, OperatorError};
 
 /// A condition over rows.
 pub trait Predicate: Send {
-    /// One value a row; null counts as false.
-    fn evaluate(&mut self, rows: &RecordBatch) -> Result<BooleanArray, OperatorError>;
+    /// One value a row; null counts as false. Rows that it failed on go to `failed`, with the
+    /// reason: the processing log is told.
+    fn evaluate(
+        &mut self,
+        rows: &RecordBatch,
+        failed: &mut Vec<(usize, String)>,
+    ) -> Result<BooleanArray, OperatorError>;
 }
 
 impl<F> Predicate for F
 where
     F: FnMut(&RecordBatch) -> Result<BooleanArray, OperatorError> + Send,
 {
-    fn evaluate(&mut self, rows: &RecordBatch) -> Result<BooleanArray, OperatorError> {
+    fn evaluate(
+        &mut self,
+        rows: &RecordBatch,
+        _failed: &mut Vec<(usize, String)>,
+    ) -> Result<BooleanArray, OperatorError> {
         self(rows)
     }
 }
@@ -33,7 +42,11 @@ impl<P: Predicate> Operator for Filter<P> {
         chunk: Chunk,
         context: &mut OperatorContext<'_>,
     ) -> Result<(), OperatorError> {
-        let keep = self.0.evaluate(chunk.rows())?;
+        let mut failed = Vec::new();
+        let keep = self.0.evaluate(chunk.rows(), &mut failed)?;
+        for (row, message) in failed.drain(..) {
+            context.report(chunk.origin().offsets.get(row).copied(), message);
+        }
         let Changes::Table { deleted, old } = chunk.changes() else {
             context.forward(chunk.filter(&keep)?);
             return Ok(());
@@ -45,7 +58,8 @@ impl<P: Predicate> Operator for Filter<P> {
             context.forward(chunk.with_changes(changes)?);
             return Ok(());
         };
-        let kept_before = self.0.evaluate(&old.rows)?;
+        // What fails there failed when the row was new.
+        let kept_before = self.0.evaluate(&old.rows, &mut failed)?;
         let present: BooleanBuffer = (0..chunk.len())
             .map(|row| old.present.value(row) && holds(&kept_before, row))
             .collect();

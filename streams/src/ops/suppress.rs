@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::table::split_time;
-use crate::chunk::{Changes, Chunk, Origin};
+use crate::chunk::{Changes, Chunk};
 use crate::operator::{Operator, OperatorContext, OperatorError};
 use crate::state::{KeyRange, RowCodec};
 use crate::time::{NO_TIME, TimeWindows};
@@ -81,7 +81,7 @@ impl Suppress {
         columns.extend(self.values.read(&mut values)?);
         let rows = RecordBatch::try_new(chunk.schema(), columns)?;
         let offsets = vec![offset; entries.len()].into();
-        let origin = Origin { offsets, ..chunk.origin().clone() };
+        let origin = chunk.origin().at_offsets(offsets);
         let deleted = vec![false; entries.len()].into();
         Ok(Chunk::new(rows, times, origin, Changes::Table { deleted, old: None })?)
     }

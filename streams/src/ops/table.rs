@@ -126,8 +126,8 @@ impl StoreReader for TableLayout {
         Arc::clone(&self.read_schema)
     }
 
-    fn is_windowed(&self) -> bool {
-        self.windows.is_some()
+    fn retention_ms(&self) -> Option<i64> {
+        self.windows.map(|windows| windows.retention_ms())
     }
 
     fn key(&self, key: &[ArrayRef]) -> Result<Vec<u8>, OperatorError> {

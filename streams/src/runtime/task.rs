@@ -404,17 +404,20 @@ impl Work {
         Ok(None)
     }
 
-    /// Processes rows until enough is done for one step; how many, and whether more are ready.
+    /// Processes rows until enough is done for one step; how many (those that they become
+    /// counted), and whether more are ready.
     fn process_some(&mut self) -> Result<(usize, bool), EngineError> {
-        let mut rows = 0;
+        let mut rows: usize = 0;
+        let expansion = self.engine.subtopology().expansion.max(1);
+        let limit = (CHUNK_ROWS / expansion).max(1);
         while rows < COMMIT_AFTER_ROWS && self.engine.outgoing.len() < COMMIT_AFTER_ROWS {
             if self.engine.stores().changed_bytes() >= COMMIT_AFTER_BYTES {
                 break;
             }
-            let Some((input, chunk)) = self.group.next(CHUNK_ROWS) else {
+            let Some((input, chunk)) = self.group.next(limit) else {
                 return Ok((rows, false));
             };
-            rows += chunk.chunk.len();
+            rows = rows.saturating_add(chunk.chunk.len().saturating_mul(expansion));
             self.engine.process(input as u16, chunk)?;
         }
         Ok((rows, true))

@@ -31,4 +31,4 @@ pub use memory::MemoryBackend;
 pub use rocksdb::RocksDbBackend;
 pub use stores::Stores;
 pub use window::{WindowKey, WindowStore};
-pub(crate) use window::{enters_segment, windows_of};
+pub(crate) use window::{WindowRange, enters_segment, windows_of};

@@ -8,9 +8,11 @@
 //! at younger ones, and the windows of one key are a short range in each of the few segments
 //! that a retention spans.
 
+use std::ops::{ControlFlow, RangeInclusive};
+
 use bytes::Bytes;
 
-use super::{KeyRange, KeyValueStore, StateError, StateView};
+use super::{Entry, KeyRange, KeyValueStore, StateError, StateView};
 
 /// The shortest segment: very short retentions would otherwise expire at every record.
 const MIN_SEGMENT_MS: i64 = 60_000;
@@ -84,29 +86,62 @@ pub(crate) fn enters_segment(retention_ms: i64, before: i64, oldest_kept: i64) -
     before.max(0) / segment_ms < oldest_kept.max(0) / segment_ms
 }
 
-/// All windows of `key` in a committed store whose keys start with `prefix`, by start.
+/// Which windows of a committed store are read.
+#[derive(Clone, Debug)]
+pub(crate) struct WindowRange {
+    /// The retention that the store is written with: it says where windows lie.
+    pub(crate) retention_ms: i64,
+    /// The first and the last start that is wanted.
+    pub(crate) starts: RangeInclusive<i64>,
+}
+
+impl WindowRange {
+    /// The segments that hold wanted windows, as keys begin with them.
+    pub(crate) fn segments(&self) -> KeyRange {
+        let segment_ms = segment_ms(self.retention_ms);
+        let segment = |start: i64| (start.max(0) / segment_ms) as u64;
+        let (first, last) = (segment(*self.starts.start()), segment(*self.starts.end()));
+        let end = last.checked_add(1).map(|end| end.to_be_bytes().to_vec());
+        KeyRange { start: first.to_be_bytes().to_vec(), end }
+    }
+}
+
+/// Gives the wanted windows of `key` in a committed store whose keys start with `prefix` to
+/// `each`, by start, until it breaks off.
 pub(crate) fn windows_of(
     view: &dyn StateView,
-    prefix: &[u8],
-    key: &[u8],
-) -> Result<Vec<(Bytes, Bytes)>, StateError> {
-    let mut found = Vec::new();
-    let mut from = Vec::new();
+    (prefix, key): (&[u8], &[u8]),
+    range: &WindowRange,
+    each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, StateError> {
+    let bytes = |start: i64| (start.max(0) as u64).to_be_bytes();
+    let (first, last) = (bytes(*range.starts.start()), bytes(*range.starts.end()));
+    let mut segments = range.segments();
     loop {
-        let rest = KeyRange { start: from, end: None }.within(prefix);
-        let Some(entry) = view.range(&rest).next() else { return Ok(found) };
+        let Some(entry) = view.range(&segments.within(prefix)).next() else {
+            return Ok(ControlFlow::Continue(()));
+        };
         let stored = entry?.0;
-        let Some(segment) = stored.get(prefix.len()..prefix.len() + 8) else { return Ok(found) };
-        let windows = KeyRange::prefix(&[prefix, segment, key].concat());
+        let Some(segment) = stored.get(prefix.len()..prefix.len() + 8) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let key = [prefix, segment, key].concat();
+        // The end of a range is left out: the shortest key behind the last one stands there.
+        let windows = KeyRange::between(
+            [key.as_slice(), &first].concat(),
+            [key.as_slice(), &last, &[0]].concat(),
+        );
         for entry in view.range(&windows) {
             let (stored, value) = entry?;
-            if stored.len() == windows.start.len() + 8 {
-                found.push((stored.slice(prefix.len()..), value));
+            if stored.len() == key.len() + 8
+                && each((stored.slice(prefix.len()..), value)).is_break()
+            {
+                return Ok(ControlFlow::Break(()));
             }
         }
         match KeyRange::prefix(segment).end {
-            Some(next) => from = next,
-            None => return Ok(found),
+            Some(next) => segments.start = next,
+            None => return Ok(ControlFlow::Continue(())),
         }
     }
 }
@@ -144,9 +179,21 @@ mod tests {
         assert_eq!(windows.get(b"a", 60_000).unwrap().as_deref(), Some(&b"1"[..]));
 
         backend.write(&stores.writes()).unwrap();
-        let found = windows_of(backend.as_ref(), &store_prefix(&space, 0), b"a").unwrap();
-        let starts: Vec<i64> =
-            found.iter().map(|(key, _)| WindowKey::read(key).unwrap().start).collect();
-        assert_eq!(starts, (60_000..600_000).step_by(20_000).collect::<Vec<i64>>());
+        let prefix = store_prefix(&space, 0);
+        let starts = |starts: RangeInclusive<i64>, most: usize| {
+            let range = WindowRange { retention_ms: 4 * MIN_SEGMENT_MS, starts };
+            let mut found = Vec::new();
+            let mut each = |(key, _): Entry| {
+                found.push(WindowKey::read(&key).unwrap().start);
+                if found.len() == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let _end = windows_of(backend.as_ref(), (&prefix, b"a"), &range, &mut each).unwrap();
+            found
+        };
+        let all: Vec<i64> = (60_000..600_000).step_by(20_000).collect();
+        assert_eq!(starts(0..=i64::MAX, usize::MAX), all);
+        assert_eq!(starts(0..=i64::MAX, 2), all[..2]);
+        assert_eq!(starts(100_000..=200_000, usize::MAX), all[2..8]);
+        assert_eq!(starts(100_001..=119_999, usize::MAX), Vec::<i64>::new());
     }
 }

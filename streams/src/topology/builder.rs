@@ -41,6 +41,12 @@ impl TopologyBuilder {
         self.add(name.into(), inputs, kind)
     }
 
+    /// Says that one row becomes up to `rows` rows in a node (a row of hopping windows, for one),
+    /// so that fewer rows are taken at once the more come out of each.
+    pub fn expands(&mut self, node: NodeId, rows: usize) {
+        self.nodes[node.0].expansion = rows.max(1);
+    }
+
     /// Puts streams of the same schema together, whatever their partitions.
     pub fn merge(&mut self, name: impl Into<String>, inputs: &[NodeId]) -> NodeId {
         self.add(name.into(), inputs, NodeKind::Merge)
@@ -80,7 +86,8 @@ impl TopologyBuilder {
             self.nodes[input.0].outputs.push((id, port));
         }
         let inputs = inputs.iter().map(|input| input.0).collect();
-        self.nodes.push(Node { name, kind, inputs, outputs: Vec::new(), subtopology: 0 });
+        let outputs = Vec::new();
+        self.nodes.push(Node { name, kind, inputs, outputs, subtopology: 0, expansion: 1 });
         NodeId(id)
     }
 
@@ -111,6 +118,8 @@ impl TopologyBuilder {
         for subtopology in &mut subtopologies {
             let ways = |&source: &usize| reached_twice(&self.nodes, source);
             subtopology.row_by_row = subtopology.sources.iter().any(ways);
+            let factors = subtopology.nodes.iter().map(|&node| self.nodes[node].expansion);
+            subtopology.expansion = factors.fold(1, usize::saturating_mul);
         }
         Ok(Topology { nodes: self.nodes, stores: self.stores, subtopologies })
     }

@@ -169,6 +169,8 @@ pub(crate) struct Node {
     /// Nodes behind this one, with the port that it is there.
     pub(crate) outputs: Vec<(usize, usize)>,
     pub(crate) subtopology: u16,
+    /// How many rows one row becomes here at most.
+    pub(crate) expansion: usize,
 }
 
 #[derive(Clone)]
@@ -201,6 +203,8 @@ pub(crate) struct SubTopology {
     /// Whether a source reaches a node over two ways, so that only one row at a time keeps
     /// the order of a record's effects.
     pub(crate) row_by_row: bool,
+    /// How many rows one row becomes at most on its way through all nodes.
+    pub(crate) expansion: usize,
 }
 
 impl Topology {

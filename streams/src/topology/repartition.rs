@@ -3,7 +3,8 @@
 //! ```text
 //!   key     what partitions are chosen by (the internal row format, or another topic's key)
 //!   value   flags u8 (1 = delta, 2 = retract) │ all columns in the internal row format
-//!   header  "origin": sub-topology u16 │ partition i32 │ input u16 │ offset i64 │ index u32
+//!   header  "origin": sub-topology u16 │ partition i32 │ input u16 │ offset i64 │ index u32,
+//!           then those of the record that the row descends from
 //! ```
 //!
 //! The origin says which input record of which task a row descends from, and the how-manieth it
@@ -15,7 +16,7 @@ use arrow::datatypes::SchemaRef;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{PartitionKeys, RepartitionSpec};
-use crate::chunk::{Changes, Chunk, Origin};
+use crate::chunk::{Changes, Chunk, Origin, RowHeaders};
 use crate::operator::TaskId;
 use crate::record::{BadRecord, CodecError, Header, InputRecord, OutputRecord};
 use crate::state::{CodecFailure, RowCodec};
@@ -85,7 +86,11 @@ impl RepartitionWriter {
             records.push(OutputRecord {
                 key,
                 value: Some(Bytes::copy_from_slice(&value)),
-                headers: vec![origin_header(task, chunk.origin().input, *last)],
+                headers: [
+                    &[origin_header(task, chunk.origin().input, *last)][..],
+                    chunk.origin().headers(row),
+                ]
+                .concat(),
                 timestamp: chunk.timestamps()[row],
                 partition: None,
             });
@@ -130,7 +135,7 @@ impl RepartitionReader {
         let mut rows: Vec<(&InputRecord, u8, &[u8])> = Vec::with_capacity(records.len());
         let mut origins = Vec::with_capacity(records.len());
         for record in records {
-            let origin = record.headers.iter().find(|header| header.key == ORIGIN_HEADER);
+            let origin = record.headers.first().filter(|header| header.key == ORIGIN_HEADER);
             let origin = origin.and_then(|header| read_origin(header.value.as_deref()?));
             let value = record.value.as_ref().and_then(|value| value.split_first());
             match (origin, value) {
@@ -155,7 +160,8 @@ impl RepartitionReader {
         } else {
             Changes::Appends
         };
-        let origin = Origin::new(partition, offsets);
+        let headers = rows.iter().map(|(record, ..)| RowHeaders::from(&record.headers[1..]));
+        let origin = Origin::new(partition, offsets).with_headers(headers.collect());
         Ok((Chunk::new(batch, timestamps, origin, changes).map_err(failed)?, origins))
     }
 }

@@ -99,6 +99,20 @@ fn a_source_that_reaches_a_node_over_two_ways_is_taken_row_by_row() {
     assert!(!build(false));
 }
 
+#[test]
+fn what_a_row_becomes_multiplies_along_a_sub_topology() {
+    let mut t = TopologyBuilder::new();
+    let a = t.source("a", source("A", false));
+    let x = t.operator("x", &[a], &[], pass());
+    t.expands(x, 30);
+    let y = t.operator("y", &[x], &[], pass());
+    t.expands(y, 2);
+    let behind = t.repartition("by-g", y, by_g()).unwrap();
+    t.sink("out", behind, sink("OUT", 1));
+    let subtopologies = t.build().unwrap().subtopologies;
+    assert_eq!(subtopologies.iter().map(|sub| sub.expansion).collect::<Vec<_>>(), [60, 1]);
+}
+
 fn counts(pairs: &[(&str, u32)]) -> HashMap<String, u32> {
     pairs.iter().map(|(topic, count)| ((*topic).to_owned(), *count)).collect()
 }

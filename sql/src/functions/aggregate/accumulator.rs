@@ -8,8 +8,8 @@ use super::Kind;
 use crate::types::SqlType;
 use crate::values::{compare, read_value, same, write_value};
 
-/// How many values COLLECT_LIST, COLLECT_SET and HISTOGRAM keep.
-const MAX_COLLECTED: usize = 1000;
+/// How many values a function keeps for a group at most.
+pub(crate) const MAX_COLLECTED: usize = 1000;
 
 /// What a function makes of a group's values. The state is a list of values, so that every
 /// function is stored in the same way.

@@ -5,7 +5,7 @@ mod accumulator;
 use crate::error::SqlError;
 use crate::types::SqlType;
 
-pub(crate) use accumulator::{Accumulator, State, read_state, write_state};
+pub(crate) use accumulator::{Accumulator, MAX_COLLECTED, State, read_state, write_state};
 
 /// An aggregate function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

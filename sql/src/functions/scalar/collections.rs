@@ -8,7 +8,7 @@ use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction};
 use super::int;
 use crate::types::SqlType;
 use crate::values::{compare, same};
-use Param::{A, ArrayOfA, Integer, MapOfStringA, String as Text};
+use Param::{A, ArrayOfA, ArrayOfString, Integer, MapOfStringA, String as Text};
 
 const INT: Returns = Returns::Is(&SqlType::Integer);
 const BOOLEAN: Returns = Returns::Is(&SqlType::Boolean);
@@ -67,6 +67,26 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
         &[of(&[ArrayOfA, ArrayOfA], Returns::ArrayOfA, |v| distinct(&[concat(v)?]))],
     ),
     function(
+        "ARRAY_EXCEPT",
+        "Each item of the first array once that is not in the second",
+        &[of(&[ArrayOfA, ArrayOfA], Returns::ArrayOfA, |v| kept_by(v, false))],
+    ),
+    function(
+        "ARRAY_INTERSECT",
+        "Each item of the first array once that is in the second too",
+        &[of(&[ArrayOfA, ArrayOfA], Returns::ArrayOfA, |v| kept_by(v, true))],
+    ),
+    function(
+        "AS_MAP",
+        "A map of an array of keys and an array of values",
+        &[of(&[ArrayOfString, ArrayOfA], Returns::Custom(map_of_items), as_map)],
+    ),
+    function(
+        "MAP_UNION",
+        "The entries of both maps; those of the second count where a key is in both",
+        &[lenient(&[MapOfStringA, MapOfStringA], Returns::First, map_union)],
+    ),
+    function(
         "ARRAY_REMOVE",
         "The array without an item",
         &[lenient(&[ArrayOfA, A], Returns::ArrayOfA, remove)],
@@ -74,7 +94,7 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(
         "SLICE",
         "A part of an array, both ends included",
-        &[of(&[ArrayOfA, Integer, Integer], Returns::ArrayOfA, slice)],
+        &[lenient(&[ArrayOfA, Integer, Integer], Returns::ArrayOfA, slice)],
     ),
     function(
         "MAP_KEYS",
@@ -162,6 +182,47 @@ fn distinct(v: &[Value]) -> Outcome {
     Ok(Value::Array(kept))
 }
 
+fn kept_by(v: &[Value], wanted: bool) -> Outcome {
+    let others = items(&v[1])?;
+    let is_kept = |item: &&Value| others.iter().any(|other| same(other, item)) == wanted;
+    distinct(&[Value::Array(items(&v[0])?.iter().filter(is_kept).cloned().collect())])
+}
+
+fn map_of_items(types: &[SqlType]) -> SqlType {
+    let item = match types.get(1) {
+        Some(SqlType::Array(item)) => item.clone(),
+        _ => Box::new(SqlType::String),
+    };
+    SqlType::Map(Box::new(SqlType::String), item)
+}
+
+/// Keys without a value have null; values without a key are left out.
+fn as_map(v: &[Value]) -> Outcome {
+    let (keys, values) = (items(&v[0])?, items(&v[1])?);
+    let values = values.iter().chain(std::iter::repeat(&Value::Null));
+    merged(keys.iter().zip(values).filter(|(key, _)| !key.is_null()))
+}
+
+fn map_union(v: &[Value]) -> Outcome {
+    let maps: Vec<&[(Value, Value)]> = v.iter().filter_map(|map| entries(map).ok()).collect();
+    if maps.is_empty() {
+        return Ok(Value::Null);
+    }
+    merged(maps.into_iter().flatten().map(|(key, value)| (key, value)))
+}
+
+/// A map of entries, of which later ones count.
+fn merged<'a>(all: impl Iterator<Item = (&'a Value, &'a Value)>) -> Outcome {
+    let mut entries: Vec<(Value, Value)> = Vec::new();
+    for (key, value) in all {
+        match entries.iter_mut().find(|(known, _)| same(known, key)) {
+            Some((_, last)) => *last = value.clone(),
+            None => entries.push((key.clone(), value.clone())),
+        }
+    }
+    Ok(Value::Map(entries))
+}
+
 fn sort(v: &[Value]) -> Outcome {
     let descending = match v.get(1).and_then(Value::as_str).map(str::to_uppercase).as_deref() {
         None | Some("ASC" | "ASCENDING") => false,
@@ -189,12 +250,20 @@ fn remove(v: &[Value]) -> Outcome {
     Ok(Value::Array(items.iter().filter(|item| !same(item, &v[1])).cloned().collect()))
 }
 
+/// Null bounds are the array's own; bounds outside of it give null.
 fn slice(v: &[Value]) -> Outcome {
-    let items = items(&v[0])?;
-    let (from, to) = (int(&v[1])?.max(1), int(&v[2])?);
-    let start = usize::try_from(from - 1).unwrap_or(0).min(items.len());
-    let end = usize::try_from(to).unwrap_or(0).min(items.len());
-    Ok(if end < start { Value::Null } else { Value::Array(items[start..end].to_vec()) })
+    let Value::Array(items) = &v[0] else { return Ok(Value::Null) };
+    let bound = |value: &Value, missing: usize| match value {
+        Value::Null => Ok(i64::try_from(missing).unwrap_or(i64::MAX)),
+        other => int(other).map(i64::from),
+    };
+    let (from, to) = (bound(&v[1], 1)?, bound(&v[2], items.len())?);
+    if from > to.saturating_add(1) {
+        return Err(format!("SLICE from {from} to {to} goes backwards"));
+    }
+    let range = usize::try_from(from - 1).ok().zip(usize::try_from(to).ok());
+    let part = range.and_then(|(from, to)| items.get(from..to));
+    Ok(part.map_or(Value::Null, |part| Value::Array(part.to_vec())))
 }
 
 fn elt(v: &[Value]) -> Outcome {

@@ -68,7 +68,13 @@ fn write_date(v: &[Value]) -> Outcome {
 }
 
 fn read_date(v: &[Value]) -> Outcome {
-    pattern(text(&v[1])?)?.parse_date(text(&v[0])?).map(Value::Date)
+    let pattern = pattern(text(&v[1])?)?;
+    let days = pattern.parse_date(text(&v[0])?)?;
+    let millis = pattern.parse_timestamp(text(&v[0])?, 0)?;
+    if millis.rem_euclid(DAY_MS) != 0 {
+        return Err("Date format contains time field.".to_owned());
+    }
+    Ok(Value::Date(days))
 }
 
 fn write_time(v: &[Value]) -> Outcome {
@@ -76,6 +82,15 @@ fn write_time(v: &[Value]) -> Outcome {
     pattern(text(&v[1])?)?.format(i64::from(*ms), 0).map(Value::String)
 }
 
+/// Whether a pattern has letters of a date outside of quoted texts.
+fn has_date(pattern: &str) -> bool {
+    let unquoted = pattern.split('\'').step_by(2);
+    unquoted.into_iter().any(|part| part.contains(|c| "GuyDMLQqYwWdEecF".contains(c)))
+}
+
 fn read_time(v: &[Value]) -> Outcome {
+    if has_date(text(&v[1])?) {
+        return Err("Time format contains date field.".to_owned());
+    }
     pattern(text(&v[1])?)?.parse_time(text(&v[0])?).map(Value::Time)
 }

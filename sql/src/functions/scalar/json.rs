@@ -58,43 +58,61 @@ fn extract(v: &[Value]) -> Outcome {
     let Some(root) = parsed(&v[0]) else { return Ok(Value::Null) };
     let mut at = &root;
     for step in &steps {
-        let next = match step {
-            Step::Member(name) => at.get(name.as_str()),
-            Step::Item(index) => at.get(*index),
+        let next = match at {
+            Json::Array(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+            other => other.get(step.as_str()),
         };
         let Some(next) = next else { return Ok(Value::Null) };
         at = next;
     }
-    Ok(match at {
-        Json::Null => Value::Null,
-        Json::String(text) => Value::String(text.clone()),
-        other => Value::String(other.to_string()),
-    })
+    Ok(Value::String(match at {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }))
 }
 
-enum Step {
-    Member(String),
-    Item(usize),
-}
-
-/// `$.name[0].other`
-fn steps(path: &str) -> Result<Vec<Step>, String> {
-    let bad = || format!("'{path}' is not a path such as $.a.b[0]");
+/// `$.name[0].other["any name"]`: names of members and numbers of items.
+fn steps(path: &str) -> Result<Vec<String>, String> {
+    let bad = || format!("Invalid JSON path: '{path}'; a path is such as $.a.b[0][\"a name\"]");
     let mut rest = path.strip_prefix('$').ok_or_else(bad)?;
     let mut steps = Vec::new();
     while !rest.is_empty() {
-        if let Some(member) = rest.strip_prefix('.') {
-            let end = member.find(['.', '[']).unwrap_or(member.len());
-            steps.push(Step::Member(member[..end].to_owned()));
-            rest = &member[end..];
+        let (step, after) = if let Some(member) = rest.strip_prefix('.') {
+            plain_step(member, |c| c == '_' || c == ':' || c == '@' || c.is_alphanumeric())
         } else {
-            let item = rest.strip_prefix('[').ok_or_else(bad)?;
-            let (index, after) = item.split_once(']').ok_or_else(bad)?;
-            steps.push(Step::Item(index.parse().map_err(|_| bad())?));
-            rest = after;
+            let inside = rest.strip_prefix('[').ok_or_else(bad)?;
+            let (step, after) = match inside.strip_prefix('"') {
+                Some(quoted) => quoted_step(quoted).ok_or_else(bad)?,
+                None => plain_step(inside, |c| c == '_' || c.is_alphanumeric()),
+            };
+            (step, after.strip_prefix(']').ok_or_else(bad)?)
+        };
+        if step.is_empty() && !rest.starts_with("[\"") {
+            return Err(bad());
         }
+        steps.push(step);
+        rest = after;
     }
     Ok(steps)
+}
+
+fn plain_step(text: &str, belongs: impl Fn(char) -> bool) -> (String, &str) {
+    let end = text.find(|c| !belongs(c)).unwrap_or(text.len());
+    (text[..end].to_owned(), &text[end..])
+}
+
+/// A name up to its closing quotation mark; `\` stands before one that belongs to it.
+fn quoted_step(text: &str) -> Option<(String, &str)> {
+    let mut name = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, c)) = characters.next() {
+        match c {
+            '"' => return Some((name, &text[at + 1..])),
+            '\\' => name.push(characters.next().map(|(_, c)| c).filter(|c| "\"\\".contains(*c))?),
+            c => name.push(c),
+        }
+    }
+    None
 }
 
 fn is_json(v: &[Value]) -> Outcome {
@@ -112,4 +130,40 @@ fn keys(v: &[Value]) -> Outcome {
     Ok(object.map_or(Value::Null, |members| {
         Value::Array(members.keys().map(|name| Value::String(name.clone())).collect())
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_found_by_all_forms_of_a_path() {
+        let json = r#"{"a":[1,{"b":"x"}],"0":"zero","@t":null,"s p\"":[1.50,true],"n":{}}"#;
+        for (path, expected) in [
+            ("$.a[1].b", Ok(Some("x"))),
+            ("$.a.0", Ok(Some("1"))),
+            ("$[0]", Ok(Some("zero"))),
+            ("$.@t", Ok(Some("null"))),
+            (r#"$["s p\""][0]"#, Ok(Some("1.50"))),
+            ("$.a[x]", Ok(None)),
+            ("$.a[9]", Ok(None)),
+            ("$.a.b.c", Ok(None)),
+            ("$.n", Ok(Some("{}"))),
+            ("a", Err(())),
+            ("", Err(())),
+            ("$.", Err(())),
+            ("$.a[", Err(())),
+            ("$.a[]", Err(())),
+            ("$..a", Err(())),
+            (r#"$["a"#, Err(())),
+        ] {
+            let found = extract(&[Value::String(json.into()), Value::String(path.into())]);
+            let expected = expected.map(|e| e.map_or(Value::Null, |e| Value::String(e.into())));
+            assert_eq!(found.map_err(|_| ()), expected, "{path}");
+        }
+        let whole = extract(&[Value::String("[1]".into()), Value::String("$".into())]);
+        assert_eq!(whole, Ok(Value::String("[1]".into())));
+        let none = extract(&[Value::String("no json".into()), Value::String("$".into())]);
+        assert_eq!(none, Ok(Value::Null));
+    }
 }

@@ -2,9 +2,11 @@
 
 mod collections;
 mod dates;
+mod encodings;
 mod json;
 mod nulls;
 mod numbers;
+mod regexes;
 mod strings;
 mod times;
 
@@ -21,6 +23,8 @@ use super::signature::ScalarFunction;
 pub(crate) fn all() -> impl Iterator<Item = &'static ScalarFunction> {
     strings::FUNCTIONS
         .iter()
+        .chain(regexes::FUNCTIONS)
+        .chain(encodings::FUNCTIONS)
         .chain(numbers::FUNCTIONS)
         .chain(nulls::FUNCTIONS)
         .chain(times::FUNCTIONS)
@@ -52,7 +56,6 @@ const MAX_PATTERNS: usize = 256;
 
 thread_local! {
     static PATTERNS: RefCell<HashMap<String, Rc<Pattern>>> = RefCell::new(HashMap::new());
-    static REGEXES: RefCell<HashMap<String, Rc<regex::Regex>>> = RefCell::new(HashMap::new());
 }
 
 /// The compiled form of a time pattern, made once a thread.
@@ -60,8 +63,26 @@ fn pattern(source: &str) -> Result<Rc<Pattern>, String> {
     cached(&PATTERNS, source, Pattern::new)
 }
 
-fn regex(source: &str) -> Result<Rc<regex::Regex>, String> {
-    cached(&REGEXES, source, |s| regex::Regex::new(s).map_err(|e| e.to_string()))
+/// How long a text may become whatever its parts are.
+const MAX_TEXT_BYTES: usize = 4 << 20;
+
+/// Refuses a text of `bytes` that a function would make out of much shorter ones: without a limit
+/// a short statement fills the memory.
+fn room(bytes: usize, arguments: &[Value]) -> Result<(), String> {
+    let size = |value: &Value| match value {
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::len).sum(),
+        other => other.as_str().map_or(0, str::len),
+    };
+    if bytes <= MAX_TEXT_BYTES {
+        return Ok(());
+    }
+    let limit = MAX_TEXT_BYTES.max(arguments.iter().map(size).max().unwrap_or(0) * 4);
+    if bytes <= limit {
+        Ok(())
+    } else {
+        Err(format!("the text would be longer than {limit} bytes"))
+    }
 }
 
 fn cached<T>(

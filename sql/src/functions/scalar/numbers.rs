@@ -80,7 +80,7 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
             of(&[Integer], BIGINT, widen),
             of(&[Bigint], BIGINT, same_number),
             of(&[Decimal], Returns::Custom(without_scale), |v| places(v, Cut::HalfUp)),
-            of(&[Double], BIGINT, |v| Ok(Value::Int64((double(&v[0])? + 0.5).floor() as i64))),
+            of(&[Double], BIGINT, |v| Ok(Value::Int64(rounded(double(&v[0])?)))),
             of(&[Decimal, Integer], Returns::First, |v| places(v, Cut::HalfUp)),
             of(&[Double, Integer], DOUBLE, |v| double_places(v, Cut::HalfUp)),
         ],
@@ -106,9 +106,9 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     of_double!("LN", "The natural logarithm", f64::ln),
     function(
         "LOG",
-        "The logarithm to base 10, or to the first argument",
+        "The natural logarithm, or the one to the base of the first argument",
         &[
-            of(&[Double], DOUBLE, |v| Ok(Value::Float64(double(&v[0])?.log10()))),
+            of(&[Double], DOUBLE, |v| Ok(Value::Float64(double(&v[0])?.ln()))),
             of(&[Double, Double], DOUBLE, log),
         ],
     ),
@@ -137,7 +137,7 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
         "POWER",
         "The first argument to the power of the second",
         &[of(&[Double, Double], DOUBLE, |v| {
-            Ok(Value::Float64(double(&v[0])?.powf(double(&v[1])?)))
+            Ok(Value::Float64(power(double(&v[0])?, double(&v[1])?)))
         })],
     ),
     function(
@@ -228,7 +228,7 @@ fn to_whole(v: &[Value], how: Cut) -> Outcome {
 fn without_scale(types: &[SqlType]) -> SqlType {
     match types.first() {
         Some(SqlType::Decimal { precision, scale }) => {
-            SqlType::decimal((precision - scale).saturating_add(1), 0)
+            SqlType::decimal(precision.saturating_sub(*scale).max(1), 0)
         }
         _ => SqlType::Bigint,
     }
@@ -258,15 +258,42 @@ fn at_places(number: Exact, digits: i32, how: Cut, scale: u8) -> Outcome {
     rounded.fit(38, scale).map(Value::Decimal).ok_or_else(overflow)
 }
 
+/// As Java's `Math.round`: half up, and the nearest BIGINT of what is too large.
+fn rounded(number: f64) -> i64 {
+    let down = number.floor();
+    // The distance is exact, where adding one half would round.
+    let up = if number - down >= 0.5 { 1.0 } else { 0.0 };
+    (down + up) as i64
+}
+
+/// As Java's `Math.pow`, which has no number where C has 1.
+fn power(base: f64, exponent: f64) -> f64 {
+    if exponent.is_nan() || (base.abs() == 1.0 && exponent.is_infinite()) {
+        return f64::NAN;
+    }
+    base.powf(exponent)
+}
+
+/// Cuts the shortest digits of a DOUBLE behind `digits` places.
 fn double_places(v: &[Value], how: Cut) -> Outcome {
-    let (number, digits) = (double(&v[0])?, int(&v[1])?);
-    let Some(decimal) = Exact::parse(&format!("{number}")) else {
+    let (number, digits) = (double(&v[0])?, i64::from(int(&v[1])?));
+    if !number.is_finite() {
+        return Err(format!("{} has no decimal places", formats::java_double(number)));
+    }
+    let shortest = format!("{number:e}");
+    let unreadable = || format!("{shortest} is not a number");
+    let (mantissa, exponent) = shortest.split_once('e').ok_or_else(unreadable)?;
+    let exact = Exact::parse(mantissa).ok_or_else(unreadable)?;
+    let exponent: i64 = exponent.parse().map_err(|_| unreadable())?;
+    // How many of the digits stand behind the wanted places.
+    let behind = i64::from(exact.scale) - exponent - digits;
+    let Some(behind) = u32::try_from(behind).ok().filter(|behind| *behind > 0) else {
         return Ok(Value::Float64(number));
     };
-    let Value::Decimal(rounded) = at_places(decimal, digits, how, decimal.scale)? else {
-        return Ok(Value::Float64(number));
-    };
-    rounded.to_string().parse().map(Value::Float64).map_err(|_| "not a number".to_owned())
+    // More places than digits, by far: nothing is left, nor rounded up.
+    let kept = cut(exact.unscaled, behind.min(30), how).unwrap_or(0);
+    let text = format!("{kept}e{}", -digits);
+    text.parse().map(Value::Float64).map_err(|_| unreadable())
 }
 
 fn random() -> f64 {
@@ -289,4 +316,58 @@ fn extreme(v: &[Value], wanted: std::cmp::Ordering) -> Value {
         }
     }
     best.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_are_rounded_half_up_and_no_further() {
+        for (number, expected) in [
+            (0.5, 1),
+            (-0.5, 0),
+            (-1.5, -1),
+            (-1.7, -2),
+            (0.499_999_999_999_999_94, 0),
+            (4_503_599_627_370_497.0, 4_503_599_627_370_497),
+            (1e300, i64::MAX),
+            (f64::NEG_INFINITY, i64::MIN),
+            (f64::NAN, 0),
+        ] {
+            assert_eq!(rounded(number), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn places_are_those_of_the_shortest_digits() {
+        let places = |number: f64, digits, how| {
+            double_places(&[Value::Float64(number), Value::Int32(digits)], how)
+        };
+        for (number, digits, half_up, cut) in [
+            (1.005, 2, 1.01, 1.0),
+            (-12_345.678, -2, -12_300.0, -12_300.0),
+            (-1.25, 1, -1.2, -1.2),
+            (1e300, 2, 1e300, 1e300),
+            (1e-300, 2, 0.0, 0.0),
+            (9.99, 1, 10.0, 9.9),
+            (55.0, -2, 100.0, 0.0),
+            (1.5, 400, 1.5, 1.5),
+            (1.5, i32::MIN, 0.0, 0.0),
+        ] {
+            let found = [places(number, digits, Cut::HalfUp), places(number, digits, Cut::Zero)];
+            let expected = [Ok(Value::Float64(half_up)), Ok(Value::Float64(cut))];
+            assert_eq!(found, expected, "{number} at {digits}");
+        }
+        assert_eq!(places(f64::NAN, 1, Cut::Zero), Err("NaN has no decimal places".to_owned()));
+    }
+
+    #[test]
+    fn powers_without_a_number_are_none() {
+        assert!(power(1.0, f64::INFINITY).is_nan() && power(-1.0, f64::NEG_INFINITY).is_nan());
+        assert!(power(1.0, f64::NAN).is_nan());
+        assert_eq!((power(f64::NAN, 0.0), power(2.0, -1.0), power(0.0, -1.0)), {
+            (1.0, 0.5, f64::INFINITY)
+        });
+    }
 }

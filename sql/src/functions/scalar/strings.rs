@@ -1,21 +1,33 @@
-//! Texts. Positions count from 1 and, as in Java, in UTF-16 units.
+//! Texts, and bytes where they are taken apart in the same way. Positions count from 1 and, as in
+//! Java, in UTF-16 units.
 
+use ::bytes::Bytes;
 use formats::Value;
 
 use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction};
-use super::{int, regex, text};
+use super::{int, room, text};
 use crate::types::SqlType;
-use Param::{ArrayOfString, Bytes, Integer, String as Text};
+use crate::values::shown;
+use Param::{ArrayOfA, Bytes as Blob, Integer, String as Text};
 
 const STRING: Returns = Returns::Is(&SqlType::String);
+const BYTES: Returns = Returns::Is(&SqlType::Bytes);
 const INT: Returns = Returns::Is(&SqlType::Integer);
+const STRINGS: Returns = Returns::Custom(|_| SqlType::Array(Box::new(SqlType::String)));
+const TEXT_MAP: Returns =
+    Returns::Custom(|_| SqlType::Map(Box::new(SqlType::String), Box::new(SqlType::String)));
+const BLOBS: Returns = Returns::Custom(|_| SqlType::Array(Box::new(SqlType::Bytes)));
 
 const fn of(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
     Overload { parameters, variadic: false, returns, takes_nulls: false, call }
 }
 
-const fn many(parameters: &'static [Param], call: Call) -> Overload {
-    Overload { parameters, variadic: true, returns: STRING, takes_nulls: true, call }
+const fn lenient(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
+    Overload { parameters, variadic: false, returns, takes_nulls: true, call }
+}
+
+const fn many(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
+    Overload { parameters, variadic: true, returns, takes_nulls: true, call }
 }
 
 const fn function(
@@ -34,74 +46,77 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(
         "LEN",
         "The length of a text or of bytes",
-        &[of(&[Text], INT, length), of(&[Bytes], INT, length)],
+        &[of(&[Text], INT, length), of(&[Blob], INT, length)],
     ),
-    function("CONCAT", "The texts one after the other", &[many(&[Text], concat)]),
+    function(
+        "CONCAT",
+        "The texts (or bytes) one after the other",
+        &[many(&[Text], STRING, concat), many(&[Blob], BYTES, concat)],
+    ),
     function(
         "CONCAT_WS",
-        "The texts with a separator between them",
-        &[many(&[Text, Text], concat_with_separator)],
+        "The texts (or bytes) with a separator between them",
+        &[
+            many(&[Text, Text], STRING, concat_with_separator),
+            many(&[Blob, Blob], BYTES, concat_with_separator),
+        ],
     ),
     function(
         "SUBSTRING",
-        "A part of a text, from a position that counts from 1, or from the end if negative",
+        "A part of a text or of bytes, from a position that counts from 1, or from the end if \
+         negative",
         &[
             of(&[Text, Integer], STRING, substring),
             of(&[Text, Integer, Integer], STRING, substring),
+            of(&[Blob, Integer], BYTES, substring),
+            of(&[Blob, Integer, Integer], BYTES, substring),
         ],
     ),
     function("REPLACE", "Replaces all occurrences", &[of(&[Text, Text, Text], STRING, replace)]),
     function(
         "LPAD",
-        "Fills a text up from the left",
-        &[of(&[Text, Integer, Text], STRING, |v| pad(v, true))],
+        "Fills a text or bytes up from the left",
+        &[
+            of(&[Text, Integer, Text], STRING, |v| pad(v, true)),
+            of(&[Blob, Integer, Blob], BYTES, |v| pad(v, true)),
+        ],
     ),
     function(
         "RPAD",
-        "Fills a text up from the right",
-        &[of(&[Text, Integer, Text], STRING, |v| pad(v, false))],
+        "Fills a text or bytes up from the right",
+        &[
+            of(&[Text, Integer, Text], STRING, |v| pad(v, false)),
+            of(&[Blob, Integer, Blob], BYTES, |v| pad(v, false)),
+        ],
     ),
     function(
         "INSTR",
         "The position of a text in another, 0 if it is not there",
         &[
-            of(&[Text, Text], INT, instr),
-            of(&[Text, Text, Integer], INT, instr),
-            of(&[Text, Text, Integer, Integer], INT, instr),
+            lenient(&[Text, Text], INT, instr),
+            lenient(&[Text, Text, Integer], INT, instr),
+            lenient(&[Text, Text, Integer, Integer], INT, instr),
         ],
     ),
     function(
         "SPLIT",
         "The parts between separators",
-        &[of(&[Text, Text], Returns::Custom(|_| SqlType::Array(Box::new(SqlType::String))), split)],
-    ),
-    function("CHR", "The character of a code point", &[of(&[Integer], STRING, character)]),
-    function(
-        "REGEXP_REPLACE",
-        "Replaces what a regular expression finds",
-        &[of(&[Text, Text, Text], STRING, regexp_replace)],
+        &[of(&[Text, Text], STRINGS, split), of(&[Blob, Blob], BLOBS, split_bytes)],
     ),
     function(
-        "REGEXP_EXTRACT",
-        "What a regular expression (or one of its groups) finds first",
-        &[
-            of(&[Text, Text], STRING, regexp_extract),
-            of(&[Text, Text, Integer], STRING, regexp_extract),
-        ],
+        "SPLIT_TO_MAP",
+        "The entries of a text as a map, given what stands between entries and in them",
+        &[of(&[Text, Text, Text], TEXT_MAP, split_to_map)],
+    ),
+    function(
+        "CHR",
+        "The character of a code point, or of escapes such as \\u004b",
+        &[of(&[Integer], STRING, character), of(&[Text], STRING, escaped)],
     ),
     function(
         "ARRAY_JOIN",
         "The items of an array with a separator between them",
-        &[
-            of(&[ArrayOfString], STRING, array_join),
-            Overload {
-                parameters: &[ArrayOfString, Text],
-                variadic: false,
-                returns: STRING,
-                takes_nulls: false,
-                call: array_join,
-            },
-        ],
+        &[lenient(&[ArrayOfA], STRING, array_join), lenient(&[ArrayOfA, Text], STRING, array_join)],
     ),
     function("UUID", "A new random identifier", &[of(&[], STRING, uuid)]),
 ];
@@ -116,22 +131,30 @@ fn lower(v: &[Value]) -> Outcome {
     Ok(Value::String(text(&v[0])?.to_lowercase()))
 }
 
+/// As Java's `trim`: what is not above a blank goes, other white space stays.
 fn trim(v: &[Value]) -> Outcome {
-    Ok(Value::String(text(&v[0])?.trim().to_owned()))
+    Ok(Value::String(text(&v[0])?.trim_matches(|c| c <= ' ').to_owned()))
 }
 
+/// White space before the first word is left out.
 fn initcap(v: &[Value]) -> Outcome {
+    let is_blank = |c: char| matches!(c, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r');
+    let lower = text(&v[0])?.to_lowercase();
     let mut start = true;
-    let mut out = String::new();
-    for c in text(&v[0])?.chars() {
+    let mut out = String::with_capacity(lower.len());
+    for c in lower.trim_start_matches(is_blank).chars() {
         if start {
             out.extend(c.to_uppercase());
         } else {
-            out.extend(c.to_lowercase());
+            out.push(c);
         }
-        start = c.is_whitespace();
+        start = is_blank(c);
     }
     Ok(Value::String(out))
+}
+
+fn units(text: &str) -> Vec<u16> {
+    text.encode_utf16().collect()
 }
 
 fn length(v: &[Value]) -> Outcome {
@@ -142,83 +165,181 @@ fn length(v: &[Value]) -> Outcome {
     i32::try_from(length).map(Value::Int32).map_err(|_| "the text is too long".to_owned())
 }
 
+/// Texts, or bytes, one after the other with `separator` in between; nulls are left out.
+fn joined(parts: &[Value], separator: &Value, v: &[Value]) -> Outcome {
+    let parts: Vec<&Value> = parts.iter().filter(|part| !part.is_null()).collect();
+    let size = |part: &Value| match part {
+        Value::Bytes(bytes) => bytes.len(),
+        other => other.as_str().map_or(0, str::len),
+    };
+    let between = size(separator).saturating_mul(parts.len().saturating_sub(1));
+    room(parts.iter().map(|part| size(part)).fold(between, usize::saturating_add), v)?;
+    if v.iter().any(|value| matches!(value, Value::Bytes(_))) {
+        let bytes = |value: &Value| match value {
+            Value::Bytes(bytes) => bytes.clone(),
+            _ => Bytes::new(),
+        };
+        let all: Vec<Bytes> = parts.into_iter().map(bytes).collect();
+        return Ok(Value::Bytes(all.join(&bytes(separator)[..]).into()));
+    }
+    let all: Vec<&str> = parts.into_iter().filter_map(Value::as_str).collect();
+    Ok(Value::String(all.join(separator.as_str().unwrap_or_default())))
+}
+
 fn concat(v: &[Value]) -> Outcome {
-    Ok(Value::String(v.iter().filter_map(Value::as_str).collect()))
+    joined(v, &Value::Null, v)
 }
 
 fn concat_with_separator(v: &[Value]) -> Outcome {
-    let Some(separator) = v.first().and_then(Value::as_str) else { return Ok(Value::Null) };
-    let parts: Vec<&str> = v[1..].iter().filter_map(Value::as_str).collect();
-    Ok(Value::String(parts.join(separator)))
+    match v {
+        [] | [Value::Null, ..] => Ok(Value::Null),
+        [separator, parts @ ..] => joined(parts, separator, v),
+    }
 }
 
 fn substring(v: &[Value]) -> Outcome {
-    let units: Vec<u16> = text(&v[0])?.encode_utf16().collect();
     let position = i64::from(int(&v[1])?);
-    let total = units.len() as i64;
-    let start = if position > 0 { position - 1 } else { (total + position).max(0) }.min(total);
-    let length = match v.get(2) {
-        Some(length) => i64::from(int(length)?).max(0),
-        None => total,
+    let wanted = v.get(2).map(|length| int(length).map(i64::from)).transpose()?;
+    let range = |total: usize| {
+        let total = i64::try_from(total).unwrap_or(i64::MAX);
+        let start =
+            if position < 0 { (total + position).max(0) } else { (position - 1).clamp(0, total) };
+        let end = wanted.map_or(total, |length| (start + length).clamp(start, total));
+        let at = |n: i64| usize::try_from(n).unwrap_or(0);
+        at(start)..at(end)
     };
-    let end = (start + length).min(total);
-    let (Ok(start), Ok(end)) = (usize::try_from(start), usize::try_from(end)) else {
-        return Ok(Value::Null);
-    };
-    Ok(Value::String(String::from_utf16_lossy(&units[start..end.max(start)])))
+    Ok(match &v[0] {
+        Value::Bytes(bytes) => Value::Bytes(bytes.slice(range(bytes.len()))),
+        other => {
+            let units = units(text(other)?);
+            Value::String(String::from_utf16_lossy(&units[range(units.len())]))
+        }
+    })
 }
 
 fn replace(v: &[Value]) -> Outcome {
-    Ok(Value::String(text(&v[0])?.replace(text(&v[1])?, text(&v[2])?)))
+    let (input, old, new) = (text(&v[0])?, text(&v[1])?, text(&v[2])?);
+    if new.len() > old.len() {
+        let growth = input.matches(old).count().saturating_mul(new.len() - old.len());
+        room(input.len().saturating_add(growth), v)?;
+    }
+    Ok(Value::String(input.replace(old, new)))
 }
 
 /// The longest text that LPAD and RPAD make.
 const MAX_PADDED: usize = 1 << 20;
 
 fn pad(v: &[Value], left: bool) -> Outcome {
-    let (input, fill) = (text(&v[0])?, text(&v[2])?);
     let Ok(wanted) = usize::try_from(int(&v[1])?) else { return Ok(Value::Null) };
-    if fill.is_empty() || wanted > MAX_PADDED {
-        return Ok(Value::Null);
+    if wanted > MAX_PADDED {
+        return Err(format!("a padded length of {wanted} is more than {MAX_PADDED}"));
     }
-    let length = input.chars().count();
-    if length >= wanted {
-        return Ok(Value::String(input.chars().take(wanted).collect()));
+    match (&v[0], &v[2]) {
+        (Value::Bytes(input), Value::Bytes(fill)) => {
+            let padded = padded(input, wanted, fill, left);
+            Ok(padded.map_or(Value::Null, |bytes| Value::Bytes(bytes.into())))
+        }
+        (input, fill) => {
+            let padded = padded(&units(text(input)?), wanted, &units(text(fill)?), left);
+            Ok(padded.map_or(Value::Null, |units| Value::String(String::from_utf16_lossy(&units))))
+        }
     }
-    let padding: String = fill.chars().cycle().take(wanted - length).collect();
-    Ok(Value::String(if left { padding + input } else { input.to_owned() + &padding }))
+}
+
+fn padded<T: Copy>(input: &[T], wanted: usize, fill: &[T], left: bool) -> Option<Vec<T>> {
+    if fill.is_empty() {
+        return None;
+    }
+    let kept = &input[..input.len().min(wanted)];
+    let padding = fill.iter().copied().cycle().take(wanted - kept.len());
+    Some(if left {
+        padding.chain(kept.iter().copied()).collect()
+    } else {
+        kept.iter().copied().chain(padding).collect()
+    })
 }
 
 fn instr(v: &[Value]) -> Outcome {
-    let haystack: Vec<u16> = text(&v[0])?.encode_utf16().collect();
-    let needle: Vec<u16> = text(&v[1])?.encode_utf16().collect();
-    let position = v.get(2).map_or(Ok(1), int)?;
-    let occurrence = v.get(3).map_or(Ok(1), int)?;
-    if needle.is_empty() || needle.len() > haystack.len() || occurrence < 1 {
+    let (Some(haystack), Some(needle)) = (v[0].as_str(), v[1].as_str()) else {
         return Ok(Value::Int32(0));
-    }
-    let last = haystack.len() - needle.len();
-    let matches = |start: &usize| haystack[*start..*start + needle.len()] == needle[..];
-    let skip = usize::try_from(occurrence - 1).unwrap_or(0);
-    let found = if position > 0 {
-        let from = usize::try_from(position - 1).unwrap_or(0);
-        (from..=last).filter(matches).nth(skip)
+    };
+    let (haystack, needle) = (units(haystack), units(needle));
+    let position = i64::from(v.get(2).map_or(Ok(1), int)?);
+    let occurrence = v.get(3).map_or(Ok(1), int)?;
+    let back = usize::try_from(position.unsigned_abs()).unwrap_or(usize::MAX);
+    let Some(skip) = usize::try_from(occurrence).ok().and_then(|n| n.checked_sub(1)) else {
+        return Ok(Value::Int32(0));
+    };
+    // Nothing is found wherever it is looked for.
+    let skip = if needle.is_empty() { 0 } else { skip };
+    let last = haystack.len().checked_sub(needle.len());
+    let within = (1..=haystack.len()).contains(&back);
+    let (Some(last), true) = (last, within) else { return Ok(Value::Int32(0)) };
+    let matches = |start: &usize| haystack[*start..].starts_with(&needle);
+    let found = if position < 0 {
+        // What is found from the end ends at that position or before it.
+        let until = haystack.len() - (back - 1);
+        let first = until.checked_sub(needle.len());
+        first.and_then(|first| (0..=first).rev().filter(matches).nth(skip))
     } else {
-        let back = usize::try_from(position.unsigned_abs()).unwrap_or(usize::MAX);
-        let until = haystack.len().checked_sub(back).unwrap_or(usize::MAX);
-        (0..=last.min(until)).rev().filter(matches).nth(skip).filter(|_| until != usize::MAX)
+        (back - 1..=last).filter(matches).nth(skip)
     };
     Ok(Value::Int32(found.and_then(|at| i32::try_from(at + 1).ok()).unwrap_or(0)))
 }
 
 fn split(v: &[Value]) -> Outcome {
     let (input, separator) = (text(&v[0])?, text(&v[1])?);
-    let parts: Vec<Value> = if separator.is_empty() {
+    let parts: Vec<Value> = if separator.is_empty() && !input.is_empty() {
         input.chars().map(|c| Value::String(c.to_string())).collect()
+    } else if separator.is_empty() {
+        vec![Value::String(String::new())]
     } else {
         input.split(separator).map(|part| Value::String(part.to_owned())).collect()
     };
     Ok(Value::Array(parts))
+}
+
+fn split_bytes(v: &[Value]) -> Outcome {
+    let (Value::Bytes(input), Value::Bytes(separator)) = (&v[0], &v[1]) else {
+        return Ok(Value::Null);
+    };
+    let mut parts = Vec::new();
+    let mut from = 0;
+    if separator.is_empty() && !input.is_empty() {
+        parts.extend((0..input.len()).map(|at| Value::Bytes(input.slice(at..at + 1))));
+        return Ok(Value::Array(parts));
+    }
+    let mut at = 0;
+    while !separator.is_empty() && at + separator.len() <= input.len() {
+        if input[at..].starts_with(separator) {
+            parts.push(Value::Bytes(input.slice(from..at)));
+            at += separator.len();
+            from = at;
+        } else {
+            at += 1;
+        }
+    }
+    parts.push(Value::Bytes(input.slice(from..)));
+    Ok(Value::Array(parts))
+}
+
+/// What has no separator of its own is left out; of entries with the same key the last one counts.
+fn split_to_map(v: &[Value]) -> Outcome {
+    let (input, between, inside) = (text(&v[0])?, text(&v[1])?, text(&v[2])?);
+    if between.is_empty() || inside.is_empty() || between == inside {
+        return Ok(Value::Null);
+    }
+    let mut entries: Vec<(Value, Value)> = Vec::new();
+    for entry in input.split(between) {
+        let mut parts = entry.split(inside);
+        let (Some(key), Some(value)) = (parts.next(), parts.next()) else { continue };
+        let (key, value) = (Value::String(key.to_owned()), Value::String(value.to_owned()));
+        match entries.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, last)) => *last = value,
+            None => entries.push((key, value)),
+        }
+    }
+    Ok(Value::Map(entries))
 }
 
 fn character(v: &[Value]) -> Outcome {
@@ -226,24 +347,55 @@ fn character(v: &[Value]) -> Outcome {
     Ok(code.and_then(char::from_u32).map_or(Value::Null, |c| Value::String(c.to_string())))
 }
 
-fn regexp_replace(v: &[Value]) -> Outcome {
-    let pattern = regex(text(&v[1])?)?;
-    Ok(Value::String(pattern.replace_all(text(&v[0])?, text(&v[2])?).into_owned()))
-}
-
-fn regexp_extract(v: &[Value]) -> Outcome {
-    let pattern = regex(text(&v[0])?)?;
-    let group = usize::try_from(v.get(2).map_or(Ok(0), int)?).unwrap_or(usize::MAX);
-    let found =
-        pattern.captures(text(&v[1])?).and_then(|c| c.get(group).map(|m| m.as_str().to_owned()));
-    Ok(found.map_or(Value::Null, Value::String))
+/// Java's escapes in a text that begins with a `\u` escape.
+fn escaped(v: &[Value]) -> Outcome {
+    let source = text(&v[0])?;
+    if !source.starts_with("\\u") || source.encode_utf16().count() < 6 {
+        return Ok(Value::Null);
+    }
+    let mut units: Vec<u16> = Vec::new();
+    let mut rest = source;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        let next = rest.chars().next();
+        let plain = match (c, next) {
+            ('\\', Some('u')) => {
+                let digits = rest.trim_start_matches('u').trim_start_matches('+');
+                let code = digits.get(..4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
+                units.push(code.ok_or_else(|| format!("'{source}' has a \\u without 4 digits"))?);
+                rest = &digits[4..];
+                continue;
+            }
+            ('\\', Some('n')) => '\n',
+            ('\\', Some('t')) => '\t',
+            ('\\', Some('r')) => '\r',
+            ('\\', Some('b')) => '\u{8}',
+            ('\\', Some('f')) => '\u{c}',
+            ('\\', Some(other)) => other,
+            (other, _) => {
+                units.extend_from_slice(other.encode_utf16(&mut [0; 2]));
+                continue;
+            }
+        };
+        units.extend_from_slice(plain.encode_utf16(&mut [0; 2]));
+        rest = &rest[next.map_or(0, char::len_utf8)..];
+    }
+    Ok(Value::String(String::from_utf16_lossy(&units)))
 }
 
 fn array_join(v: &[Value]) -> Outcome {
     let Value::Array(items) = &v[0] else { return Ok(Value::Null) };
-    let separator = v.get(1).map_or(Ok(","), text)?;
-    let parts: Vec<&str> = items.iter().map(|i| i.as_str().unwrap_or("null")).collect();
-    Ok(Value::String(parts.join(separator)))
+    let separator = v.get(1).map_or(",", |separator| separator.as_str().unwrap_or_default());
+    let mut out = String::new();
+    for (i, item) in items.iter().enumerate() {
+        if matches!(item, Value::Array(_) | Value::Map(_) | Value::Struct(_) | Value::Bytes(_)) {
+            return Err(format!("ARRAY_JOIN does not take items of type {}", item.kind()));
+        }
+        out.push_str(if i == 0 { "" } else { separator });
+        out.push_str(&shown(item, &SqlType::String));
+        room(out.len(), v)?;
+    }
+    Ok(Value::String(out))
 }
 
 fn uuid(_: &[Value]) -> Outcome {

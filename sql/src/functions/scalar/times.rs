@@ -156,17 +156,18 @@ fn shift(v: &[Value], sign: i64) -> Outcome {
     let ms = unit_ms(&unit);
     match &v[2] {
         Value::Time(time) => {
-            let by = ms.filter(|ms| *ms < DAY_MS).ok_or_else(|| bad_unit(&unit))?;
+            let by = ms.ok_or_else(|| bad_unit(&unit))?;
             let moved = (i64::from(*time) + amount * by).rem_euclid(DAY_MS);
             i32::try_from(moved).map(Value::Time).map_err(|e| e.to_string())
         }
         Value::Date(days) => {
+            let start = i64::from(*days) * DAY_MS;
             let moved = match ms {
-                Some(by) if by % DAY_MS == 0 => i64::from(*days) + amount * (by / DAY_MS),
-                Some(_) => return Err(bad_unit(&unit)),
-                None => months_later(i64::from(*days) * DAY_MS, &unit, amount)? / DAY_MS,
+                Some(by) => start + amount * by,
+                None => months_later(start, &unit, amount)?,
             };
-            i32::try_from(moved).map(Value::Date).map_err(|e| e.to_string())
+            // Parts of a day are cut off, as Java's division cuts.
+            i32::try_from(moved / DAY_MS).map(Value::Date).map_err(|_| too_far())
         }
         other => {
             let start = bigint(other)?;

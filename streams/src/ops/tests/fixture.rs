@@ -130,7 +130,11 @@ pub(crate) struct CountSum {
 impl Aggregator for CountSum {
     type State = (i64, i64);
 
-    fn begin(&mut self, rows: &RecordBatch) -> Result<(), OperatorError> {
+    fn begin(
+        &mut self,
+        rows: &RecordBatch,
+        _failed: &mut Vec<(usize, String)>,
+    ) -> Result<(), OperatorError> {
         let last = rows.column(rows.num_columns() - 1);
         self.argument = Some(last.as_primitive::<Int64Type>().clone());
         Ok(())
@@ -237,6 +241,7 @@ pub(crate) fn counting(windows: Option<TimeWindows>) -> Topology {
     let grouped = topology.repartition("by-g", grouped, spec).unwrap();
     topology.store(StoreSpec::new("groups"));
     let counted = topology.operator("count", &[grouped], &["groups"], count_sum(windows, false));
+    topology.expands(counted, windows.map_or(1, |windows| windows.windows_per_row() as usize));
     topology.store(StoreSpec::new("RESULT").with_reader(layout.clone()));
     let kept = topology.operator("keep", &[counted], &["RESULT"], materialize("RESULT", &layout));
     topology.sink("out", kept, sink("OUT", keys));

@@ -51,6 +51,35 @@ async fn a_windowed_result_is_found_by_key_over_all_its_windows() {
     assert_eq!(query.all().await.unwrap()[0].num_rows(), 4);
 }
 
+#[tokio::test]
+async fn selected_rows_are_those_of_the_keys_and_near_the_wanted_windows() {
+    let mut driver = TestDriver::new(counting(Some(windows(10, 10, 1_000_000)))).unwrap();
+    for (value, timestamp) in [("a,1", 3), ("b,1", 3), ("c,1", 4), ("a,2", 12), ("a,3", 700_004)] {
+        driver.pipe("IN", record("x", Some(value), timestamp)).unwrap();
+    }
+    let query = driver.query("RESULT").unwrap();
+    let key = |name: &str| vec![Arc::new(StringArray::from(vec![name])) as ArrayRef];
+    let selected = async |keys: Option<&[&str]>, starts| {
+        let keys = keys.map(|keys| keys.iter().map(|name| key(name)).collect());
+        let mut stream = query.select(Selection { keys, starts });
+        let mut rows = Vec::new();
+        while let Some(batch) = stream.recv().await {
+            rows.extend(rows_of(&[batch.unwrap()]));
+        }
+        rows
+    };
+    let all = 0..=i64::MAX;
+    assert_eq!(
+        selected(Some(&["c", "z", "b"]), all.clone()).await,
+        ["c,0,10,1,1,4", "b,0,10,1,1,3"]
+    );
+    assert_eq!(selected(Some(&["a"]), 10..=10).await, ["a,10,20,1,2,12"]);
+    assert_eq!(selected(Some(&["a"]), 11..=699_999).await, Vec::<String>::new());
+    assert_eq!(selected(Some(&[]), all).await, Vec::<String>::new());
+    let late = selected(None, 600_000..=i64::MAX).await;
+    assert_eq!(late, ["a,700000,700010,1,3,700004"], "whole segments are passed over");
+}
+
 /// As [`counting`] with windows, but only final rows go out.
 fn final_counts(windows: TimeWindows) -> Topology {
     let mut topology = TopologyBuilder::new();

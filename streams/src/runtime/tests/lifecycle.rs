@@ -48,6 +48,27 @@ async fn a_transient_application_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_more_windows_a_row_is_in_the_fewer_rows_are_taken_at_once() {
+    let cluster = cluster(&[("IN", 1), ("OUT", 1)]);
+    for number in 0..50 {
+        cluster.write("IN", 0, output("x", "a,1", 1_000_000 + number));
+    }
+    let config = AppConfig { transient: true, ..config(None) };
+    let windows = TimeWindows::hopping(400_000, 1_000).unwrap();
+    let app = app(&cluster, config, counting(Some(windows))).unwrap();
+    let mut changes = app.subscribe("keep").unwrap();
+    let handle = app.run().await.unwrap();
+    let (mut rows, mut most) = (0, 0);
+    while rows < 50 * 400 {
+        let chunk = changes.recv().await.unwrap();
+        rows += chunk.len();
+        most = most.max(chunk.len());
+    }
+    assert_eq!((rows, most), (50 * 400, 2 * 400), "CHUNK_ROWS are about the most");
+    handle.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transient_application_ends_rather_than_show_its_rows_again() {
     let cluster = cluster(&[("IN", 2), ("OUT", 1)]);
     let config = AppConfig { transient: true, ..config(None) };
