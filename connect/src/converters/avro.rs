@@ -65,7 +65,7 @@ impl AvroConverter {
             self.registry.register(&subject, &schema.to_text()).await.map_err(
                 |error| match error {
                     SchemaRegistryError::Refused { code: 409, .. } => {
-                        ConvertError::Incompatible { subject, error }
+                        ConvertError::Incompatible { subject: subject.into(), error }
                     }
                     error => ConvertError::Registry(error),
                 },

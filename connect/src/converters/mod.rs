@@ -41,7 +41,7 @@ pub(crate) enum ConvertError {
          the types that {subject} has (as with the setting columns), or write to another topic, or \
          let the subject have any schema: PUT /config/{subject} {{\"compatibility\": \"NONE\"}}"
     )]
-    Incompatible { subject: String, error: SchemaRegistryError },
+    Incompatible { subject: Box<str>, error: SchemaRegistryError },
     #[error(transparent)]
     Registry(#[from] SchemaRegistryError),
 }

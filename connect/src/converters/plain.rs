@@ -30,12 +30,25 @@ impl Converter for StringConverter {
             Some(other) => {
                 return Err(ConvertError::Type {
                     converter: "StringConverter",
-                    found: other.kind().into(),
+                    found: type_word(other.kind()).into(),
                     hint: "use JsonConverter or AvroConverter for values with structure",
                 });
             }
         };
         Ok(Some(text.into()))
+    }
+}
+
+/// A kind of value as users write its type.
+fn type_word(kind: &'static str) -> &'static str {
+    match kind {
+        "INT8" => "TINYINT",
+        "INT16" => "SMALLINT",
+        "INT32" => "INTEGER",
+        "INT64" => "BIGINT",
+        "FLOAT32" => "FLOAT",
+        "FLOAT64" => "DOUBLE",
+        other => other,
     }
 }
 
@@ -53,7 +66,7 @@ impl Converter for ByteArrayConverter {
             Some(Value::Bytes(bytes)) => Ok(Some(bytes.clone())),
             Some(other) => Err(ConvertError::Type {
                 converter: "ByteArrayConverter",
-                found: other.kind().into(),
+                found: type_word(other.kind()).into(),
                 hint: "it takes BYTES only; use StringConverter for text",
             }),
         }

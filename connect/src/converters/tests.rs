@@ -56,7 +56,7 @@ async fn text_and_bytes_go_as_they_are_and_nothing_else_does() {
     assert!(string.to_bytes("t", Some(&row())).await.is_err());
     let bytes = converter("ByteArrayConverter", &[]).expect("one");
     let error = bytes.to_bytes("t", Some(&number)).await.expect_err("refused").to_string();
-    assert!(error.starts_with("ByteArrayConverter cannot convert FLOAT64"), "{error}");
+    assert!(error.starts_with("ByteArrayConverter cannot convert DOUBLE"), "{error}");
     assert_eq!(string.to_bytes("t", None).await.expect("nothing"), None);
 }
 

@@ -12,8 +12,8 @@ use client::admin::NewTopic;
 use client::consumer::OffsetReset;
 use client::producer::{Compression, partition_for_key};
 use client::{
-    Admin, AdminError, ClientConfig, Consumer, ConsumerConfig, ConsumerRecord, Producer,
-    ProducerConfig, Record, TopicPartition,
+    Admin, AdminError, ClientConfig, Consumer, ConsumerConfig, ConsumerRecord, ProduceError,
+    Producer, ProducerConfig, Record, TopicPartition,
 };
 use tokio::sync::Mutex;
 
@@ -48,6 +48,30 @@ impl TopicStore {
     }
 }
 
+impl TopicStore {
+    async fn send(&self, partition: i32, records: &[Record]) -> Result<(), OffsetError> {
+        self.producer.send_batch(&self.topic, partition, records).await?.await?;
+        Ok(())
+    }
+
+    async fn split(&self, partition: i32, records: &[Record]) -> Result<(), OffsetError> {
+        for batch in in_batches(records, BATCH) {
+            self.send(partition, batch).await?;
+        }
+        Ok(())
+    }
+}
+
+fn is_too_large(error: &OffsetError) -> bool {
+    match error {
+        OffsetError::Produce(ProduceError::TooLarge { .. }) => true,
+        OffsetError::Produce(error) => {
+            error.code().is_some_and(|code| code.name() == "MESSAGE_TOO_LARGE")
+        }
+        _ => false,
+    }
+}
+
 #[async_trait]
 impl OffsetStore for TopicStore {
     async fn load(&self, connector: &str) -> Result<Option<Checkpoint>, OffsetError> {
@@ -66,9 +90,14 @@ impl OffsetStore for TopicStore {
             })
             .collect();
         // Positions alone are of partitions that nothing was written of: each stands for itself.
-        let most = if written.is_some() { usize::MAX } else { BATCH };
-        for batch in in_batches(&records, most) {
-            self.producer.send_batch(&self.topic, partition, batch).await?.await?;
+        let whole = written.is_some();
+        let sent = if whole { self.send(partition, &records).await } else { Ok(()) };
+        match sent {
+            Ok(()) if whole => {}
+            // While an interrupted run is recognised, positions of any number of files move.
+            // The end offsets come last: what is read again then is recognised again.
+            Err(error) if !is_too_large(&error) => return Err(error),
+            _ => self.split(partition, &records).await?,
         }
         all.entry(connector.to_owned()).or_default().apply(changes);
         Ok(())

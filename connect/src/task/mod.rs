@@ -39,9 +39,16 @@ pub(crate) enum TaskError {
     #[error("reading failed: {0}")]
     Source(#[from] SourceError),
     #[error("{}a record for topic {topic} cannot be converted by its {side}: {error}", at(origin))]
-    Convert { topic: String, side: &'static str, error: ConvertError, origin: Option<Origin> },
+    Convert {
+        topic: Arc<str>,
+        side: &'static str,
+        error: ConvertError,
+        origin: Option<Box<Origin>>,
+    },
+    #[error("writing failed: {}{error}", at(origin))]
+    Produce { error: ProduceError, origin: Option<Box<Origin>> },
     #[error("writing failed: {0}")]
-    Produce(#[from] ProduceError),
+    Producer(#[from] ProduceError),
     #[error("a topic cannot be used: {0}")]
     Target(#[from] TargetError),
     #[error("positions cannot be kept: {0}")]
@@ -50,7 +57,7 @@ pub(crate) enum TaskError {
     TooMany { partition: String },
 }
 
-fn at(origin: &Option<Origin>) -> String {
+fn at(origin: &Option<Box<Origin>>) -> String {
     origin.as_ref().map_or_else(String::new, |origin| format!("{origin}: "))
 }
 
@@ -59,7 +66,7 @@ impl TaskError {
     pub(crate) fn is_retriable(&self) -> bool {
         match self {
             Self::Convert { error, .. } => error.kind() == FailureKind::Retry,
-            Self::Produce(error) => error.is_retriable(),
+            Self::Produce { error, .. } | Self::Producer(error) => error.is_retriable(),
             Self::Target(error) => error.is_retriable(),
             Self::Offsets(error) => error.is_retriable(),
             Self::Source(_) | Self::TooMany { .. } => false,
@@ -183,7 +190,7 @@ impl TaskRun {
                 self.begin(flow, topic).await?;
             }
             let failed = |side, error| {
-                let (topic, origin) = (topic.to_owned(), record.origin.clone());
+                let (topic, origin) = (topic.into(), record.origin.clone().map(Box::new));
                 TaskError::Convert { topic, side, error, origin }
             };
             let key = self.key.to_bytes(topic, record.key.as_ref()).await;
@@ -196,7 +203,14 @@ impl TaskRun {
             } else {
                 let mut out = Record::to(Arc::clone(&record.topic));
                 (out.key, out.value, out.timestamp_ms) = (key, value, record.timestamp_ms);
-                flow.sent.push_back((Arc::clone(&record.topic), self.producer.send(out).await?));
+                let (topic, origin) = (Arc::clone(&record.topic), record.origin);
+                match self.producer.send(out).await {
+                    Ok(delivery) => flow.sent.push_back(Sent { topic, delivery, origin }),
+                    Err(error) => {
+                        let origin = origin.map(Box::new);
+                        return Err(TaskError::Produce { error, origin });
+                    }
+                }
             }
             if let Some(position) = record.position {
                 flow.moved_to(&record.partition, position);
@@ -280,21 +294,36 @@ impl TaskRun {
     /// Counts what is acknowledged, from the first record on, without waiting.
     fn count_acknowledged(&mut self, flow: &mut Flow) -> Result<(), TaskError> {
         let mut context = Context::from_waker(Waker::noop());
-        while let Some((topic, delivery)) = flow.sent.front_mut() {
-            let Poll::Ready(written) = Pin::new(delivery).poll(&mut context) else { break };
-            flow.written.acknowledged(topic, &written?);
-            flow.sent.pop_front();
-            self.status.add_written(1);
+        while let Some(sent) = flow.sent.front_mut() {
+            let Poll::Ready(outcome) = Pin::new(&mut sent.delivery).poll(&mut context) else {
+                break;
+            };
+            let Some(Sent { topic, origin, .. }) = flow.sent.pop_front() else { break };
+            self.acknowledged(flow, &topic, outcome, origin)?;
         }
         Ok(())
     }
 
     /// Waits for all acknowledgements, and moves the end offsets behind them.
     async fn settle(&mut self, flow: &mut Flow) -> Result<(), TaskError> {
-        while let Some((topic, delivery)) = flow.sent.pop_front() {
-            flow.written.acknowledged(&topic, &delivery.await?);
-            self.status.add_written(1);
+        while let Some(Sent { topic, delivery, origin }) = flow.sent.pop_front() {
+            let outcome = delivery.await;
+            self.acknowledged(flow, &topic, outcome, origin)?;
         }
+        Ok(())
+    }
+
+    fn acknowledged(
+        &self,
+        flow: &mut Flow,
+        topic: &str,
+        outcome: Result<RecordMetadata, ProduceError>,
+        origin: Option<Origin>,
+    ) -> Result<(), TaskError> {
+        let place = || origin.map(Box::new);
+        let written = outcome.map_err(|error| TaskError::Produce { error, origin: place() })?;
+        flow.written.acknowledged(topic, &written);
+        self.status.add_written(1);
         Ok(())
     }
 
@@ -319,6 +348,13 @@ impl Written {
     }
 }
 
+/// A record on its way.
+struct Sent {
+    topic: Arc<str>,
+    delivery: Delivery,
+    origin: Option<Origin>,
+}
+
 /// Where a running task stands.
 struct Flow {
     /// End offsets of what is acknowledged, remembered together with the positions in `moved` once
@@ -331,7 +367,7 @@ struct Flow {
     tail: Tail,
     /// The end offsets are still those of the interrupted run.
     recovering: bool,
-    sent: VecDeque<(Arc<str>, Delivery)>,
+    sent: VecDeque<Sent>,
     /// How many records each partition may give until positions are remembered.
     room: Room,
     remembered: Instant,

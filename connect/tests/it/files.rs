@@ -178,6 +178,59 @@ fn lines(folder: &Path, name: &str, mode: &str) -> ConnectorConfig {
 const STRINGS: [(&str, &str); 2] =
     [("key.converter", "StringConverter"), ("value.converter", "StringConverter")];
 
+#[tokio::test]
+async fn a_record_that_is_too_large_is_told_with_its_place() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start(&dir.path().join("data")).await;
+    let text = format!("short\n{}\n", "x".repeat(2 << 20));
+    std::fs::write(dir.path().join("a.txt"), text).expect("written");
+    let running = run(&cluster, &worker(&STRINGS), lines(dir.path(), "c", "batch")).await;
+    let failed = running.wait_done().await.expect_err("too large");
+    assert!(failed.reason.contains("a.txt, line 2: "), "{}", failed.reason);
+    assert!(failed.reason.contains("the value of max.request.size"), "{}", failed.reason);
+    running.shutdown().await;
+    assert_eq!(cluster.end("t").await, 1, "what is before it is written");
+    cluster.stop().await;
+}
+
+/// More positions than one message holds move at once when an interrupted run is recognised.
+#[tokio::test]
+async fn a_run_that_was_killed_among_thousands_of_files_is_recognised() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start(&dir.path().join("data")).await;
+    let folder = dir.path().join("in");
+    std::fs::create_dir(&folder).expect("a folder");
+    for n in 0..6000u64 {
+        // Names that compress badly.
+        let name: String = (0..24).map(|i| format!("{:08x}", hash(n * 100 + i))).collect();
+        std::fs::write(folder.join(format!("{name}.txt")), format!("{n}\n")).expect("written");
+    }
+    let mut seldom = worker(&STRINGS);
+    seldom.offset_flush_interval = std::time::Duration::from_secs(3600);
+    let running = run(&cluster, &seldom, lines(&folder, "c", "batch")).await;
+    while cluster.end("t").await < 300 {
+        yield_now().await;
+    }
+    drop(running);
+    // A record of somebody else's is never recognised, so that all is read before positions are
+    // remembered again.
+    let other = dir.path().join("other");
+    std::fs::create_dir(&other).expect("a folder");
+    std::fs::write(other.join("a.txt"), "somebody else's\n").expect("written");
+    for (folder, name) in [(&other, "other"), (&folder, "c"), (&folder, "c")] {
+        let running = run(&cluster, &worker(&STRINGS), lines(folder, name, "batch")).await;
+        running.wait_done().await.expect("done");
+        running.shutdown().await;
+    }
+    assert_eq!(cluster.end("t").await, 6001, "each line once");
+    cluster.stop().await;
+}
+
+fn hash(n: u64) -> u32 {
+    let mixed = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32) as u32
+}
+
 /// The positions of so many files take more than a message may be long.
 #[tokio::test]
 async fn positions_of_thousands_of_files_are_remembered_as_they_move() {

@@ -134,8 +134,7 @@ impl Files {
         Ok(())
     }
 
-    /// The next records of the first file that has some; a batch goes on with more files until it
-    /// is full.
+    /// The next records of the first file that has some; in a batch, of some files more.
     fn read(&mut self, room: &Room, most: usize) -> Result<Polled, SourceError> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -147,6 +146,7 @@ impl Files {
         let most = most.min(self.settings.batch_size);
         let mut records = Vec::new();
         let batch = self.settings.mode == Mode::Batch;
+        let (mut files, most_files) = (0, if batch { MOST_OPEN } else { 1 });
         for step in 0..self.sources.len() {
             let index = if batch { step } else { (self.next + step) % self.sources.len() };
             if self.sources[index].done {
@@ -165,8 +165,9 @@ impl Files {
             }
             if records.len() > before {
                 self.next = index + 1;
+                files += 1;
             }
-            if self.failed.is_some() || records.len() >= most || !batch && !records.is_empty() {
+            if self.failed.is_some() || records.len() >= most || files == most_files {
                 break;
             }
         }
