@@ -70,6 +70,16 @@ pub(crate) type Receipt = BoxFuture<'static, Result<(), BrokerError>>;
 
 pub(crate) type Offsets = HashMap<TopicPartition, i64>;
 
+/// A position that a group has committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GroupOffset {
+    pub(crate) offset: i64,
+    /// Of the topic that it is a position in, where that was known.
+    pub(crate) topic_id: Option<String>,
+}
+
+pub(crate) type GroupOffsets = HashMap<TopicPartition, GroupOffset>;
+
 #[async_trait]
 pub(crate) trait Broker: Send + Sync {
     /// What the cluster knows of topics; one that does not exist is left out.
@@ -97,9 +107,9 @@ pub(crate) trait Broker: Send + Sync {
         &self,
         group: &str,
         partitions: &[TopicPartition],
-    ) -> Result<Offsets, BrokerError>;
+    ) -> Result<GroupOffsets, BrokerError>;
 
-    async fn commit(&self, group: &str, offsets: &Offsets) -> Result<(), BrokerError>;
+    async fn commit(&self, group: &str, offsets: &GroupOffsets) -> Result<(), BrokerError>;
 
     /// Reads partitions from the given offsets on.
     async fn reader(&self, from: &Offsets) -> Result<Box<dyn Reader>, BrokerError>;

@@ -38,6 +38,9 @@ pub enum AppError {
          not fit it: start the application anew under another id"
     )]
     TopicReplaced { role: TopicRole, topic: String, expected: String, found: String },
+    /// Starting again reads them all, unless the state is spread over the partitions that were.
+    #[error("source topic {topic} has {now} partitions now, not {before}")]
+    Repartitioned { topic: String, before: u32, now: u32 },
     #[error("the topology has no node {0}")]
     UnknownNode(String),
     #[error("the application is not running: {0}")]
@@ -47,7 +50,12 @@ pub enum AppError {
 impl AppError {
     /// Whether starting again from the last commit may help.
     pub fn is_retriable(&self) -> bool {
-        matches!(self, Self::Broker { retriable: true, .. } | Self::Outside { .. })
+        matches!(
+            self,
+            Self::Broker { retriable: true, .. }
+                | Self::Outside { .. }
+                | Self::Repartitioned { .. }
+        )
     }
 
     pub(crate) fn task(task: &crate::TaskId, error: EngineError) -> Self {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use client::admin::{NewTopic, Placement};
+use client::admin::{NewTopic, OffsetToCommit, Placement};
 use client::consumer::{Consumer, ConsumerConfig, IsolationLevel};
 use client::{
     Admin, AdminError, ClientConfig, ConsumeError, OffsetSpec, ProduceError, Producer,
@@ -15,8 +15,8 @@ use client::{
 };
 
 use super::broker::{
-    Broker, BrokerError, Fetched, InternalTopic, KnownTopic, OffsetAt, Offsets, Reader, Receipt,
-    TopicPartition,
+    Broker, BrokerError, Fetched, GroupOffset, GroupOffsets, InternalTopic, KnownTopic, OffsetAt,
+    Offsets, Reader, Receipt, TopicPartition,
 };
 use crate::record::{Header, InputRecord, OutputRecord};
 
@@ -200,25 +200,28 @@ impl Broker for KafkaBroker {
         &self,
         group: &str,
         partitions: &[TopicPartition],
-    ) -> Result<Offsets, BrokerError> {
+    ) -> Result<GroupOffsets, BrokerError> {
         let action = format!("cannot read the offsets of group {group}");
         let committed = self.admin.list_group_offsets(group, Some(partitions)).await;
         let mut offsets = HashMap::new();
         for (partition, result) in committed.map_err(|error| admin(&action, error))? {
             let committed = result.map_err(|error| admin(&action, error))?;
             if committed.offset >= 0 {
-                offsets.insert(partition, committed.offset);
+                let topic_id = Some(committed.metadata).filter(|id| !id.is_empty());
+                offsets.insert(partition, GroupOffset { offset: committed.offset, topic_id });
             }
         }
         Ok(offsets)
     }
 
-    async fn commit(&self, group: &str, offsets: &Offsets) -> Result<(), BrokerError> {
+    async fn commit(&self, group: &str, offsets: &GroupOffsets) -> Result<(), BrokerError> {
         let action = format!("cannot commit the offsets of group {group}");
-        let offsets: BTreeMap<_, _> = offsets
-            .iter()
-            .map(|(partition, offset)| (partition.clone(), (*offset).into()))
-            .collect();
+        let commit = |committed: &GroupOffset| OffsetToCommit {
+            metadata: committed.topic_id.clone().unwrap_or_default(),
+            ..committed.offset.into()
+        };
+        let offsets: BTreeMap<_, _> =
+            offsets.iter().map(|(partition, offset)| (partition.clone(), commit(offset))).collect();
         let committed = self.admin.alter_group_offsets(group, &offsets).await;
         let committed = committed.map_err(|error| admin(&action, error))?;
         let failed = committed.into_values().find_map(Result::err);

@@ -21,7 +21,7 @@ struct State {
     topics: BTreeMap<String, Vec<Log>>,
     ids: HashMap<String, usize>,
     created: usize,
-    groups: HashMap<(String, TopicPartition), i64>,
+    groups: HashMap<(String, TopicPartition), GroupOffset>,
     /// Atomic appends until they fail; `None`: they never do.
     appends_left: Option<usize>,
     appends: usize,
@@ -60,6 +60,10 @@ impl MemoryCluster {
         state.created += 1;
         let id = state.created;
         state.ids.insert(topic.to_owned(), id);
+    }
+
+    pub(crate) fn add_partition(&self, topic: &str) {
+        self.lock().topics.get_mut(topic).unwrap().push(Log::default());
     }
 
     pub(crate) fn delete(&self, topic: &str) {
@@ -115,7 +119,11 @@ impl MemoryCluster {
     }
 
     pub(crate) fn committed_offset(&self, group: &str, partition: &TopicPartition) -> Option<i64> {
-        self.lock().groups.get(&(group.to_owned(), partition.clone())).copied()
+        self.group_offset(group, partition).map(|committed| committed.offset)
+    }
+
+    fn group_offset(&self, group: &str, partition: &TopicPartition) -> Option<GroupOffset> {
+        self.lock().groups.get(&(group.to_owned(), partition.clone())).cloned()
     }
 }
 
@@ -177,15 +185,16 @@ impl Broker for Arc<MemoryCluster> {
         &self,
         group: &str,
         partitions: &[TopicPartition],
-    ) -> Result<Offsets, BrokerError> {
-        let offset = |at: &TopicPartition| Some((at.clone(), self.committed_offset(group, at)?));
+    ) -> Result<GroupOffsets, BrokerError> {
+        let offset = |at: &TopicPartition| Some((at.clone(), self.group_offset(group, at)?));
         Ok(partitions.iter().filter_map(offset).collect())
     }
 
-    async fn commit(&self, group: &str, offsets: &Offsets) -> Result<(), BrokerError> {
+    async fn commit(&self, group: &str, offsets: &GroupOffsets) -> Result<(), BrokerError> {
         let mut state = self.lock();
-        let entry =
-            |(at, offset): (&TopicPartition, &i64)| ((group.to_owned(), at.clone()), *offset);
+        let entry = |(at, offset): (&TopicPartition, &GroupOffset)| {
+            ((group.to_owned(), at.clone()), offset.clone())
+        };
         state.groups.extend(offsets.iter().map(entry));
         Ok(())
     }

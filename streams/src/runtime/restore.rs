@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::broker::{Broker, BrokerError, Fetched, OffsetAt, Offsets, TopicPartition};
+use super::broker::{Broker, BrokerError, Fetched, GroupOffset, OffsetAt, Offsets, TopicPartition};
 use super::engine::Engine;
 use super::error::AppError;
 use super::partition_group::{Input, PartitionGroup};
@@ -70,14 +70,22 @@ pub(crate) async fn restore(sources: &Sources<'_>, task: TaskId) -> Result<Resto
         engine.stores_mut().rewrite(store, &key)?;
     }
     let inputs = layout.inputs(topology, &task);
+    let mut warnings = Vec::new();
     let mut positions = known_positions(layout, &inputs, checkpoint.as_ref())?;
     let group_is_behind = !positions.is_empty();
     if checkpoint.is_none() && changelog.is_none() && !transient {
         let wanted: Vec<TopicPartition> = inputs.iter().flatten().cloned().collect();
         let committed = broker.committed(&layout.application_id, &wanted).await?;
-        positions.extend(committed.into_iter().map(|(input, offset)| (input, (offset, None))));
+        for (input, GroupOffset { offset, topic_id }) in committed {
+            match layout.check_id(&input.topic, topic_id.as_deref()) {
+                Ok(()) => {
+                    positions.insert(input, (offset, None));
+                }
+                // There is no state that would not fit it: it is read like any new topic.
+                Err(error) => warnings.push(format!("{error}; it is read from where it starts")),
+            }
+        }
     }
-    let mut warnings = Vec::new();
     let group = group(sources, &task, &inputs, &positions, &mut warnings).await?;
     let id = |topic: &str| layout.id(topic).map(str::to_owned);
     let input_id = |input: &Option<TopicPartition>| id(&input.as_ref()?.topic);

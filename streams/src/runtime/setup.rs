@@ -30,6 +30,7 @@ pub(crate) struct Layout {
 pub(crate) struct Identity {
     pub(crate) role: TopicRole,
     pub(crate) id: Option<String>,
+    pub(crate) partitions: u32,
 }
 
 impl Layout {
@@ -110,7 +111,8 @@ pub(crate) async fn prepare(
         .chain(topology.source_topics().map(|topic| (TopicRole::Source, topic)))
     {
         if let Some(found) = found.get(topic) {
-            known.insert(topic.to_owned(), Identity { role, id: found.id.clone() });
+            let (id, partitions) = (found.id.clone(), found.partitions);
+            known.insert(topic.to_owned(), Identity { role, id, partitions });
         }
     }
     let counts = found.into_iter().map(|(topic, known)| (topic, known.partitions)).collect();
@@ -161,7 +163,7 @@ async fn create(
     let mut found = broker.topics(std::slice::from_ref(&topic.name)).await?;
     match found.remove(name) {
         Some(KnownTopic { partitions: found, id }) if found == partitions => {
-            Ok(Identity { role: TopicRole::Internal, id })
+            Ok(Identity { role: TopicRole::Internal, id, partitions })
         }
         Some(KnownTopic { partitions: found, .. }) => {
             Err(AppError::InternalTopic { topic: topic.name, found, expected: partitions })

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::broker::{Broker, Fetched, Offsets, Receipt, TopicPartition};
+use super::broker::{Broker, Fetched, GroupOffset, Offsets, Receipt, TopicPartition};
 use super::engine::{Engine, EngineError, Outgoing};
 use super::error::AppError;
 use super::partition_group::{Input, PartitionGroup};
@@ -321,8 +321,11 @@ impl Task {
         if self.environment.transient {
             return Ok(());
         }
-        let pairs = self.inputs.iter().zip(self.positions());
-        let offsets = pairs.filter_map(|(input, offset)| Some((input.clone()?, offset))).collect();
+        let pairs = self.inputs.iter().zip(&self.input_ids).zip(self.positions());
+        let committed = |((input, id), offset): (KnownInput<'_>, i64)| {
+            Some((input.clone()?, GroupOffset { offset, topic_id: id.clone() }))
+        };
+        let offsets = pairs.filter_map(committed).collect();
         let committed = self.environment.broker.commit(&self.environment.group_id, &offsets).await;
         self.group_is_behind = committed.is_err();
         match committed {

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::broker::{Broker, KnownTopic};
+use super::broker::{Broker, KnownTopic, TopicRole};
 use super::error::AppError;
 use super::setup::Identity;
 
-/// Asks until a topic is another one or none; then says so. A cluster that does not answer says
+/// Asks until a topic is another one or none, or a source has other partitions; then says so. A cluster that does not answer says
 /// nothing about topics. A broker that has just started may know less than it did: only what two
 /// answers in a row say counts.
 pub(super) async fn watch(
@@ -41,6 +41,15 @@ fn difference(name: &str, known: &Identity, found: Option<&KnownTopic>) -> Optio
     let Some(found) = found else {
         return Some(AppError::TopicGone { role: known.role, topic: name.to_owned() });
     };
-    let now = Identity { role: known.role, id: found.id.clone() };
-    now.check(name, known.id.as_deref()).err()
+    let (id, partitions) = (found.id.clone(), found.partitions);
+    let now = Identity { role: known.role, id, partitions };
+    if let Err(error) = now.check(name, known.id.as_deref()) {
+        return Some(error);
+    }
+    let grown = known.role == TopicRole::Source && partitions != known.partitions;
+    grown.then(|| AppError::Repartitioned {
+        topic: name.to_owned(),
+        before: known.partitions,
+        now: partitions,
+    })
 }

@@ -183,3 +183,53 @@ async fn a_source_topic_that_was_created_anew_while_nothing_ran_is_not_taken_for
     assert!(message.starts_with("source topic IN is not the one"), "{message}");
     assert!(!error.is_retriable());
 }
+
+/// Source to sink, without any state.
+fn passing() -> Topology {
+    let mut topology = TopologyBuilder::new();
+    let input = topology.source("in", source("IN", false));
+    topology.sink("out", input, sink("OUT", 1));
+    topology.build().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_without_state_reads_all_of_a_topic_that_was_created_anew_meanwhile() {
+    let cluster = cluster(&[("IN", 1), ("OUT", 1)]);
+    (0..2).for_each(|_| cluster.write("IN", 0, output("x", "a,1", 0)));
+    let handle = start(&cluster, config(None), passing()).await;
+    handle.wait_caught_up().await.unwrap();
+    handle.close().await.unwrap();
+    cluster.create("IN", 1);
+    (0..3).for_each(|_| cluster.write("IN", 0, output("x", "a,1", 0)));
+    let handle = start(&cluster, config(None), passing()).await;
+    handle.wait_caught_up().await.unwrap();
+    assert_eq!(cluster.read("OUT").len(), 2 + 3);
+    handle.close().await.unwrap();
+    let handle = start(&cluster, config(None), passing()).await;
+    handle.wait_caught_up().await.unwrap();
+    assert_eq!(cluster.read("OUT").len(), 2 + 3, "its positions are those of the new topic");
+    handle.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_that_are_added_to_a_source_are_read_or_refused() {
+    let cluster = cluster(&[("IN", 1), ("OUT", 1)]);
+    cluster.write("IN", 0, output("x", "a,1", 0));
+    let handle = start(&cluster, checking(), passing()).await;
+    handle.wait_caught_up().await.unwrap();
+    let mut state = handle.watch_state();
+    cluster.add_partition("IN");
+    let restarts = |state: &AppState| matches!(state, AppState::Restarting { .. });
+    state.wait_for(restarts).await.unwrap();
+    state.wait_for(|state| *state == AppState::Running).await.unwrap();
+    cluster.write("IN", 1, output("x", "b,1", 0));
+    handle.wait_caught_up().await.unwrap();
+    assert_eq!(cluster.read("OUT").len(), 2);
+    handle.close().await.unwrap();
+
+    let handle = start(&cluster, checking(), asking(&Registry::default(), &Registry::default()));
+    let handle = handle.await;
+    cluster.add_partition("IN");
+    let reason = failure(&handle).await;
+    assert!(reason.contains("app-changelog has 2 partitions, but 3 are needed"), "{reason}");
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fixture::*;
 use crate::ops::tests::fixture::*;
 use crate::runtime::AppState;
-use crate::runtime::broker::Broker;
+use crate::runtime::broker::{Broker, GroupOffset};
 use crate::runtime::memory_cluster::MemoryCluster;
 use crate::*;
 
@@ -123,7 +123,7 @@ async fn a_group_that_was_not_told_of_the_last_commit_is_told_at_the_next_start(
     let handle = start(&cluster, config(None), counting(None)).await;
     handle.wait_caught_up().await.unwrap();
     handle.close().await.unwrap();
-    let earlier = [(input.clone(), 0)].into();
+    let earlier = [(input.clone(), GroupOffset { offset: 0, topic_id: None })].into();
     Broker::commit(&cluster, APP, &earlier).await.unwrap();
     let handle = start(&cluster, config(None), counting(None)).await;
     handle.commit().await.unwrap();
