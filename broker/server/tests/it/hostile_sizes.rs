@@ -142,6 +142,7 @@ fn many<T>(count: usize, make: impl Fn(usize) -> T) -> Vec<T> {
 async fn attack(test: &TestBroker) -> Attack {
     let mut wire = test.connect().await;
     wire.create_topic("t", PARTITIONS, &[]).await;
+    wire.create_topic("compacted", 1, &[("cleanup.policy", "compact")]).await;
     find_coordinator(&mut wire, "g").await;
     // Producers that are told of, and offsets with as much metadata as may be.
     for producer_id in 0..50 {
@@ -212,6 +213,12 @@ async fn records(attack: &mut Attack) {
     };
     attack.with("one partition", 9, 32_000, |n| producing(many(n, |_| data(0)))).await;
     attack.with("unknown partitions", 9, 32_000, |n| producing(many(n, data))).await;
+    let without_keys = |n: usize| {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        (0..n).for_each(|_| builder.append(1_700_000_000_000, None, None, &[]));
+        produce("compacted", 0, -1, builder.finish())
+    };
+    attack.with("records without a key", 9, 2_000, without_keys).await;
     let fetch = |partitions: Vec<i32>| {
         let partitions = partitions.into_iter();
         let partitions = partitions
