@@ -380,6 +380,7 @@ fn in_parallel<T: Sync, R: Send>(
     map: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
+    // A std mutex: held to add a result. A panic of `map` comes without it, and ends the scope.
     let results = Mutex::new(Vec::with_capacity(items.len()));
     let work = || {
         while let Some(item) = {

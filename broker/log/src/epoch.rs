@@ -78,6 +78,7 @@ impl UnsavedEpochs {
     /// Writes the file and syncs it.
     pub(crate) fn save(&self) -> Result<(), StorageError> {
         let EpochFile { folder, saved, writing } = &*self.file;
+        // It guards no value, and whoever panicked left the old file or the new one.
         let _one = writing.lock().unwrap_or_else(PoisonError::into_inner);
         if saved.load(Ordering::SeqCst) >= self.version {
             return Ok(());

@@ -78,7 +78,8 @@ struct Inner {
     codec: Codec,
     writer: Arc<dyn LogWriter>,
     clock: Arc<dyn Clock>,
-    /// A std mutex: it is held to look up or insert a cell, never across an await.
+    /// A std mutex: it is held to look up or insert a cell, never across an await, so that a panic
+    /// leaves the map whole.
     cells: Mutex<HashMap<i32, Arc<OnceCell<Arc<ShardCell>>>>>,
     wakeup: Wakeup,
     timers: Mutex<Option<JoinHandle<()>>>,

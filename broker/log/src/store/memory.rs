@@ -12,7 +12,7 @@ use super::{Entry, File, Space, Store};
 /// A store without a disk. Clones share their files.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    /// Held for one call at a time, never while a caller's code runs.
+    /// Held for one call at a time, never while a caller's code runs: a panic leaves it whole.
     names: Arc<Mutex<Names>>,
 }
 

@@ -56,8 +56,10 @@ impl Partitions {
             }
         }
         let done = in_parallel(self.all(), DISK_THREADS, |partition| {
+            // Only who takes the log may learn that a panic has left it half changed.
+            let log = partition.take_log();
             let failed = matches!(partition.dir().state(), DirState::Failed(_));
-            let last = partition.take_log().filter(|_| !failed).map(|log| {
+            let last = log.filter(|_| !failed).map(|log| {
                 let before = state_of(&log);
                 log.close().map_err(|problem| (before, problem))
             });
