@@ -26,6 +26,9 @@ pub(crate) const READ_BUFFER_BUSY: usize = 128 * 1024;
 /// How long a stopping broker waits for open requests to be answered.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
+/// How long a client of another protocol may take to read that it is wrong here, and to leave.
+pub(crate) const TURN_AWAY: Duration = Duration::from_secs(2);
+
 /// Wait after an accept that failed for want of something (descriptors, memory).
 pub(crate) const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 

@@ -2,7 +2,7 @@
 //!
 //! - Makes `__consumer_offsets` when the first group asks for its coordinator.
 //! - Groups only: transactions (key type 1) and share groups (2) have no coordinator here, and are
-//!   refused with a code that clients do not try again on.
+//!   refused with a code that clients do not try again on (for transactions see `refused`).
 //! - v1: key types · v4: many keys (KIP-699) · v6: share groups (KIP-932)
 
 use broker_metadata::names::CONSUMER_OFFSETS;
@@ -12,6 +12,7 @@ use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use tracing::error;
 
 use super::cluster::address_of;
+use super::refused::NO_TRANSACTIONS;
 use super::repeats::once;
 use super::topics::create_automatically;
 use crate::controller::TopicError;
@@ -76,7 +77,7 @@ async fn find(context: &RequestContext, services: &Services, key_type: i8, key: 
         TRANSACTION => {
             let text = "This broker does not serve transactions yet; use a producer without a \
                         transactional.id.";
-            Err((ErrorCode::InvalidRequest, text.to_owned()))
+            Err((NO_TRANSACTIONS, text.to_owned()))
         }
         SHARE => {
             let text = "This broker does not serve share groups yet; use a consumer group.";

@@ -25,6 +25,7 @@ mod produce_batch;
 mod producer_ids;
 mod record_errors;
 mod records;
+mod refused;
 mod repeats;
 mod topics;
 
@@ -32,14 +33,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use protocol::messages::{
-    AlterConfigsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest, CreatePartitionsRequest,
-    CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+    AlterConfigsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest,
+    ConsumerGroupHeartbeatRequest, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
     DescribeProducersRequest, DescribeTopicPartitionsRequest, FetchRequest, FindCoordinatorRequest,
     HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
     LeaveGroupRequest, ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
     MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, SaslHandshakeRequest, SyncGroupRequest,
 };
 use protocol::{ApiKey, DecodeError, Reader, Request};
 
@@ -49,7 +51,7 @@ use crate::services::Services;
 /// One served API.
 pub(crate) struct Api {
     pub(crate) key: ApiKey,
-    /// What clients are told.
+    /// What clients are told; empty where they are not told of the API.
     pub(crate) advertised: RangeInclusive<i16>,
     /// What is really taken.
     pub(crate) served: RangeInclusive<i16>,
@@ -74,6 +76,13 @@ macro_rules! api {
                 }))
             },
         }
+    };
+}
+
+/// An API that clients are not told of, and that is answered all the same.
+macro_rules! api_unadvertised {
+    ($request:ident, $versions:expr, $handler:path) => {
+        Api { advertised: RangeInclusive::new(0, -1), ..api!($request, $versions, $handler) }
     };
 }
 
@@ -113,6 +122,7 @@ static TABLE: &[Api] = &[
     api!(SyncGroupRequest, 0..=5, groups::sync),
     api!(DescribeGroupsRequest, 0..=6, groups_admin::describe),
     api!(ListGroupsRequest, 0..=5, groups_admin::list),
+    api_unadvertised!(SaslHandshakeRequest, 0..=1, refused::sasl_handshake),
     api!(ApiVersionsRequest, 0..=4, api_versions::handle),
     api!(CreateTopicsRequest, 2..=7, topics::create),
     api!(DeleteTopicsRequest, 1..=6, topics::delete),
@@ -129,6 +139,7 @@ static TABLE: &[Api] = &[
     api!(OffsetDeleteRequest, 0..=0, offsets::delete),
     api!(DescribeClusterRequest, 0..=2, cluster::describe),
     api!(DescribeProducersRequest, 0..=0, producer_ids::describe),
+    api!(ConsumerGroupHeartbeatRequest, 0..=1, refused::consumer_group_heartbeat),
     api!(ListConfigResourcesRequest, 0..=1, configs::list),
     api!(DescribeTopicPartitionsRequest, 0..=0, describe_topics::handle),
 ];
@@ -138,9 +149,10 @@ pub(crate) fn find(key: ApiKey) -> Option<&'static Api> {
     TABLE.iter().find(|api| api.key == key)
 }
 
-/// What is served, with the versions that clients are told, by key.
+/// What clients are told is served, with its versions, by key.
 pub fn served() -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
-    TABLE.iter().map(|api| (api.key, api.advertised.clone()))
+    let told = TABLE.iter().filter(|api| !api.advertised.is_empty());
+    told.map(|api| (api.key, api.advertised.clone()))
 }
 
 /// Reads a body. Bytes behind it are passed over, as Kafka does: librdkafka leaves three of them
@@ -160,7 +172,8 @@ mod tests {
         for api in TABLE {
             let known = api.key.stable_versions().expect("a served API is no retired one");
             assert!(known.contains(api.served.start()), "{}", api.key);
-            assert_eq!(api.served.end(), api.advertised.end(), "{}", api.key);
+            let is_told = !api.advertised.is_empty();
+            assert!(!is_told || api.served.end() == api.advertised.end(), "{}", api.key);
             assert!(known.end() >= api.served.end(), "{}", api.key);
         }
     }

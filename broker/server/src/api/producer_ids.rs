@@ -2,9 +2,9 @@
 //!
 //! - A producer without a transactional id gets a fresh id at epoch 0; ids are never given twice,
 //!   also after a crash.
-//! - A transactional id is refused with UNSUPPORTED_VERSION: there are no transactions yet. What
-//!   Kafka refuses before it (an empty id, an impossible timeout, an id without an epoch) is
-//!   refused alike.
+//! - A transactional id is refused: there are no transactions yet. The code is the one of
+//!   FindCoordinator, where all clients ask first, with a sentence. What Kafka refuses before it
+//!   (an empty id, an impossible timeout, an id without an epoch) is refused alike.
 
 use protocol::ErrorCode;
 use protocol::messages::describe_producers_response::{
@@ -17,6 +17,7 @@ use protocol::messages::{
 use tracing::error;
 
 use super::error::{code_of_commit_error, code_of_leadership_error};
+use super::refused::NO_TRANSACTIONS;
 use super::repeats::partitions_once;
 use crate::dispatch::RequestContext;
 use crate::services::Services;
@@ -42,7 +43,7 @@ pub(super) async fn init(
         } else if timeout <= 0 || timeout > services.config.transaction_max_timeout_ms {
             ErrorCode::InvalidTransactionTimeout
         } else {
-            ErrorCode::UnsupportedVersion
+            NO_TRANSACTIONS
         });
     }
     match services.producer_ids.next(&services.controller, services.config.node_id).await {

@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
+use super::other_protocol::OtherProtocol;
 use super::stream::Stream;
 use crate::limits::{FRAME_RESERVE, READ_BUFFER, READ_BUFFER_BUSY, READ_BUFFER_KEPT};
 
@@ -11,6 +12,10 @@ use crate::limits::{FRAME_RESERVE, READ_BUFFER, READ_BUFFER_BUSY, READ_BUFFER_KE
 pub(crate) enum FrameError {
     #[error("a request claims {size} bytes, socket.request.max.bytes allows {max}")]
     Size { size: i32, max: usize },
+    #[error(
+        "a client speaks {protocol} to a PLAINTEXT listener; set its security.protocol to PLAINTEXT"
+    )]
+    OtherProtocol { protocol: OtherProtocol },
     #[error("the connection ended {missing} bytes before the end of a request")]
     CutOff { missing: usize },
     #[error(transparent)]
@@ -76,7 +81,10 @@ impl FrameReader {
         let size = i32::from_be_bytes(*head);
         match usize::try_from(size) {
             Ok(length) if length <= self.max => Ok(Some(length)),
-            _ => Err(FrameError::Size { size, max: self.max }),
+            _ => Err(match OtherProtocol::of(head) {
+                Some(protocol) => FrameError::OtherProtocol { protocol },
+                None => FrameError::Size { size, max: self.max },
+            }),
         }
     }
 }
@@ -152,6 +160,8 @@ mod tests {
         for (bytes, expected) in [
             (&b"\xff\xff\xff\xff"[..], "a request claims -1 bytes"),
             (b"\0\0\0\x65", "a request claims 101 bytes"),
+            (b"\x16\x03\x01\x02\0\x01", "speaks TLS to a PLAINTEXT listener"),
+            (b"GET / HTTP/1.1\r\n", "speaks HTTP to a PLAINTEXT listener"),
             (b"\0\0\0\x05ab", "3 bytes before the end"),
         ] {
             let (mut client, server) = tokio::io::duplex(64);

@@ -17,6 +17,7 @@
 
 mod answer;
 mod frame;
+mod other_protocol;
 mod stream;
 
 use std::collections::VecDeque;
@@ -29,7 +30,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use self::answer::write_answers;
 pub(crate) use self::answer::{Answer, Chunk};
@@ -37,7 +38,7 @@ pub(crate) use self::frame::FrameError;
 use self::frame::FrameReader;
 pub(crate) use self::stream::Stream;
 use crate::dispatch::{self, Outcome, Peer};
-use crate::limits::{DRAIN, IN_FLIGHT_PER_CONNECTION, TURN_BYTES};
+use crate::limits::{DRAIN, IN_FLIGHT_PER_CONNECTION, TURN_AWAY, TURN_BYTES};
 use crate::services::Services;
 
 /// What a connection needs to know beyond its stream.
@@ -147,7 +148,7 @@ impl Connection {
                     idle_timer.as_mut().reset(Instant::now() + idle);
                 }
                 Event::Frame(Ok(None)) => return "the client left".to_owned(),
-                Event::Frame(Err(error)) => return error.to_string(),
+                Event::Frame(Err(error)) => return turn_away(&self.peer, error, stream).await,
                 Event::Progress => idle_timer.as_mut().reset(Instant::now() + idle),
                 Event::Idle => return format!("nothing came for {} ms", idle.as_millis()),
                 Event::Stop => return self.drain(stream).await,
@@ -259,6 +260,16 @@ impl Connection {
         }
         "the broker stops".to_owned()
     }
+}
+
+/// Ends with a word to who speaks another protocol, and to whoever reads this broker's log.
+async fn turn_away(peer: &Peer, error: FrameError, stream: &mut Stream) -> Reason {
+    if let FrameError::OtherProtocol { protocol } = error {
+        warn!("{error} ({})", peer.address);
+        // It may be gone before it is told; then nobody is left to tell.
+        let _ = tokio::time::timeout(TURN_AWAY, protocol.turn_away(stream)).await;
+    }
+    error.to_string()
 }
 
 /// Returns when the broker has been stopping for as long as it waits for requests.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::messages::{
-    ApiVersionsRequest, FetchRequest, MetadataRequest, ProduceRequest, SaslHandshakeRequest,
+    ApiVersionsRequest, FetchRequest, MetadataRequest, ProduceRequest, SaslAuthenticateRequest,
 };
 use protocol::{ErrorCode, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,7 +25,7 @@ async fn bytes_that_are_no_request_close_the_connection() {
         assert_eq!(wire.frame().await, None, "{bytes:?}");
     }
     let mut wire = test.connect().await;
-    wire.send(1, &SaslHandshakeRequest::default()).await;
+    wire.send(1, &SaslAuthenticateRequest::default()).await;
     assert_eq!(wire.frame().await, None, "an API that is not served");
     test.stop().await;
 }

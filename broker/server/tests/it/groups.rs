@@ -272,7 +272,7 @@ async fn old_versions_have_their_own_places_for_errors() {
         ..FindCoordinatorRequest::default()
     };
     let refused = wire.call(3, &transaction).await;
-    assert_eq!(refused.error_code, ErrorCode::InvalidRequest);
+    assert_eq!(refused.error_code, ErrorCode::ClusterAuthorizationFailed);
     assert!(refused.error_message.unwrap().contains("transactional.id"));
     test.stop().await;
 }

@@ -24,6 +24,7 @@ mod panics;
 mod produce;
 mod protocol_page;
 mod record_validation;
+mod refusals;
 mod support;
 mod together;
 mod topic_configs;

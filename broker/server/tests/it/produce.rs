@@ -220,7 +220,7 @@ async fn transactions_are_refused_in_words_of_the_protocol() {
         ("", 60_000, ErrorCode::InvalidRequest),
         ("tx", 0, ErrorCode::InvalidTransactionTimeout),
         ("tx", 99_999_999, ErrorCode::InvalidTransactionTimeout),
-        ("tx", 60_000, ErrorCode::UnsupportedVersion),
+        ("tx", 60_000, ErrorCode::ClusterAuthorizationFailed),
     ] {
         assert_eq!(wire.call(4, &init(id, timeout)).await.error_code, code, "{id} {timeout}");
     }
