@@ -5,6 +5,7 @@ mod coordinators;
 mod offsets;
 mod pool;
 mod refresh;
+mod trouble;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Cluster;
+use super::trouble::{Place, SLOW, Trouble};
 use crate::config::ClientConfig;
 use crate::connection::{Connection, ConnectionConfig};
 use crate::error::{ConfigError, ConnectionError, RequestError};
@@ -41,6 +42,7 @@ struct SlotState {
     connection: Option<Connection>,
     failures: u32,
     not_before: Option<Instant>,
+    trouble: Trouble,
 }
 
 pub(super) struct Pool {
@@ -138,6 +140,11 @@ impl Pool {
         port: u16,
         lane: Lane,
     ) -> Result<Connection, ConnectionError> {
+        let broker = match &target {
+            Target::Bootstrap(_) => None,
+            Target::Broker { id, .. } => Some(*id),
+        };
+        let place = Place { broker, host, port };
         let slot = self.slot(target, lane);
         let mut slot = slot.lock().await;
         if let Some(connection) = slot.connection.as_ref().filter(|open| open.is_open()) {
@@ -151,13 +158,25 @@ impl Pool {
             sleep_until(not_before).await;
         }
         let tracker = &self.tracker;
-        match Connection::open(&self.connections, host, port, tracker, &self.cancel).await {
+        let opening = Connection::open(&self.connections, host, port, tracker, &self.cancel);
+        tokio::pin!(opening);
+        let opened = tokio::select! {
+            opened = &mut opening => opened,
+            () = tokio::time::sleep(SLOW) => {
+                slot.trouble.tell_slow(&place, Instant::now());
+                opening.await
+            }
+        };
+        match opened {
             Ok(connection) => {
                 *slot = SlotState { connection: Some(connection.clone()), ..Default::default() };
                 Ok(connection)
             }
             Err(error) => {
                 slot.failures += 1;
+                if !self.cancel.is_cancelled() {
+                    slot.trouble.tell(&place, &error, Instant::now());
+                }
                 let pause = self.reconnect.delay(slot.failures, rand::random());
                 slot.not_before = Some(Instant::now() + pause);
                 Err(error)

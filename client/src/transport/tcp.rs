@@ -31,8 +31,11 @@ impl Connector for TcpConnector {
 impl TcpConnector {
     /// Connects to the first address of the host that answers.
     async fn open(self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for address in lookup_host((host, port)).await? {
+        let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let addresses = lookup_host((host, port)).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("the name {host} does not resolve: {error}"))
+        })?;
+        for address in addresses {
             let socket =
                 if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
             // The window is agreed on when the connection is made, so sizes come before that.
