@@ -9,7 +9,7 @@
 //! json            scanning and writing JSON text
 //! delimited       the one reader of delimiter-separated text
 //! framing         magic byte and schema id
-//! temporal        dates and times in text
+//! temporal        dates and times in text: those of `javatext`
 //! columns         records -> Arrow ([`RowDecoder`]), Arrow -> records ([`RowEncoder`])
 //! ```
 //!
@@ -37,8 +37,10 @@ pub mod delimited;
 pub mod framing;
 pub mod json;
 mod schema;
-pub mod temporal;
 mod value;
+
+/// Dates and times in text.
+pub use javatext::iso as temporal;
 
 pub use columns::{
     Appended, Column, DecodeError, EncodeError, EncoderError, Format, FormatError, PlanError,

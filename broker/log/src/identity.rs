@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use javatext::properties::{self, Entry, PropertiesError};
 use uuid::Uuid;
 
 /// The content of `meta.properties`.
@@ -34,20 +35,17 @@ impl MetaProperties {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let malformed = |line, problem: &str| Malformed { line, problem: problem.to_owned() };
         let text = std::str::from_utf8(bytes).map_err(|_| malformed(1, "it is not text"))?;
+        let entries = properties::entries(text).map_err(|error| {
+            let (PropertiesError::Escape { line } | PropertiesError::HalfCharacter { line, .. }) =
+                error;
+            malformed(line, "\\u stands before what is no character")
+        })?;
         let (mut cluster_id, mut node_id, mut directory_id) = (None, None, None);
         let mut last = 1;
-        for (index, line) in text.lines().enumerate() {
-            last = index + 1;
-            let line = line.trim();
-            if line.is_empty() || line.starts_with(['#', '!']) {
-                continue;
-            }
-            let Some((key, value)) = line.split_once(['=', ':']) else {
-                return Err(malformed(last, "there is no `=`"));
-            };
-            // Java escapes `:` and `=` in what it writes.
-            let value = value.trim().replace('\\', "");
-            match key.trim() {
+        for Entry { line, key, value } in entries {
+            last = line;
+            let value = value.trim_end().to_owned();
+            match key.as_str() {
                 "cluster.id" => cluster_id = Some(value),
                 "node.id" | "broker.id" => {
                     let id = value.parse().map_err(|_| malformed(last, "it is no node id"))?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use broker_metadata::config::parse_properties;
+use broker_metadata::config::load_properties;
 use broker_server::{Broker, BrokerConfig};
 
 #[tokio::main]
@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("usage: broker server.properties [KEY=VALUE..]")?;
-    let mut layer = parse_properties(&std::fs::read_to_string(&path)?)?;
+    let mut layer = load_properties(&std::fs::read(&path)?)?;
     for argument in arguments {
         let (key, value) = argument.split_once('=').ok_or("an override is KEY=VALUE")?;
         layer.insert(key.to_owned(), value.to_owned());

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use javatext::properties::{self, PropertiesError};
 use serde_json::{Map, Value as Json};
 
-use super::properties::{PropertiesError, parse_properties};
 use crate::plugin::{ConfigDef, ConfigKey, ConfigProblem, ConfigType, ConfigValues, Importance};
 
 /// One connector's settings, `name` and `connector.class` among them.
@@ -41,15 +41,17 @@ impl ConnectorConfig {
     }
 
     /// Reads a file as `connect-standalone` does: a flat JSON object, a JSON object with `name`
-    /// and `config`, or properties.
+    /// and `config`, or properties. The text is UTF-8; properties that are not are read as
+    /// ISO 8859-1.
     pub fn read(path: &Path) -> Result<Self, ConnectorFileError> {
         let shown = || path.display().to_string();
-        let text = std::fs::read_to_string(path)
+        let bytes = std::fs::read(path)
             .map_err(|source| ConnectorFileError::Read { path: shown(), source })?;
+        let text = properties::decode(&bytes);
         let settings = match serde_json::from_str::<Json>(&text) {
             Ok(Json::Object(object)) => json_settings(object)
                 .map_err(|reason| ConnectorFileError::Json { path: shown(), reason })?,
-            _ => parse_properties(&text)
+            _ => properties::parse(&text)
                 .map_err(|source| ConnectorFileError::Properties { path: shown(), source })?,
         };
         let name = settings.get("name").map(|name| name.trim().to_owned());

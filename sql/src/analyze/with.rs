@@ -1,9 +1,10 @@
 //! The WITH clause: names, types and relations of its properties.
 
+use javatext::pattern::Pattern;
+
 use crate::catalog::format::{Format, FormatName};
 use crate::catalog::source::{KeyWindow, TimestampColumn};
 use crate::error::{Span, SqlError, did_you_mean, near_names};
-use crate::functions::java_time::Pattern;
 use crate::parser::ast::{Literal, Property};
 use crate::parser::{duration_text, parse_name};
 

@@ -1,7 +1,6 @@
 //! The functions of the language: what they take, what they give, how they are found by name.
 
 pub(crate) mod aggregate;
-pub(crate) mod java_time;
 pub(crate) mod row;
 pub(crate) mod scalar;
 mod signature;

@@ -2,10 +2,10 @@
 
 use arrow::array::RecordBatch;
 use formats::Value;
+use javatext::pattern::Pattern;
 
 use crate::catalog::source::Source;
 use crate::error::SqlError;
-use crate::functions::java_time::Pattern;
 use crate::values::value_at;
 
 /// The column that holds event time, by its position in a source's rows.

@@ -10,21 +10,26 @@ const BROKER: &[&str] = &["broker-log", "broker-metadata", "broker-coordinator",
 
 /// Normal dependencies among our own crates. Dev-dependencies are free: tests may use anything.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let everything =
-        [&["protocol", "client", "formats", "registry", "connect", "streams", "sql"][..], BROKER]
-            .concat();
+    let everything = [
+        &["javatext", "protocol", "client", "formats"][..],
+        &["registry", "connect"],
+        &["streams", "sql"],
+        BROKER,
+    ]
+    .concat();
     BTreeMap::from([
+        ("javatext", vec![]),
         ("protocol", vec![]),
-        ("formats", vec![]),
+        ("formats", vec!["javatext"]),
         ("client", vec!["protocol"]),
-        ("broker-log", vec!["protocol"]),
-        ("broker-metadata", vec!["protocol"]),
+        ("broker-log", vec!["protocol", "javatext"]),
+        ("broker-metadata", vec!["protocol", "javatext"]),
         ("broker-coordinator", vec!["protocol", "broker-metadata"]),
         ("broker-server", [BROKER, &["protocol"]].concat()),
         ("registry", vec!["client", "formats"]),
-        ("connect", vec!["client", "formats"]),
+        ("connect", vec!["client", "formats", "javatext"]),
         ("streams", vec!["client", "formats"]),
-        ("sql", vec!["streams", "client", "formats"]),
+        ("sql", vec!["streams", "client", "formats", "javatext"]),
         ("cli", everything),
         ("testkit", vec!["broker-log", "broker-server", "client"]),
     ])

@@ -6,7 +6,7 @@
 //! - `key`, `value`: what a key is, and its values as text · `table`: keys by name
 //! - `layer`: what somebody set, and changes to it · `resolve`: which layer a value comes from
 //! - `topic_config`, `broker_config`, `cleaner_config`: resolved settings in groups
-//! - `properties`, `file`: a broker's file
+//! - `file`: what a broker's file says that needs a word
 //!
 //! Which keys are taken: each key says what its value does here ([`Effect`]). One that works is
 //! taken. One that would promise what this broker does not do is taken only at its default: a
@@ -20,7 +20,6 @@ mod file;
 mod group;
 mod key;
 mod layer;
-mod properties;
 mod reader;
 mod resolve;
 mod table;
@@ -36,9 +35,11 @@ pub use broker_config::{
 };
 pub use cleaner_config::CleanerConfig;
 pub use file::{Finding, examine};
+pub use javatext::properties::{
+    PropertiesError, load as load_properties, parse as parse_properties,
+};
 pub use key::{Check, Effect, Importance, Key, Kind, Update};
 pub use layer::{Change, ChangeError, Layer, change, check_dynamic, check_layer, hints};
-pub use properties::{PropertiesError, parse_properties};
 pub use resolve::{
     BrokerLayers, Entry, Source, Synonym, describe_broker, describe_cluster_default,
     describe_group, describe_topic,

@@ -239,25 +239,6 @@ fn a_description_shows_where_a_value_comes_from_as_kafka_does() {
 }
 
 #[test]
-fn properties_are_read_as_java_reads_them() {
-    let text = "# a comment\n! another\n\n  broker.id = 3 \nlog.dirs:/a,\\\n   /b\n\
-                key\\ with\\=signs  value\nempty\nunicode=\\u00e9\\uD83D\\uDE00\ntwice=1\ntwice=2\n\
-                path=C\\:\\\\temp\ntail=odd\\\\\\\n";
-    let expected = layer(&[
-        ("broker.id", "3 "),
-        ("log.dirs", "/a,/b"),
-        ("key with=signs", "value"),
-        ("empty", ""),
-        ("unicode", "é😀"),
-        ("twice", "2"),
-        ("path", "C:\\temp"),
-        ("tail", "odd\\"),
-    ]);
-    assert_eq!(parse_properties(text), Ok(expected));
-    assert_eq!(parse_properties("a=1\nb=\\u12x4"), Err(PropertiesError::Escape { line: 2 }));
-}
-
-#[test]
 fn a_file_is_looked_through_for_what_will_not_work() {
     let file = layer(&[
         ("zookeeper.connect", "localhost:2181"),

@@ -15,8 +15,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use formats::Value;
+use javatext::pattern::Pattern;
 
-use super::java_time::Pattern;
 use super::signature::ScalarFunction;
 
 /// Every scalar function.

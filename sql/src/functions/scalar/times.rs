@@ -1,8 +1,8 @@
 //! Timestamps: epoch milliseconds without a zone.
 
 use formats::Value;
+use javatext::zone::zone_offset;
 
-use super::super::java_time::zone_offset;
 use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction};
 use super::{int, pattern, text};
 use crate::types::SqlType;

@@ -1,6 +1,9 @@
-//! Patterns of `java.time.format.DateTimeFormatter`: reading and writing dates and times by them.
+//! Patterns of `java.time.format.DateTimeFormatter`, for reading and writing dates and times, and
+//! of the older `SimpleDateFormat`, for writing them.
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+
+use crate::zone::leading_offset;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -23,9 +26,16 @@ const DAYS: [&str; 7] =
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     parts: Vec<Part>,
     source: String,
+}
+
+/// Whose letters a pattern is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Letters {
+    DateTimeFormatter,
+    SimpleDateFormat,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,19 +62,39 @@ struct Read {
 }
 
 impl Pattern {
-    /// Compiles a pattern, refusing letters that have no meaning or are not supported.
-    pub(crate) fn new(source: &str) -> Result<Self, String> {
+    /// Compiles a pattern of `DateTimeFormatter`.
+    ///
+    /// # Errors
+    /// A letter has no meaning or is not supported, or a quote or section is not closed.
+    pub fn new(source: &str) -> Result<Self, String> {
+        Self::compiled(source, Letters::DateTimeFormatter)
+    }
+
+    /// Compiles a pattern of `SimpleDateFormat`, to print by: `S` is a number of milliseconds
+    /// there, and brackets are text.
+    ///
+    /// # Errors
+    /// A letter has no meaning or is not supported, or a quote is not closed.
+    pub fn simple_date_format(source: &str) -> Result<Self, String> {
+        Self::compiled(source, Letters::SimpleDateFormat)
+    }
+
+    fn compiled(source: &str, letters: Letters) -> Result<Self, String> {
         let characters: Vec<char> = source.chars().collect();
         let mut at = 0;
-        let parts = compile(&characters, &mut at, 0)?;
+        let parts = compile(&characters, &mut at, 0, letters)?;
         if at < characters.len() {
             return Err(format!("the pattern '{source}' closes a section that it did not open"));
         }
         Ok(Self { parts, source: source.to_owned() })
     }
 
-    /// Milliseconds since 1970 in UTC; fields that the pattern lacks are those of 1970-01-01T00:00.
-    pub(crate) fn parse_timestamp(&self, text: &str, zone_seconds: i64) -> Result<i64, String> {
+    /// Milliseconds since 1970 in UTC; fields that the pattern lacks are those of 1970-01-01T00:00,
+    /// an offset that it lacks is `zone_seconds`.
+    ///
+    /// # Errors
+    /// The text does not follow the pattern, or names a day that there is not.
+    pub fn parse_timestamp(&self, text: &str, zone_seconds: i64) -> Result<i64, String> {
         let read = self.read(text)?;
         let date = read.date().ok_or_else(|| self.bad(text))?;
         let millis = read.millis_of_day().ok_or_else(|| self.bad(text))?;
@@ -73,19 +103,28 @@ impl Pattern {
     }
 
     /// Days since 1970.
-    pub(crate) fn parse_date(&self, text: &str) -> Result<i32, String> {
+    ///
+    /// # Errors
+    /// As [`Self::parse_timestamp`].
+    pub fn parse_date(&self, text: &str) -> Result<i32, String> {
         let days = self.read(text)?.date();
         days.and_then(|d| i32::try_from(d).ok()).ok_or_else(|| self.bad(text))
     }
 
     /// Milliseconds since midnight.
-    pub(crate) fn parse_time(&self, text: &str) -> Result<i32, String> {
+    ///
+    /// # Errors
+    /// As [`Self::parse_timestamp`].
+    pub fn parse_time(&self, text: &str) -> Result<i32, String> {
         let millis = self.read(text)?.millis_of_day();
         millis.and_then(|ms| i32::try_from(ms).ok()).ok_or_else(|| self.bad(text))
     }
 
     /// The text of an instant at an offset from UTC.
-    pub(crate) fn format(&self, millis: i64, zone_seconds: i64) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// The instant is outside of the calendar.
+    pub fn format(&self, millis: i64, zone_seconds: i64) -> Result<String, String> {
         let local = millis.checked_add(zone_seconds * 1000);
         let time = local
             .and_then(DateTime::from_timestamp_millis)
@@ -109,27 +148,36 @@ impl Pattern {
     }
 }
 
-fn compile(source: &[char], at: &mut usize, depth: usize) -> Result<Vec<Part>, String> {
+fn compile(
+    source: &[char],
+    at: &mut usize,
+    depth: usize,
+    letters: Letters,
+) -> Result<Vec<Part>, String> {
+    let has_sections = letters == Letters::DateTimeFormatter;
     let mut parts = Vec::new();
     while let Some(&c) = source.get(*at) {
         match c {
-            ']' => return Ok(parts),
-            '[' if depth < 16 => {
+            ']' if has_sections => return Ok(parts),
+            '[' if has_sections && depth < 16 => {
                 *at += 1;
-                let inner = compile(source, at, depth + 1)?;
+                let inner = compile(source, at, depth + 1, letters)?;
                 if source.get(*at) != Some(&']') {
                     return Err("the pattern opens a section with [ and does not close it".into());
                 }
                 *at += 1;
                 parts.push(Part::Optional(inner));
             }
-            '[' | '{' | '}' | '#' => {
+            '[' | '{' | '}' | '#' if has_sections => {
                 return Err(format!("the pattern has a {c} that means nothing"));
             }
             '\'' => parts.push(Part::Text(quoted(source, at)?)),
             c if c.is_ascii_alphabetic() => {
                 let count = source[*at..].iter().take_while(|n| **n == c).count();
-                parts.push(field(c, count)?);
+                parts.push(match letters {
+                    Letters::DateTimeFormatter => field(c, count)?,
+                    Letters::SimpleDateFormat => simple_field(c, count)?,
+                });
                 *at += count;
             }
             c => {
@@ -177,6 +225,31 @@ fn field(letter: char, count: usize) -> Result<Part, String> {
         return Err(format!("too many pattern letters: {letter} repeats {count} times"));
     }
     Ok(Part::Field { letter, count })
+}
+
+/// The letter that stands for the milliseconds as a number; no pattern has it.
+const MILLIS: char = '\u{2030}';
+
+fn simple_field(letter: char, count: usize) -> Result<Part, String> {
+    let known = "yMLdHhkKmsSDaEXZz";
+    if !known.contains(letter) {
+        let field = letter.to_string().repeat(count);
+        return Err(format!("the pattern's {field} is not served; the letters {known} are"));
+    }
+    // No number of a date has more digits, and names are short or full.
+    Ok(match letter {
+        'S' => Part::Field { letter: MILLIS, count: count.min(19) },
+        'M' | 'L' | 'E' => Part::Field { letter, count: count.min(4) },
+        'y' if count == 2 => Part::Field { letter, count },
+        'y' | 'd' | 'H' | 'h' | 'k' | 'K' | 'm' | 's' | 'D' => {
+            Part::Field { letter, count: count.min(19) }
+        }
+        'X' if count > 3 => {
+            return Err(format!("the pattern has {count} X, at most 3 mean something"));
+        }
+        'Z' => Part::Field { letter, count: 1 },
+        _ => Part::Field { letter, count },
+    })
 }
 
 fn read_parts(parts: &[Part], text: &[char], mut at: usize, read: &mut Read) -> Option<usize> {
@@ -296,19 +369,10 @@ fn read_name(names: &[&str], count: usize, text: &[char], at: usize) -> Option<(
 }
 
 fn read_zone(letter: char, text: &[char], at: usize, read: &mut Read) -> Option<usize> {
-    let first = *text.get(at)?;
-    if matches!(first, '+' | '-') {
-        let sign = if first == '-' { -1 } else { 1 };
-        let (hours, mut end) = digits(text, at + 1, 2, 2)?;
-        let mut seconds = hours * 3600;
-        for unit in [60, 1] {
-            let next = if text.get(end) == Some(&':') { end + 1 } else { end };
-            let Some((value, after)) = digits(text, next, 2, 2) else { break };
-            seconds += value * unit;
-            end = after;
-        }
-        read.offset_seconds = Some(sign * seconds);
-        return Some(end);
+    let rest: String = text.get(at..)?.iter().take_while(|c| c.is_ascii()).take(16).collect();
+    if let Some((seconds, length)) = leading_offset(&rest) {
+        read.offset_seconds = Some(seconds);
+        return Some(at + length);
     }
     let names = if letter == 'X' { &["Z"][..] } else { &["UTC", "GMT", "UT", "Z"][..] };
     let name = names.iter().find(|name| {
@@ -389,6 +453,7 @@ fn field_text(
         's' => padded(i64::from(time.second())),
         'n' => padded(i64::from(time.nanosecond())),
         'S' => format!("{:09}", time.nanosecond()).chars().take(count).collect(),
+        MILLIS => padded(i64::from(time.timestamp_subsec_millis())),
         'A' => padded(time.timestamp_millis().rem_euclid(DAY_MS)),
         'z' | 'V' if zone_seconds == 0 => "UTC".to_owned(),
         'X' if zone_seconds == 0 => "Z".to_owned(),
@@ -409,28 +474,12 @@ fn offset_text(letter: char, count: usize, seconds: i64) -> String {
     }
 }
 
-/// The offset of a zone named `UTC`, `GMT`, `Z` or `+01:00`, in seconds.
-pub(crate) fn zone_offset(name: &str) -> Result<i64, String> {
-    let upper = name.trim().to_uppercase();
-    let rest = ["UTC", "GMT", "UT"].iter().find_map(|p| upper.strip_prefix(p)).unwrap_or(&upper);
-    if rest.is_empty() || rest == "Z" {
-        return Ok(0);
-    }
-    let mut read = Read::default();
-    let characters: Vec<char> = rest.chars().collect();
-    let end = read_zone('x', &characters, 0, &mut read);
-    match (end, read.offset_seconds) {
-        (Some(end), Some(seconds)) if end == characters.len() => Ok(seconds),
-        _ => Err(format!("the time zone '{name}' is not known; use UTC or an offset as +01:00")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(pattern: &str, text: &str, millis: i64) {
-        let compiled = Pattern::new(pattern).unwrap();
+        let compiled = Pattern::new(pattern).expect("a pattern");
         assert_eq!(compiled.parse_timestamp(text, 0), Ok(millis), "{pattern}: {text}");
         assert_eq!(compiled.format(millis, 0).as_deref(), Ok(text), "{pattern}");
     }
@@ -447,17 +496,17 @@ mod tests {
 
     #[test]
     fn offsets_and_optional_parts_are_understood() {
-        let pattern = Pattern::new("yyyy-MM-dd[' 'HH:mm[:ss]][XXX]").unwrap();
+        let pattern = Pattern::new("yyyy-MM-dd[' 'HH:mm[:ss]][XXX]").expect("a pattern");
         assert_eq!(pattern.parse_timestamp("2021-05-11", 0), Ok(1_620_691_200_000));
         assert_eq!(pattern.parse_timestamp("2021-05-11 01:00", 0), Ok(1_620_694_800_000));
         assert_eq!(pattern.parse_timestamp("2021-05-11 01:00+01:00", 0), Ok(1_620_691_200_000));
-        let zoned = Pattern::new("HH:mmxxx").unwrap();
+        let zoned = Pattern::new("HH:mmxxx").expect("a pattern");
         assert_eq!(zoned.format(0, -5400).as_deref(), Ok("22:30-01:30"));
     }
 
     #[test]
     fn what_does_not_follow_the_pattern_is_refused() {
-        let pattern = Pattern::new("yyyy-MM-dd").unwrap();
+        let pattern = Pattern::new("yyyy-MM-dd").expect("a pattern");
         for text in ["2021-5-11", "2021-13-01", "2021-02-30", "2021-05-11 ", "", "x"] {
             assert!(pattern.parse_timestamp(text, 0).is_err(), "{text}");
         }
@@ -467,10 +516,18 @@ mod tests {
     }
 
     #[test]
-    fn zones_are_offsets_from_utc() {
-        assert_eq!(zone_offset("utc"), Ok(0));
-        assert_eq!(zone_offset("GMT+02:00"), Ok(7200));
-        assert_eq!(zone_offset("-0130"), Ok(-5400));
-        assert!(zone_offset("Mars/Base").is_err());
+    fn the_older_patterns_print_milliseconds_as_a_number() {
+        let check = |source: &str, expected: &str| {
+            let pattern = Pattern::simple_date_format(source).expect(source);
+            assert_eq!(pattern.format(1_773_065_107_042, 0).as_deref(), Ok(expected), "{source}");
+        };
+        check("yyyy-MM-dd HH:mm:ss:SSS", "2026-03-09 14:05:07:042");
+        check("d.M.yy h:mm a S SSSS", "9.3.26 2:05 PM 42 0042");
+        check("EEE, d MMM yyyy [HH] {z} X Z", "Mon, 9 Mar 2026 [14] {UTC} Z +0000");
+        check("yyyy-MM-dd'T'HH 'o''clock'", "2026-03-09T14 o'clock");
+        for (source, named) in [("yyyy 'x", "quote"), ("w", "w is not"), ("XXXX", "4 X")] {
+            let error = Pattern::simple_date_format(source).expect_err(source);
+            assert!(error.contains(named), "{error}");
+        }
     }
 }

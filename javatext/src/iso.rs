@@ -1,4 +1,8 @@
-//! Dates and times in text (ISO 8601), without a calendar library: proleptic Gregorian, UTC.
+//! Dates and times as data has them (ISO 8601): proleptic Gregorian, UTC unless they say otherwise.
+
+use chrono::{Datelike as _, NaiveDate};
+
+use crate::zone;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -13,13 +17,17 @@ pub fn parse_date(text: &str) -> Option<i32> {
     let month: i64 = number(parts.next()?, 1..=2)?;
     let day: i64 = number(parts.next()?, 1..=2)?;
     let year = if negative { -year } else { year };
-    if parts.next().is_some() || !(1..=12).contains(&month) {
+    if parts.next().is_some() {
         return None;
     }
-    if day < 1 || day > days_in_month(year, month) {
-        return None;
-    }
-    i32::try_from(days_from_civil(year, month, day)).ok()
+    let (month, day) = (u32::try_from(month).ok()?, u32::try_from(day).ok()?);
+    days_since_1970(i32::try_from(year).ok()?, month, day)
+}
+
+/// The days from 1970-01-01 to a date, if there is such a date.
+pub(crate) fn days_since_1970(year: i32, month: u32, day: u32) -> Option<i32> {
+    let date = NaiveDate::from_ymd_opt(year, month, day)?;
+    Some(date.num_days_from_ce() - NaiveDate::default().num_days_from_ce())
 }
 
 /// `13:45`, `13:45:10` or `13:45:10.123` as milliseconds since midnight; finer digits are cut.
@@ -53,48 +61,15 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
     let (date, rest) = (&text[..at], &text[at + 1..]);
     let (time, offset_ms) = match rest.find(['Z', 'z', '+', '-']) {
         None => (rest, 0),
-        Some(at) => (&rest[..at], offset_ms(&rest[at..])?),
+        Some(at) => (&rest[..at], zone::offset(&rest[at..])? * 1000),
     };
     let midnight = i64::from(parse_date(date)?) * DAY_MS;
     Some(midnight + i64::from(parse_time(time.trim_end())?) - offset_ms)
 }
 
-fn offset_ms(text: &str) -> Option<i64> {
-    if matches!(text, "Z" | "z") {
-        return Some(0);
-    }
-    let sign = if text.starts_with('-') { -1 } else { 1 };
-    let digits = text.get(1..)?;
-    let (hours, minutes) = match digits.split_once(':') {
-        Some(parts) => parts,
-        None if digits.len() == 4 && digits.is_ascii() => digits.split_at(2),
-        None => (digits, "00"),
-    };
-    let (hours, minutes) = (number(hours, 2..=2)?, number(minutes, 2..=2)?);
-    (hours <= 18 && minutes <= 59).then_some(sign * (hours * 60 + minutes) * 60_000)
-}
-
 fn number(text: &str, width: std::ops::RangeInclusive<usize>) -> Option<i64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     if digits && width.contains(&text.len()) { text.parse().ok() } else { None }
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Counts from March, so that the leap day is a year's last.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 #[cfg(test)]
