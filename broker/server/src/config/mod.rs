@@ -110,6 +110,10 @@ impl BrokerConfig {
         let node_id = settings.node.id.unwrap_or(DEFAULT_NODE_ID);
         check_voters(&file, node_id)?;
         check_bootstrap_servers(&file, &settings.node)?;
+        settings.node.log_dirs.iter().try_for_each(|dir| check_log_dir(dir))?;
+        if file.contains_key("zookeeper.connect") {
+            notes.push(stands_alone(node_id));
+        }
         let listeners = listeners::resolve(&settings.node, &mut notes)?;
         let recovery_threads = number(layers, "num.recovery.threads.per.data.dir")?.max(1);
         let transaction_max_timeout_ms = number(layers, "transaction.max.timeout.ms")?;
@@ -170,6 +174,34 @@ fn check_bootstrap_servers(file: &Layer, node: &keys::NodeConfig) -> Result<(), 
          process.roles=broker,controller and leave only its own address in {key}, or leave it out",
         servers.join(", ")
     )))
+}
+
+/// Brokers that book after book starts on one ZooKeeper look like a cluster to whoever starts them.
+fn stands_alone(node_id: i32) -> String {
+    format!(
+        "brokers that share a zookeeper.connect are no cluster here: broker {node_id} stands alone \
+         and has its own topics, and so has each of the others. Clusters of brokers are not served \
+         yet: start one broker, without zookeeper.connect, and give clients its address alone as \
+         bootstrap.servers"
+    )
+}
+
+/// What a shell, another system or a browser takes for the place of a folder would only make one
+/// of that name below the present folder.
+fn check_log_dir(dir: &str) -> Result<(), ConfigError> {
+    let mut start = dir.bytes();
+    let drive = start.next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    let problem = if drive && start.next() == Some(b':') {
+        "is a path of Windows, and this is another system: name a folder of this machine, \
+         as log.dirs=/var/lib/yeoul"
+    } else if dir == "~" || dir.starts_with("~/") {
+        "begins with ~, which only a shell understands: write the whole path"
+    } else if dir.starts_with("file:") {
+        "is a URL: write the path alone"
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::Unfit(format!("log.dirs holds {dir}, which {problem}")))
 }
 
 /// Sentences about what a file says without effect; a value that can't be is an error.

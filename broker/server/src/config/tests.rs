@@ -46,8 +46,45 @@ fn a_file_as_books_print_it_is_taken_with_a_word_on_what_does_nothing() {
             "my.own.key is not a configuration key of a broker; it does nothing",
             "zookeeper.connect, zookeeper.connection.timeout.ms: no ZooKeeper is needed, \
              none is used",
+            "brokers that share a zookeeper.connect are no cluster here: broker 0 stands alone and \
+             has its own topics, and so has each of the others. Clusters of brokers are not served \
+             yet: start one broker, without zookeeper.connect, and give clients its address alone \
+             as bootstrap.servers",
         ]
     );
+}
+
+#[test]
+fn each_of_three_brokers_on_one_zookeeper_is_told_that_it_stands_alone() {
+    for id in 1..=3 {
+        let text = format!(
+            "broker.id={id}\nlisteners=PLAINTEXT://localhost:0\n\
+             zookeeper.connect=zoo1:2181,zoo2:2181,zoo3:2181/kafka\n"
+        );
+        let notes = BrokerConfig::from_properties(&text).unwrap().notes;
+        let told = format!("broker {id} stands alone");
+        assert!(notes.iter().any(|note| note.contains(&told)), "{notes:?}");
+    }
+    let alone = BrokerConfig::from_properties("broker.id=1\nlisteners=PLAINTEXT://localhost:0\n");
+    assert_eq!(alone.unwrap().notes, [""; 0]);
+}
+
+#[test]
+fn a_log_dir_that_would_be_made_below_the_present_folder_by_mistake_is_refused() {
+    for (dir, problem) in [
+        ("C:/dev/kafka-logs", "a path of Windows"),
+        ("C\\:\\\\dev\\\\kafka-logs", "a path of Windows"),
+        ("c:logs", "a path of Windows"),
+        ("/data/a,D:/b", "log.dirs holds D:/b"),
+        ("~/kafka-logs", "write the whole path"),
+        ("file:///data", "write the path alone"),
+    ] {
+        let error = BrokerConfig::from_properties(&format!("log.dirs={dir}\n")).unwrap_err();
+        assert!(error.to_string().contains(problem), "{dir}: {error}");
+    }
+    for dir in ["/tmp/kafka-logs", "logs", "./c:d", "/c:/d", "data~1"] {
+        assert!(BrokerConfig::from_properties(&format!("log.dirs={dir}\n")).is_ok(), "{dir}");
+    }
 }
 
 #[test]
