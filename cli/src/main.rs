@@ -5,12 +5,15 @@
 mod absent;
 mod bench;
 mod causes;
+mod completions;
 #[cfg(feature = "platform")]
 mod demo;
+mod health;
 mod latencies;
 mod logging;
 #[cfg(feature = "platform")]
 mod platform;
+mod properties_file;
 #[cfg(feature = "platform")]
 mod shell;
 mod signals;
@@ -21,7 +24,7 @@ mod tools;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Streams of records on one machine, in one program: a broker for Kafka's clients and tools, a
 /// schema registry, connectors, and SQL queries that run on and on.
@@ -30,6 +33,10 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// What is logged: error, warn, info, debug, trace or off, or target=level,..; else the
+    /// variable YEOUL_LOG or RUST_LOG says it
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = logging::parse)]
+    log_level: Option<String>,
 }
 
 const FIRST_STEPS: &str = "\
@@ -68,6 +75,12 @@ enum Command {
         #[command(subcommand)]
         action: bench::Action,
     },
+    /// Whether broker, schema registry and SQL answer; the exit status says it
+    Health(health::HealthOptions),
+    /// The version of this binary, and which Kafka's protocol it speaks
+    Version,
+    /// What a shell needs to complete command lines
+    Completions(completions::CompletionsOptions),
     /// List Kafka's tools that this program answers to, or make links by their names
     Tools {
         #[command(subcommand)]
@@ -91,22 +104,44 @@ fn main() -> ExitCode {
         eprintln!("yeoul: {refusal}");
         return ExitCode::from(2);
     }
-    match Cli::parse_from(arguments).command {
-        Command::Bench { action } => exit(bench::run(&action)),
+    let named = [Some(called_as), arguments.get(1).map(String::as_str)];
+    if let Some(tool) = named.into_iter().flatten().find_map(tools::absent::find) {
+        eprintln!("{}", tool.text());
+        return ExitCode::FAILURE;
+    }
+    let Cli { command, log_level } = Cli::parse_from(arguments);
+    let log = |default: &str| logging::init(default, log_level.as_deref());
+    match command {
+        Command::Version => {
+            println!("{}", version());
+            ExitCode::SUCCESS
+        }
+        Command::Completions(options) => {
+            options.write(Cli::command(), &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::Health(options) => {
+            log("error");
+            run_to_status(health::run(&options))
+        }
+        Command::Bench { action } => {
+            log("warn");
+            exit(bench::run(&action))
+        }
         Command::Tools { action } => exit(tools::install::run(&action)),
         #[cfg(feature = "platform")]
-        Command::Server(options) => serve(platform::serve(&options)),
+        Command::Server(options) => serve(log, platform::serve(&options)),
         #[cfg(feature = "platform")]
-        Command::Registry(options) => serve(standalone::serve_registry(&options)),
+        Command::Registry(options) => serve(log, standalone::serve_registry(&options)),
         #[cfg(feature = "platform")]
-        Command::Connect(options) => serve(standalone::serve_connect(&options)),
+        Command::Connect(options) => serve(log, standalone::serve_connect(&options)),
         #[cfg(feature = "platform")]
-        Command::SqlServer(options) => serve(standalone::serve_sql(&options)),
+        Command::SqlServer(options) => serve(log, standalone::serve_sql(&options)),
         #[cfg(feature = "platform")]
         Command::Sql(options) => run(shell::run(options)),
         #[cfg(feature = "platform")]
         Command::Demo(options) => {
-            logging::init("error");
+            log("error");
             run(demo::run(&options))
         }
     }
@@ -114,14 +149,32 @@ fn main() -> ExitCode {
 
 /// Runs a server, which logs.
 #[cfg(feature = "platform")]
-fn serve(server: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
-    logging::init("info,sql.processing=warn");
+fn serve(log: impl Fn(&str), server: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    log("info,sql.processing=warn");
     run(server)
+}
+
+/// Yeoul's version, and that of Kafka whose protocol and tools it follows.
+fn version() -> String {
+    format!("yeoul {} (protocol and tools of Apache Kafka 4.3.1)", env!("CARGO_PKG_VERSION"))
 }
 
 /// Runs a command to its end on a runtime of its own; an error is printed with its causes.
 #[cfg(feature = "platform")]
 fn run(command: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    run_to_status(async {
+        match command.await {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("yeoul: {}", causes::told(&error));
+                1
+            }
+        }
+    })
+}
+
+/// Runs a command that answers its exit status.
+fn run_to_status(command: impl Future<Output = i32>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -129,16 +182,10 @@ fn run(command: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let done = runtime.block_on(command);
+    let status = runtime.block_on(command);
     // Standard input is read on a thread that cannot be interrupted: do not wait for it.
     runtime.shutdown_background();
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("yeoul: {}", causes::told(&error));
-            ExitCode::FAILURE
-        }
-    }
+    exit(status)
 }
 
 /// Exit statuses are those of the tools: anything outside a byte would be cut off silently.

@@ -8,7 +8,7 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 pub(super) fn watch() -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::spawn(move || {
-        runtime.block_on(crate::signals::stop_requested());
+        runtime.block_on(async { crate::signals::stop_requested().await });
         REQUESTED.store(true, Ordering::Relaxed);
     });
     Ok(())

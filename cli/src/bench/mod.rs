@@ -40,7 +40,6 @@ pub(crate) enum Action {
 
 /// Runs it to its end; answers the exit status.
 pub(crate) fn run(action: &Action) -> i32 {
-    crate::logging::init("warn");
     let done = interrupt::watch().map_err(anyhow::Error::from).and_then(|()| match action {
         Action::Produce(options) => options.run(),
         Action::Consume(options) => options.run(),

@@ -18,7 +18,6 @@ mod screen;
 mod terminal;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -56,8 +55,8 @@ pub(crate) struct DemoOptions {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8081")]
     registry_listen: String,
     /// Where the SQL engine answers
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8088")]
-    sql_listen: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8088")]
+    sql_listen: String,
     /// Flights a second, 0 for as fast as they go [default: 600 on a terminal, else 0]
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
@@ -129,7 +128,7 @@ fn server_options(options: &DemoOptions, data: &Path) -> ServerOptions {
         config: None,
         listen: options.listen.clone(),
         registry_listen: options.registry_listen.clone(),
-        sql_listen: options.sql_listen,
+        sql_listen: options.sql_listen.clone(),
         connector: Vec::new(),
     }
 }

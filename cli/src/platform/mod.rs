@@ -24,7 +24,7 @@ use registry::{Registry, RegistryConfig};
 use sql::{Engine, EngineConfig};
 
 use self::memory::BrokerSlot;
-pub(crate) use self::options::ServerOptions;
+pub(crate) use self::options::{ServerOptions, listen_address};
 pub(crate) use self::server::serve;
 
 /// What a platform is started with.

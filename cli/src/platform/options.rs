@@ -1,15 +1,15 @@
 //! What `yeoul server` is told on the command line.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use broker_metadata::config::parse_properties;
 use broker_server::BrokerConfig;
 use clap::Args;
 use connect::ConnectorConfig;
 
 use super::PlatformConfig;
+use crate::properties_file;
 
 /// Broker, schema registry, connectors and SQL in one process
 #[derive(Args, Debug)]
@@ -27,8 +27,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8081")]
     pub(crate) registry_listen: String,
     /// Where the SQL engine answers
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8088")]
-    pub(crate) sql_listen: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8088")]
+    pub(crate) sql_listen: String,
     /// A connector to run: a properties or JSON file; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) connector: Vec<PathBuf>,
@@ -45,7 +45,7 @@ impl ServerOptions {
         Ok(PlatformConfig {
             broker: self.broker()?,
             registry_listen: self.registry_listen.clone(),
-            sql_listen: self.sql_listen,
+            sql_listen: listen_address("--sql-listen", &self.sql_listen)?,
             state_dir: self.data.join("state"),
             connectors: connectors?,
         })
@@ -55,9 +55,8 @@ impl ServerOptions {
         let mut layer = match &self.config {
             None => Default::default(),
             Some(path) => {
-                let shown = path.display().to_string();
-                let text = std::fs::read_to_string(path).with_context(|| shown.clone())?;
-                parse_properties(&text).context(shown)?
+                let read = properties_file::read(&path.display().to_string());
+                read.map_err(anyhow::Error::msg)?
             }
         };
         let mut unless = |present: &[&str], key: &str, value: String| {
@@ -81,9 +80,42 @@ impl ServerOptions {
     }
 }
 
+/// The address to listen on of a `HOST:PORT`, where the host may be a name.
+///
+/// # Errors
+/// It has another form, or the name does not resolve; the error names the option.
+pub(crate) fn listen_address(option: &str, text: &str) -> anyhow::Result<SocketAddr> {
+    let form = || format!("{option} {text}: write it as HOST:PORT, for example localhost:8088");
+    let (host, port) = text.rsplit_once(':').with_context(form)?;
+    let port: u16 = port.parse().ok().with_context(form)?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let mut addresses = (host, port)
+        .to_socket_addrs()
+        .with_context(|| format!("{option} {text}: the name {host} does not resolve"))?;
+    addresses.next().with_context(|| format!("{option} {text}: the name {host} has no address"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_to_listen_on_may_be_a_name() {
+        let address = |text: &str| listen_address("--sql-listen", text).map_err(|e| e.to_string());
+        assert!(address("localhost:1").expect("localhost resolves").ip().is_loopback());
+        assert_eq!(address("127.0.0.1:8088"), Ok(SocketAddr::from(([127, 0, 0, 1], 8088))));
+        assert_eq!(address("[::1]:0").map(|found| found.to_string()), Ok("[::1]:0".to_owned()));
+        for (text, part) in [
+            ("8088", "HOST:PORT"),
+            ("localhost", "HOST:PORT"),
+            ("localhost:99999", "HOST:PORT"),
+            ("no.such.name.invalid:1", "does not resolve"),
+        ] {
+            let error = address(text).expect_err(text);
+            assert!(error.starts_with(&format!("--sql-listen {text}: ")), "{error}");
+            assert!(error.contains(part), "{error}");
+        }
+    }
 
     fn options(dir: &std::path::Path, config: Option<PathBuf>) -> ServerOptions {
         ServerOptions {
@@ -91,7 +123,7 @@ mod tests {
             config,
             listen: "127.0.0.1:0".to_owned(),
             registry_listen: "127.0.0.1:0".to_owned(),
-            sql_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            sql_listen: "127.0.0.1:0".to_owned(),
             connector: Vec::new(),
         }
     }

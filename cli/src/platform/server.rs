@@ -11,7 +11,11 @@ use crate::signals;
 /// A part cannot start, or the broker's logs were not closed in order.
 pub(crate) async fn serve(options: &ServerOptions) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let platform = Platform::start(options.platform()?).await?;
+    let mut stop = signals::stop_requested();
+    let platform = tokio::select! {
+        started = Platform::start(options.platform()?) => started?,
+        () = &mut stop => anyhow::bail!("stopped before all parts were ready"),
+    };
     println!(
         "ready after {} ms: Kafka clients {}, schema registry {}, SQL {}",
         begun.elapsed().as_millis(),
@@ -20,7 +24,7 @@ pub(crate) async fn serve(options: &ServerOptions) -> anyhow::Result<()> {
         platform.sql_url(),
     );
     tokio::select! {
-        () = signals::stop_requested() => {}
+        () = stop => {}
         told = super::connectors::tell(&platform.worker) => match told {},
     }
     platform.shutdown().await

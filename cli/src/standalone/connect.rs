@@ -11,7 +11,7 @@ use connect::{ConnectorConfig, OffsetStorage, Worker, WorkerConfig};
 use super::Part;
 use super::cluster::ClusterOptions;
 use super::worker_api::WorkerApi;
-use crate::tools::connection::properties_file;
+use crate::properties_file;
 
 /// Connectors alone, on any Kafka cluster
 #[derive(Args, Debug)]
@@ -43,7 +43,7 @@ pub(crate) struct ConnectOptions {
 impl ConnectOptions {
     fn worker(&self) -> anyhow::Result<WorkerConfig> {
         if let Some(path) = &self.config {
-            let mut properties = properties_file(path).map_err(anyhow::Error::msg)?;
+            let mut properties = properties_file::read(path).map_err(anyhow::Error::msg)?;
             properties.remove("bootstrap.servers");
             return WorkerConfig::from_properties(&properties).map_err(|problems| {
                 let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();

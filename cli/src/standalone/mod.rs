@@ -37,14 +37,15 @@ trait Part: Sized {
 /// Runs a part until the process is asked to stop, which may be before it has started.
 async fn run<P: Part>(options: &P::Options, servers: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
+    let mut stop = signals::stop_requested();
     let part = tokio::select! {
         started = P::start(options) => started?,
-        () = signals::stop_requested() => return Ok(()),
+        () = &mut stop => return Ok(()),
     };
     let (place, ms) = (part.place(), begun.elapsed().as_millis());
     println!("ready after {ms} ms: {place}, on the cluster at {servers}");
     tokio::select! {
-        () = signals::stop_requested() => {}
+        () = stop => {}
         told = part.tell() => match told {},
     }
     part.stop().await;

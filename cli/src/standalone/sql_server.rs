@@ -1,6 +1,5 @@
 //! `yeoul sql-server`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -9,6 +8,7 @@ use sql::{Engine, EngineConfig, Server};
 
 use super::Part;
 use super::cluster::ClusterOptions;
+use crate::platform::listen_address;
 
 /// The SQL engine alone, on any Kafka cluster
 #[derive(Args, Debug)]
@@ -19,8 +19,8 @@ pub(crate) struct SqlServerOptions {
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
     /// Where it answers; port 0 takes a free one
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8088")]
-    listen: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8088")]
+    listen: String,
     /// The schema registry that AVRO needs; it may be started later
     #[arg(long, value_name = "URL")]
     schema_registry: Option<String>,
@@ -44,6 +44,7 @@ impl Part for Running {
     type Options = SqlServerOptions;
 
     async fn start(options: &SqlServerOptions) -> anyhow::Result<Self> {
+        let listen = listen_address("--listen", &options.listen)?;
         let client = options.cluster.reach("sql").await?;
         let config = EngineConfig {
             state_dir: Some(options.state.clone()),
@@ -54,7 +55,7 @@ impl Part for Running {
         };
         let engine = Engine::start(config, client).await;
         let engine = engine.context("the SQL engine cannot start")?;
-        match Server::start(engine.clone(), options.listen).await {
+        match Server::start(engine.clone(), listen).await {
             Ok(server) => Ok(Self { engine, server }),
             Err(error) => {
                 engine.shutdown().await;

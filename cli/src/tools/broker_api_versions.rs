@@ -12,6 +12,7 @@ use super::options::{Parsed, Spec, flag, value};
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-broker-api-versions",
     about: "Show which APIs brokers serve, and in which versions",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 

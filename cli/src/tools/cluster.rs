@@ -14,6 +14,7 @@ use super::options::{Parsed, Spec, UsageError, flag, value};
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-cluster",
     about: "Show a cluster's id and endpoints; forget a broker",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 

@@ -9,28 +9,18 @@ use client::{AdminError, RequestError};
 use uuid::Uuid;
 
 use super::options::{Parsed, Spec, UsageError, begin, refuse};
-
-/// Reads a `.properties` file.
-///
-/// # Errors
-/// The file cannot be read or has a line that is no property: one sentence with its place.
-pub(crate) fn properties_file(path: &str) -> Result<BTreeMap<String, String>, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-    let pairs = broker_metadata::config::parse_properties(&text)
-        .map_err(|error| format!("{path}: {error}"))?;
-    Ok(pairs.into_iter().collect())
-}
+use crate::properties_file;
 
 /// The properties of a client, from a file and from `key=value` arguments, which win.
 ///
 /// # Errors
-/// As [`properties_file`] and [`key_values`].
+/// As [`properties_file::read`] and [`key_values`].
 pub(crate) fn client_properties(
     file: Option<&str>,
     arguments: &[String],
 ) -> Result<Properties, String> {
     let mut all = match file {
-        Some(path) => properties_file(path)?,
+        Some(path) => properties_file::read(path)?,
         None => BTreeMap::new(),
     };
     all.extend(key_values(arguments)?);
@@ -104,7 +94,8 @@ pub(crate) fn warn_unused(properties: &Properties) {
 }
 
 /// The words of Kafka's tools for an error: the broker's own where it gave some, else what the
-/// code means; a cluster that does not answer is a call that found no node.
+/// code means; a cluster that does not answer is a call that found no node. Which address does not
+/// answer, and why, the client has logged by then.
 pub(crate) fn words(error: &AdminError, call: &str) -> String {
     if let Some(message) = error.broker_message() {
         return message.to_owned();

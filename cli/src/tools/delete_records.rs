@@ -13,6 +13,7 @@ use super::options::{Parsed, Spec, begin, flag, refuse, value};
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-delete-records",
     about: "Delete the records of partitions up to an offset",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 

@@ -17,6 +17,7 @@ use super::topics::topic_pattern;
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-get-offsets",
     about: "Print where partitions begin, end, or were at a time",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 

@@ -11,6 +11,7 @@ use super::options::{Parsed, Spec, UsageError, flag, value};
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-groups",
     about: "List groups of every kind",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 

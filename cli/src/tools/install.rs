@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::TOOLS;
+use super::{TOOLS, absent};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
     /// Name the tools
     List,
-    /// Make links to this binary by the tools' names, with and without `.sh`
+    /// Make links to this binary by the tools' names, with and without `.sh`; tools of Kafka's that
+    /// are not there have links as well, which say so
     Install {
         /// The folder for the links; put it on the PATH
         dir: PathBuf,
@@ -24,11 +25,17 @@ pub(crate) fn run(action: &Action) -> i32 {
             for tool in TOOLS {
                 println!("{:<28} {}", tool.name, tool.about);
             }
+            println!("\nNot there; each says by its name what to do instead:");
+            let names: Vec<&str> = absent::all().map(|tool| tool.name).collect();
+            for row in names.chunks(3) {
+                println!("  {}", row.join(", "));
+            }
             0
         }
         Action::Install { dir } => match install(dir) {
             Ok(count) => {
                 println!("{count} links in {}; add it to the PATH to use them", dir.display());
+                println!("among them those of tools that are not there, which say so");
                 0
             }
             Err(error) => {
@@ -45,9 +52,10 @@ fn install(dir: &Path) -> io::Result<usize> {
     let binary = std::env::current_exe()?;
     std::fs::create_dir_all(dir)?;
     let mut count = 0;
-    for tool in TOOLS {
-        for name in [tool.name.to_owned(), format!("{}.sh", tool.name)] {
-            link(&binary, &dir.join(name))?;
+    let there = TOOLS.iter().map(|tool| tool.name);
+    for name in there.chain(absent::all().map(|tool| tool.name)) {
+        for file in [name.to_owned(), format!("{name}.sh")] {
+            link(&binary, &dir.join(file))?;
             count += 1;
         }
     }
@@ -76,8 +84,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let links = dir.path().join("bin");
         for _ in 0..2 {
-            assert_eq!(install(&links).expect("links are made"), TOOLS.len() * 2);
+            let names = TOOLS.len() + absent::all().count();
+            assert_eq!(install(&links).expect("links are made"), names * 2);
         }
+        assert!(links.join("kafka-acls.sh").exists(), "a tool that is not there has a link, too");
         let target = std::fs::read_link(links.join("kafka-storage.sh")).expect("a link");
         assert_eq!(target, std::env::current_exe().expect("a path"));
     }

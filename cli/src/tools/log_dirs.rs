@@ -15,6 +15,7 @@ use super::options::{Parsed, Spec, flag, value};
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-log-dirs",
     about: "Show what lies in the log folders of brokers",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 

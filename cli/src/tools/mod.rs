@@ -3,6 +3,7 @@
 //! A tool is one module with a `TOOL` constant. It gets its arguments as typed and answers with the
 //! exit status; what it prints is Kafka's text, which people's scripts read.
 
+pub(crate) mod absent;
 mod broker_api_versions;
 mod cluster;
 mod configs;
@@ -17,7 +18,7 @@ mod groups;
 pub(crate) mod install;
 mod json;
 mod log_dirs;
-mod options;
+pub(crate) mod options;
 mod perf;
 mod server_start;
 mod server_stop;
@@ -26,12 +27,16 @@ mod topics;
 
 use futures::future::BoxFuture;
 
+use self::options::Opt;
+
 /// One of Kafka's tools.
 pub(crate) struct Tool {
     /// The name of Kafka's script, without `.sh`.
     pub(crate) name: &'static str,
     /// One line for `yeoul tools list`.
     pub(crate) about: &'static str,
+    /// What it takes, for the completion of command lines.
+    pub(crate) options: &'static [Opt],
     /// Runs it on the arguments that follow its name; answers the exit status.
     pub(crate) run: fn(Vec<String>) -> BoxFuture<'static, i32>,
 }
@@ -57,6 +62,11 @@ const TOOLS: &[Tool] = &[
     topics::TOOL,
 ];
 
+/// All tools, by name.
+pub(crate) fn all() -> &'static [Tool] {
+    TOOLS
+}
+
 /// The tool of this name, with or without `.sh`.
 pub(crate) fn find(name: &str) -> Option<&'static Tool> {
     let name = name.strip_suffix(".sh").unwrap_or(name);
@@ -66,7 +76,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Tool> {
 /// Runs a tool to its end on a runtime of its own.
 pub(crate) fn run(tool: &Tool, arguments: &[String]) -> i32 {
     if tool.name != server_start::TOOL.name {
-        crate::logging::init("warn");
+        crate::logging::init("warn", None);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -2,19 +2,19 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use broker_metadata::config::parse_properties;
 use broker_server::{Broker, BrokerConfig};
 use futures::FutureExt;
 
 use super::Tool;
-use crate::signals;
+use crate::{properties_file, signals};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-server-start",
     about: "Start a broker from a server.properties",
+    options: &[],
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 
@@ -22,7 +22,7 @@ const USAGE: &str =
     "USAGE: kafka-server-start [-daemon] server.properties [--override property=value]*";
 
 async fn run(arguments: &[String]) -> i32 {
-    crate::logging::init("info");
+    crate::logging::init("info", None);
     let (daemon, rest) = match arguments.split_first() {
         Some((first, rest)) if ["-daemon", "--daemon"].contains(&first.as_str()) => (true, rest),
         _ => (false, arguments),
@@ -39,7 +39,7 @@ async fn run(arguments: &[String]) -> i32 {
         }
     };
     if daemon {
-        return detach(rest);
+        return detach(rest, &config.log_dirs);
     }
     serve(config).await
 }
@@ -51,9 +51,8 @@ fn config(arguments: &[String]) -> Result<BrokerConfig, String> {
     else {
         return Err(USAGE.to_owned());
     };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{path}: {error}; name a server.properties that can be read"))?;
-    let mut layer = parse_properties(&text).map_err(|error| format!("{path}: {error}"))?;
+    let mut layer = properties_file::read(path)
+        .map_err(|error| format!("{error}; name a server.properties that can be read"))?;
     let mut words = overrides.iter();
     while let Some(word) = words.next() {
         let pair = match word.strip_prefix("--override") {
@@ -71,14 +70,22 @@ fn config(arguments: &[String]) -> Result<BrokerConfig, String> {
 
 /// Serves until the process is asked to stop.
 async fn serve(config: BrokerConfig) -> i32 {
-    let broker = match Broker::start(config).await {
+    let mut stop = signals::stop_requested();
+    let started = tokio::select! {
+        started = Broker::start(config) => started,
+        () = &mut stop => {
+            eprintln!("kafka-server-start: stopped before it served");
+            return 1;
+        }
+    };
+    let broker = match started {
         Ok(broker) => broker,
         Err(error) => {
             eprintln!("kafka-server-start: {error}");
             return 1;
         }
     };
-    signals::stop_requested().await;
+    stop.await;
     match broker.shutdown().await {
         Ok(()) => 0,
         Err(error) => {
@@ -88,9 +95,10 @@ async fn serve(config: BrokerConfig) -> i32 {
     }
 }
 
-/// Starts the broker as a process of its own session; what it prints goes to
-/// `$LOG_DIR/kafkaServer.out` (`logs` below the current folder without that variable).
-fn detach(arguments: &[String]) -> i32 {
+/// Starts the broker as a process that outlives its terminal; what it prints goes to
+/// `$LOG_DIR/kafkaServer.out` (`logs` below the current folder without that variable), which is
+/// told on standard error: scripts read the output, and Kafka's is empty.
+fn detach(arguments: &[String], log_dirs: &[PathBuf]) -> i32 {
     let folder = std::env::var_os("LOG_DIR").map_or_else(|| PathBuf::from("logs"), PathBuf::from);
     let path = folder.join("kafkaServer.out");
     let started = (|| {
@@ -99,16 +107,39 @@ fn detach(arguments: &[String]) -> i32 {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(TOOL.name).args(arguments);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        // As below nohup, a terminal that is closed is nothing to it. SAFETY: a signal is ignored;
+        // no handler runs. The broker inherits that, and this process ends now.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
         // Its own process group: a Ctrl-C at this terminal is not for it.
         command.process_group(0).spawn()
     })();
     match started {
-        Ok(_) => 0,
+        Ok(process) => {
+            let shown = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+            eprintln!(
+                "kafka-server-start: process {} starts in the background; what it prints goes to {}",
+                process.id(),
+                shown.display()
+            );
+            if let Some(dir) = log_dirs.iter().find(|dir| is_same(dir, &folder)) {
+                eprintln!(
+                    "kafka-server-start: {} holds the broker's data as well (log.dirs); set the \
+                     variable LOG_DIR to another folder to keep them apart",
+                    dir.display()
+                );
+            }
+            0
+        }
         Err(error) => {
             eprintln!("kafka-server-start: {}: {error}", path.display());
             1
         }
     }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+    absolute(one) == absolute(other)
 }
 
 #[cfg(test)]

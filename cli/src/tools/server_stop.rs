@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use futures::FutureExt;
+use javatext::properties;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Tool;
@@ -12,6 +13,7 @@ use super::options::{Spec, begin, value};
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-server-stop",
     about: "Ask the brokers that run on this machine to shut down",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments) }.boxed(),
 };
 
@@ -54,17 +56,18 @@ struct RunningBroker {
 impl RunningBroker {
     /// The node id: from an override on its command line, else from its properties file.
     fn node_id(&self) -> Option<String> {
-        let is_id = |line: &str| {
-            let (key, value) = line.split_once('=')?;
-            let named = ["node.id", "broker.id"].contains(&key.trim());
-            named.then(|| value.trim().to_owned())
+        let keys = ["node.id", "broker.id"];
+        let overridden = |word: &String| {
+            let (key, value) = word.trim_start_matches("--override=").split_once('=')?;
+            keys.contains(&key.trim()).then(|| value.trim().to_owned())
         };
-        if let Some(id) = self.words.iter().rev().find_map(|word| is_id(word)) {
+        if let Some(id) = self.words.iter().rev().find_map(overridden) {
             return Some(id);
         }
         let file = self.words.iter().find(|word| word.ends_with(".properties"))?;
         let path = self.folder.as_deref().unwrap_or_else(|| Path::new("/")).join(file);
-        fs::read_to_string(path).ok()?.lines().rev().find_map(is_id)
+        let file = properties::load(&fs::read(path).ok()?).ok()?;
+        keys.iter().find_map(|key| file.get(*key)).map(|id| id.trim().to_owned())
     }
 }
 
@@ -144,7 +147,7 @@ mod tests {
         let process = proc.path().join("4711");
         fs::create_dir(&process).expect("a folder is made");
         let properties = proc.path().join("a.properties");
-        fs::write(&properties, "# id\nbroker.id = 7\n").expect("a file is written");
+        fs::write(&properties, "# id\nbroker.id : \\\n  7\n").expect("a file is written");
         let line = format!("yeoul\0kafka-server-start\0{}\0", properties.display());
         fs::write(process.join("cmdline"), line).expect("a file is written");
         let found = brokers(proc.path());

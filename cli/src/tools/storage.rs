@@ -10,12 +10,14 @@ use super::connection::id_text;
 pub(crate) const KAFKA_STORAGE: Tool = Tool {
     name: "kafka-storage",
     about: "Nothing to do: a data folder is made at the first start",
+    options: &[],
     run: |arguments| async move { storage(&arguments) }.boxed(),
 };
 
 pub(crate) const ZOOKEEPER_SERVER_START: Tool = Tool {
     name: "zookeeper-server-start",
     about: "Nothing to do: there is no ZooKeeper",
+    options: &[],
     run: |_| async { zookeeper() }.boxed(),
 };
 

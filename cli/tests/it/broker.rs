@@ -23,6 +23,17 @@ pub(crate) struct Broker {
 impl Broker {
     /// Starts a broker on `dir`, which may have been a broker's before, and waits until it serves.
     pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_by(Command::new(YEOUL), dir)
+    }
+
+    /// The same, where a hangup is ignored from the start on.
+    pub(crate) fn start_below_nohup(dir: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", YEOUL]);
+        Self::start_by(command, dir)
+    }
+
+    fn start_by(mut command: Command, dir: &Path) -> Self {
         let properties = dir.join("server.properties");
         let text = format!(
             "node.id=1\nlisteners=PLAINTEXT://127.0.0.1:0\nlog.dirs={}\n\
@@ -31,7 +42,7 @@ impl Broker {
             dir.join("data").display()
         );
         std::fs::write(&properties, text).expect("the properties are written");
-        let mut process = Command::new(YEOUL)
+        let mut process = command
             .arg("kafka-server-start")
             .arg(&properties)
             .env("YEOUL_LOG", "info")
@@ -60,9 +71,19 @@ impl Broker {
     }
 
     /// Asks it to stop and waits; answers the rest of its log.
-    pub(crate) fn stop(mut self) -> String {
+    pub(crate) fn stop(self) -> String {
+        self.stop_by(Signal::TERM)
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn send(&self, signal: Signal) {
         let pid = Pid::from_child(&self.process);
-        kill_process(pid, Signal::TERM).expect("the broker is there");
+        kill_process(pid, signal).expect("the broker is there");
+    }
+
+    /// Asks it to stop by a signal and waits; answers the rest of its log.
+    pub(crate) fn stop_by(mut self, signal: Signal) -> String {
+        self.send(signal);
         let status = self.process.wait().expect("the broker ends");
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut self.log, &mut rest).expect("the log is text");

@@ -74,7 +74,11 @@ fn a_daemon_serves_behind_its_starter_until_it_is_stopped() {
     let made = Command::new("mkfifo").arg(&output).status().expect("mkfifo runs");
     assert!(made.success());
     let awaited = thread::spawn(move || await_start(&output));
-    assert_eq!(printed(&start(&links, &properties, &logs)), "");
+    let started = start(&links, &properties, &logs);
+    assert_eq!(printed(&started), "");
+    let told = String::from_utf8_lossy(&started.stderr).into_owned();
+    assert!(told.contains(&format!("what it prints goes to {}", logs.display())), "{told}");
+    assert!(!told.contains("log.dirs"), "{told}");
     let (address, mut rest) = awaited.join().expect("the broker serves");
 
     let list = format!("kafka-cluster.sh list-endpoints --bootstrap-server {address}");

@@ -17,3 +17,4 @@ mod restart;
 mod server;
 #[cfg(feature = "platform")]
 mod standalone;
+mod words;

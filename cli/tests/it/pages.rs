@@ -252,8 +252,14 @@ fn the_commands_of_the_registry_page_do_what_it_says() {
     check("docs/registry.md");
 }
 
+#[test]
+fn the_commands_of_the_tools_page_do_what_it_says() {
+    check("docs/tools.md");
+}
+
 /// The pages whose commands a test above runs; those of the others have to say why not.
-const RUN: [&str; 4] = ["README.md", "docs/connect.md", "docs/sql.md", "docs/registry.md"];
+const RUN: [&str; 5] =
+    ["README.md", "docs/connect.md", "docs/sql.md", "docs/registry.md", "docs/tools.md"];
 
 #[test]
 fn no_command_stands_on_a_page_without_being_run_or_excused() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use client::admin::ResourceType;
 
-use crate::tools::connection::properties_file;
+use crate::properties_file;
 use crate::tools::options::{Parsed, Spec, flag, maybe_value, value};
 
 pub(super) const SPEC: Spec = Spec {
@@ -215,7 +215,7 @@ fn entity(parsed: &Parsed) -> Result<Entity, String> {
 /// An entry is not `key=value`, or the file cannot be read.
 pub(super) fn added(parsed: &Parsed) -> Result<BTreeMap<String, String>, String> {
     if let Some(path) = parsed.get("add-config-file") {
-        return properties_file(path);
+        return properties_file::read(path);
     }
     let mut configs = BTreeMap::new();
     for entry in split_outside_brackets(parsed.get("add-config").unwrap_or_default()) {

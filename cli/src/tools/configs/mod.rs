@@ -19,6 +19,7 @@ use super::options::{Parsed, begin};
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-configs",
     about: "Describe and alter configurations of topics, brokers and groups",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 

@@ -11,9 +11,10 @@ use protocol::record::TimestampType as Stamp;
 
 use super::coordinator_format::CoordinatorFormatter;
 use super::format::{Formatter, Printed, TimestampType};
+use crate::properties_file;
 use crate::signals;
 use crate::tools::Tool;
-use crate::tools::connection::{client_properties, key_values, properties_file, warn_unused};
+use crate::tools::connection::{client_properties, key_values, warn_unused};
 use crate::tools::options::{
     Parsed, Spec, UsageError, begin, flag, print_deprecated, refuse, value,
 };
@@ -22,6 +23,7 @@ use crate::tools::topics::topic_pattern;
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-console-consumer",
     about: "Print the records of topics",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 
@@ -142,7 +144,10 @@ async fn print(parsed: &Parsed, start: Start) -> Result<(), String> {
             () = &mut stop => break Ok(()),
         };
         match records {
-            Ok(None) => break Ok(()),
+            Ok(None) => {
+                say_if_never_reached(&consumer, patience);
+                break Ok(());
+            }
             Ok(Some(records)) => {
                 let taken = match output.write(&records) {
                     Ok(taken) => taken,
@@ -160,6 +165,17 @@ async fn print(parsed: &Parsed, start: Start) -> Result<(), String> {
     let closed = consumer.close().await.map_err(|error| error.to_string());
     eprintln!("Processed a total of {} messages", output.count);
     result.and(closed)
+}
+
+/// Kafka's tool ends in the same way whether a topic is quiet or no broker was there; which it
+/// was is said at least.
+fn say_if_never_reached(consumer: &Consumer, patience: Option<u64>) {
+    let cluster = consumer.cluster();
+    if cluster.metadata().brokers.is_empty() {
+        let servers = cluster.config().bootstrap_servers.join(",");
+        let within = patience.map_or_else(String::new, |ms| format!(" within {ms} ms"));
+        eprintln!("No broker of {servers} could be reached{within}, so nothing was read.");
+    }
 }
 
 /// The next records, or `None` when there are none for so long.
@@ -284,7 +300,7 @@ impl Formatting {
 
 fn formatting(parsed: &Parsed) -> Result<Formatting, String> {
     let mut properties = match parsed.get("formatter-config") {
-        Some(path) => properties_file(path)?,
+        Some(path) => properties_file::read(path)?,
         None => BTreeMap::new(),
     };
     properties.extend(key_values(parsed.all("property"))?);

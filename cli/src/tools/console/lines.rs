@@ -2,6 +2,10 @@
 //! headers, an optional key, and the value.
 
 use std::collections::BTreeMap;
+use std::io;
+
+use regex::Regex;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 
 /// Names and values; a value may be null.
 pub(crate) type Headers = Vec<(String, Option<Vec<u8>>)>;
@@ -14,6 +18,43 @@ pub(crate) struct Line {
     pub(crate) headers: Headers,
 }
 
+/// Cuts bytes into lines as Java's `BufferedReader` does: LF, CR or both end one, and what follows
+/// the last of them is one, too.
+#[derive(Debug, Default)]
+pub(crate) struct LineEnds {
+    /// The line before ended with a CR: a LF that follows belongs to it.
+    after_carriage_return: bool,
+}
+
+impl LineEnds {
+    /// Reads the next line into `line`, without its end; false where there is none.
+    pub(crate) async fn next<R: AsyncBufRead + Unpin>(
+        &mut self,
+        input: &mut R,
+        line: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        line.clear();
+        loop {
+            let bytes = input.fill_buf().await?;
+            let Some(first) = bytes.first() else { return Ok(!line.is_empty()) };
+            if std::mem::take(&mut self.after_carriage_return) && *first == b'\n' {
+                input.consume(1);
+                continue;
+            }
+            let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+                let length = bytes.len();
+                line.extend_from_slice(bytes);
+                input.consume(length);
+                continue;
+            };
+            line.extend_from_slice(&bytes[..end]);
+            self.after_carriage_return = bytes[end] == b'\r';
+            input.consume(end + 1);
+            return Ok(true);
+        }
+    }
+}
+
 /// How lines are taken apart.
 #[derive(Debug)]
 pub(crate) struct LineReader {
@@ -22,6 +63,9 @@ pub(crate) struct LineReader {
     parse_headers: bool,
     headers_delimiter: String,
     headers_separator: String,
+    /// Kafka takes the separator for a pattern. One of a single character is only ever meant as
+    /// that character, and so is one that is no pattern.
+    headers_pattern: Option<Regex>,
     headers_key_separator: String,
     ignore_error: bool,
     null_marker: Option<String>,
@@ -53,12 +97,15 @@ impl LineReader {
             properties.get(name).map_or_else(|| default.to_owned(), Clone::clone)
         };
         let is_true = |name: &str| text(name, "false").trim().eq_ignore_ascii_case("true");
+        let headers_separator = text("headers.separator", ",");
+        let is_pattern = headers_separator.chars().count() > 1;
         let reader = Self {
+            headers_pattern: Regex::new(&headers_separator).ok().filter(|_| is_pattern),
             parse_key: is_true("parse.key"),
             key_separator: text("key.separator", "\t"),
             parse_headers: is_true("parse.headers"),
             headers_delimiter: text("headers.delimiter", "\t"),
-            headers_separator: text("headers.separator", ","),
+            headers_separator,
             headers_key_separator: text("headers.key.separator", ":"),
             ignore_error: is_true("ignore.error"),
             null_marker: properties.get("null.marker").cloned(),
@@ -138,7 +185,16 @@ impl LineReader {
 
     fn split_headers(&self, text: &str) -> Result<Headers, String> {
         let mut headers = Vec::new();
-        for pair in text.split(self.headers_separator.as_str()) {
+        let mut pairs: Vec<&str> = match &self.headers_pattern {
+            Some(pattern) => pattern.split(text).collect(),
+            None => text.split(self.headers_separator.as_str()).collect(),
+        };
+        // As Java splits: what is empty at the end is left out, if there was anything to split.
+        if pairs.len() > 1 {
+            let filled = pairs.iter().rposition(|pair| !pair.is_empty());
+            pairs.truncate(filled.map_or(0, |last| last + 1));
+        }
+        for pair in pairs {
             let (key, value) = match pair.split_once(self.headers_key_separator.as_str()) {
                 Some((key, value)) => (key, Some(value)),
                 None if self.ignore_error => (pair, None),
@@ -163,6 +219,8 @@ impl LineReader {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn reader(properties: &[(&str, &str)]) -> Result<LineReader, String> {
@@ -176,6 +234,77 @@ mod tests {
 
     fn bytes(text: &str) -> Option<Vec<u8>> {
         Some(text.as_bytes().to_vec())
+    }
+
+    fn from_hex(value: &Value) -> Option<Vec<u8>> {
+        let hex = value.as_str()?;
+        let digits = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
+        Some(digits.collect::<Result<_, _>>().expect("hex digits"))
+    }
+
+    /// All records of an input, and what refuses a line, as the producer reads them. The input
+    /// comes in pieces of three bytes, so that ends of lines are cut.
+    async fn records(
+        properties: &BTreeMap<String, String>,
+        input: &[u8],
+    ) -> (Vec<Line>, Option<String>) {
+        let mut records = Vec::new();
+        let mut reader = match LineReader::new(properties) {
+            Ok(reader) => reader,
+            Err(refusal) => return (records, Some(refusal)),
+        };
+        let mut input = tokio::io::BufReader::with_capacity(3, input);
+        let (mut ends, mut line) = (LineEnds::default(), Vec::new());
+        while ends.next(&mut input, &mut line).await.expect("memory is read") {
+            match reader.read(&String::from_utf8_lossy(&line)) {
+                Ok(record) => records.push(record),
+                Err(refusal) => return (records, Some(refusal)),
+            }
+        }
+        (records, None)
+    }
+
+    /// Recorded by `tools/clients/java_text.sh`.
+    #[tokio::test]
+    async fn lines_are_the_records_that_the_facts_of_kafka_say() {
+        let facts = match std::env::var("JAVATEXT_FACTS") {
+            Ok(path) => std::fs::read_to_string(path).expect("the facts are there"),
+            Err(_) => include_str!("lines_facts.jsonl").to_owned(),
+        };
+        let facts = facts.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let mut count = 0;
+        for fact in facts.filter(|fact| fact["kind"] == "lines") {
+            count += 1;
+            let properties = fact["properties"].as_object().expect("properties").iter();
+            let properties = properties
+                .map(|(key, value)| (key.clone(), value.as_str().expect("text").to_owned()))
+                .collect();
+            let input = from_hex(&fact["hex"]).expect("hex");
+            let of_kafka = fact["records"].as_array().expect("records").iter().map(|record| Line {
+                key: from_hex(&record[0]),
+                value: from_hex(&record[1]),
+                headers: (record[2].as_array().expect("headers").iter())
+                    .map(|h| (h[0].as_str().expect("a key").to_owned(), from_hex(&h[1])))
+                    .collect(),
+            });
+            let (found, refusal) = records(&properties, &input).await;
+            assert_eq!(found, of_kafka.collect::<Vec<_>>(), "{fact}");
+            assert_eq!(refusal.as_deref(), fact["error"].as_str(), "{fact}");
+        }
+        assert!(count >= 400, "{count} facts");
+    }
+
+    #[test]
+    fn a_separator_of_several_characters_is_a_pattern_and_one_alone_is_not() {
+        let headers = |separator: &str, line: &str| {
+            let properties = [("parse.headers", "true"), ("headers.separator", separator)];
+            read(&properties, line).expect("reads").headers
+        };
+        let both = vec![("a".to_owned(), bytes("1")), ("b".to_owned(), bytes("2"))];
+        assert_eq!(headers("|", "a:1|b:2\tv"), both);
+        assert_eq!(headers("\\|", "a:1|b:2\tv"), both);
+        assert_eq!(headers("[;,]", "a:1;b:2,\tv"), both);
+        assert_eq!(headers("((", "a:1((b:2\tv"), both);
     }
 
     #[test]

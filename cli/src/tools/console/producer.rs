@@ -5,11 +5,12 @@ use std::io::{IsTerminal, Write as _};
 use bytes::Bytes;
 use client::{Delivery, Header, Producer, ProducerConfig, Properties, Record};
 use futures::FutureExt;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::BufReader;
 
-use super::lines::{Line, LineReader};
+use super::lines::{Line, LineEnds, LineReader};
+use crate::properties_file;
 use crate::tools::Tool;
-use crate::tools::connection::{client_properties, key_values, properties_file, warn_unused};
+use crate::tools::connection::{client_properties, key_values, warn_unused};
 use crate::tools::options::{
     Parsed, Spec, UsageError, begin, flag, maybe_value, print_deprecated, refuse, value,
 };
@@ -17,6 +18,7 @@ use crate::tools::options::{
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-console-producer",
     about: "Write the lines of standard input to a topic",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 
@@ -113,7 +115,7 @@ fn check(parsed: &Parsed) -> Result<(), UsageError> {
 
 fn reader(parsed: &Parsed) -> Result<LineReader, String> {
     let mut properties = match parsed.get("reader-config") {
-        Some(path) => properties_file(path)?,
+        Some(path) => properties_file::read(path)?,
         None => Default::default(),
     };
     properties.extend(key_values(parsed.all("property"))?);
@@ -168,20 +170,18 @@ async fn send_lines(
 ) -> Result<(), String> {
     let prompts = std::io::stdin().is_terminal();
     let mut input = BufReader::new(tokio::io::stdin());
-    let mut bytes = Vec::new();
+    let (mut ends, mut bytes) = (LineEnds::default(), Vec::new());
     let reports = tokio_util::task::TaskTracker::new();
     loop {
         if prompts {
             print!(">");
             std::io::stdout().flush().map_err(|error| error.to_string())?;
         }
-        bytes.clear();
-        let read = input.read_until(b'\n', &mut bytes).await;
-        if read.map_err(|error| format!("standard input: {error}"))? == 0 {
+        let read = ends.next(&mut input, &mut bytes).await;
+        if !read.map_err(|error| format!("standard input: {error}"))? {
             break;
         }
-        let text = String::from_utf8_lossy(&bytes);
-        let line = reader.read(text.trim_end_matches(['\n', '\r']))?;
+        let line = reader.read(&String::from_utf8_lossy(&bytes))?;
         let delivery = match producer.send(record(topic, line)).await {
             Ok(delivery) => delivery,
             Err(error) => {

@@ -4,7 +4,6 @@ mod arguments;
 mod delete;
 mod describe;
 mod reset;
-mod when;
 
 use std::collections::BTreeSet;
 
@@ -20,6 +19,7 @@ use super::options::Parsed;
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-consumer-groups",
     about: "List, describe and delete groups; reset their offsets",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 

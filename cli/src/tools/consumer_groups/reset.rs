@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use chrono::Utc;
 use client::{OffsetSpec, TopicPartition};
+use javatext::datetime::datetime_ms;
+use javatext::duration::duration_ms;
 
 use super::describe::is_missing;
-use super::when::{before_now_ms, datetime_ms};
 use super::{Failure, Groups, print_error};
 
 /// New offsets of one group.
@@ -96,7 +98,9 @@ impl Groups {
             return self.at_time(partitions, datetime_ms(text).map_err(Failure)?).await;
         }
         if let Some(text) = parsed.get("by-duration") {
-            return self.at_time(partitions, before_now_ms(text).map_err(Failure)?).await;
+            let before = duration_ms(text).map_err(Failure)?;
+            let time = Utc::now().timestamp_millis().saturating_sub(before);
+            return self.at_time(partitions, time).await;
         }
         if let Some(offset) = number(parsed.parse::<i64>("to-offset"))? {
             let wanted = partitions.iter().map(|partition| (partition.clone(), offset));

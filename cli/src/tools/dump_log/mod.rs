@@ -22,6 +22,7 @@ use super::options::{Parsed, Spec, UsageError, begin, flag, maybe_value, refuse,
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-dump-log",
     about: "Print what is in the files of a partition",
+    options: SPEC.options,
     run: |arguments| {
         async move { run(&arguments, &mut io::stdout().lock(), &mut io::stderr()) }.boxed()
     },

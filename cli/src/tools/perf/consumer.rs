@@ -17,6 +17,7 @@ use crate::tools::topics::topic_pattern;
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-consumer-perf-test",
     about: "Measure how fast records are read",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 
@@ -277,6 +278,6 @@ mod tests {
         assert_eq!(plan(&[]), Ok(()));
         assert!(plan(&["--print-metrics"]).unwrap_err().0.contains("keeps no metrics"));
         assert!(plan(&["--reporting-interval", "0"]).unwrap_err().0.contains("greater than 0"));
-        assert!(plan(&["--date-format", "EEE"]).unwrap_err().0.contains("EEE is not served"));
+        assert!(plan(&["--date-format", "ww"]).unwrap_err().0.contains("ww is not served"));
     }
 }

@@ -19,6 +19,7 @@ use super::options::Parsed;
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-topics",
     about: "Create, list, describe, grow and delete topics",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 

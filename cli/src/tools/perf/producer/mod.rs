@@ -19,6 +19,7 @@ use crate::tools::options::{Parsed, Spec, UsageError, begin, flag, refuse, value
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-producer-perf-test",
     about: "Measure how fast records are written",
+    options: SPEC.options,
     run: |arguments| async move { run(&arguments).await }.boxed(),
 };
 
