@@ -350,6 +350,11 @@ async fn groups(attack: &mut Attack) {
         ..Default::default()
     };
     attack.with("protocols", 9, 10, joining).await;
+    let subscribing = |n: usize| ConsumerGroupHeartbeatRequest {
+        subscribed_topic_names: Some(many(n, name)),
+        ..Default::default()
+    };
+    attack.with("topics, and a refusal", 1, 1, subscribing).await;
     let syncing = |n: usize| SyncGroupRequest {
         group_id: "g".to_owned(),
         assignments: many(n, |_| SyncGroupRequestAssignment::default()),
