@@ -17,4 +17,6 @@ mod restart;
 mod server;
 #[cfg(feature = "platform")]
 mod standalone;
+#[cfg(feature = "platform")]
+mod terminal;
 mod words;
