@@ -230,7 +230,7 @@ impl Case<'_> {
 
     async fn write(&self, producer: &Producer, input: &Json) -> Outcome<(TopicPartition, i64)> {
         let topic = input["topic"].as_str().unwrap_or_default().to_owned();
-        let source = self.source(&topic).ok_or(format!("no source reads topic {topic}"))?;
+        let source = self.source(&topic).ok_or_else(|| format!("no source reads topic {topic}"))?;
         let (schemas, node) = (Arc::clone(&self.engine.shared().schemas), input.clone());
         let encode = move || encoded(&source, &node, schemas.as_ref());
         let made = tokio::task::spawn_blocking(encode).await.map_err(|e| e.to_string())??;

@@ -156,11 +156,14 @@ fn text_number(text: &str) -> Option<Decimal> {
 pub(crate) fn exact_boolean(text: &str) -> Option<bool> {
     let lower = text.to_lowercase();
     let begins = |words: [&str; 2]| words.iter().any(|word| word.starts_with(&lower));
-    match () {
-        () if lower.is_empty() => None,
-        () if begins(["true", "yes"]) => Some(true),
-        () if begins(["false", "no"]) => Some(false),
-        () => None,
+    if lower.is_empty() {
+        None
+    } else if begins(["true", "yes"]) {
+        Some(true)
+    } else if begins(["false", "no"]) {
+        Some(false)
+    } else {
+        None
     }
 }
 

@@ -97,7 +97,7 @@ impl Encoding {
 
 fn unhex(text: &str) -> Result<Vec<u8>, String> {
     let bad = || format!("'{text}' is not hexadecimal");
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return Err(bad());
     }
     let byte = |at: usize| {
@@ -122,7 +122,11 @@ fn encode(v: &[Value]) -> Result<Value, String> {
 /// `0x1F` and `X'1F'` without their signs; of the former a digit may be left out.
 fn bare_hex(text: &str) -> String {
     if let Some(digits) = text.strip_prefix("0x") {
-        return if digits.len() % 2 == 0 { digits.to_owned() } else { format!("0{digits}") };
+        return if digits.len().is_multiple_of(2) {
+            digits.to_owned()
+        } else {
+            format!("0{digits}")
+        };
     }
     let quoted = text.strip_prefix(['x', 'X']).and_then(|rest| rest.strip_prefix('\''));
     quoted.and_then(|rest| rest.strip_suffix('\'')).unwrap_or(text).to_owned()
