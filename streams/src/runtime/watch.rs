@@ -12,9 +12,9 @@ use super::broker::{Broker, KnownTopic, TopicRole};
 use super::error::AppError;
 use super::setup::Identity;
 
-/// Asks until a topic is another one or none, or a source has other partitions; then says so. A cluster that does not answer says
-/// nothing about topics. A broker that has just started may know less than it did: only what two
-/// answers in a row say counts.
+/// Asks until a topic is another one or none, or a source has other partitions; then says so. A
+/// cluster that does not answer says nothing about topics. A broker that has just started may know
+/// less than it did: only what two answers in a row say counts.
 pub(super) async fn watch(
     broker: Arc<dyn Broker>,
     topics: BTreeMap<String, Identity>,
