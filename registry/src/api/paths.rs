@@ -13,7 +13,7 @@ use super::server::Services;
 use crate::error::RegistryError;
 use crate::parsed::Source;
 use crate::schema::SchemaType;
-use crate::service::{self, Answer, Outcome, SchemaRequest};
+use crate::service::{self, Answer, Outcome};
 use crate::store::State;
 use crate::subject;
 
@@ -148,16 +148,17 @@ impl Call<'_> {
             ["subjects", name, "versions"] => match body::schema(self.body, self.query) {
                 Ok(request) => {
                     let name = self.subject(name);
-                    self.parse_beforehand(&name, &request, Validation::Strict).await;
+                    let strict = Validation::Strict;
+                    self.parse_beforehand(|state| {
+                        service::to_parse(state, rules, &name, &request, strict)
+                    })
+                    .await;
                     self.write(|state| service::register(state, rules, &name, request.clone()))
                         .await
                 }
                 Err(error) => Err(error),
             },
-            ["subjects", name] => body::schema(self.body, self.query).and_then(|request| {
-                let deleted = self.query.flag("deleted");
-                self.read(|state| service::lookup(state, &self.subject(name), &request, deleted))
-            }),
+            ["subjects", name] => self.lookup(name).await,
             ["compatibility", "subjects", name, "versions"] => self.compatibility(name, None).await,
             ["compatibility", "subjects", name, "versions", version] => {
                 self.compatibility(name, Some(version)).await
@@ -224,12 +225,9 @@ impl Call<'_> {
 
     /// Parses what a request will need, without a hold on the state; what is large, beside the
     /// threads that serve sockets.
-    async fn parse_beforehand(&self, name: &str, request: &SchemaRequest, validation: Validation) {
-        let rules = &self.services.rules;
-        let (sources, cache) = self.services.store.look(|state| {
-            let sources = service::to_parse(state, rules, name, request, validation);
-            (sources, Arc::clone(state.parsed()))
-        });
+    async fn parse_beforehand(&self, sources: impl FnOnce(&State) -> Vec<Source>) {
+        let store = &self.services.store;
+        let (sources, cache) = store.look(|state| (sources(state), Arc::clone(state.parsed())));
         let bytes: usize = sources.iter().map(Source::len).sum();
         let parse = move || {
             for source in &sources {
@@ -244,11 +242,20 @@ impl Call<'_> {
         }
     }
 
+    async fn lookup(&self, name: &str) -> Handled {
+        let request = body::schema(self.body, self.query)?;
+        let (name, deleted) = (self.subject(name), self.query.flag("deleted"));
+        self.parse_beforehand(|state| service::to_look_up(state, &name, &request)).await;
+        self.read(|state| service::lookup(state, &name, &request, deleted))
+    }
+
     async fn compatibility(&self, name: &str, version: Option<&str>) -> Handled {
         let request = body::schema(self.body, self.query)?;
         let name = self.subject(name);
-        self.parse_beforehand(&name, &request, Validation::Lenient).await;
         let rules = &self.services.rules;
+        let lenient = Validation::Lenient;
+        self.parse_beforehand(|state| service::to_parse(state, rules, &name, &request, lenient))
+            .await;
         self.read(|state| {
             let messages = service::compatibility(state, rules, &name, version, &request)?;
             let compatible = messages.is_empty();

@@ -3,9 +3,10 @@
 use formats::avro::Validation;
 use serde_json::{Value as Json, json};
 
-use super::resolve::{parse, parse_stored};
+use super::resolve::{parse, parse_stored, source, stored_source};
 use super::{Answer, SchemaRequest, actual, describe, version_json};
 use crate::error::RegistryError;
+use crate::parsed::Source;
 use crate::schema::{Content, guid};
 use crate::store::{State, Version};
 use crate::subject::{self, context_of};
@@ -108,6 +109,16 @@ pub(crate) fn lookup(
         found => found,
     };
     found.map(|version| version_json(&name, version)).ok_or(RegistryError::SchemaNotFound)
+}
+
+/// What [`lookup`] will parse, as far as that can be told.
+pub(crate) fn to_look_up(state: &State, name: &str, request: &SchemaRequest) -> Vec<Source> {
+    let name = actual(state, name);
+    let context = context_of(&name);
+    let compared = state.versions(&name).filter(|_| request.normalize);
+    let stored = compared.filter_map(|old| stored_source(state, context, &old.content).ok());
+    let own = source(state, context, request, Validation::Lenient).ok();
+    own.into_iter().chain(stored).collect()
 }
 
 /// A version that becomes the same text when it is normalised, too.

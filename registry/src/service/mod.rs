@@ -21,7 +21,7 @@ use crate::subject;
 pub(crate) use check::{compatibility, to_parse};
 pub(crate) use delete::{delete_context, delete_subject, delete_version};
 pub(crate) use list::{Filter, Paging, schemas, subjects, versions, with_metadata};
-pub(crate) use lookup::{by_id, by_version, lookup, referenced_by};
+pub(crate) use lookup::{by_id, by_version, lookup, referenced_by, to_look_up};
 pub(crate) use register::register;
 pub(crate) use resolve::reference_subject;
 pub(crate) use settings::{delete_config, delete_mode, get_config, get_mode, set_config, set_mode};
