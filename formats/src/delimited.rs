@@ -177,11 +177,17 @@ impl Reader {
     }
 }
 
-/// Appends one value, quoted where it must be. `first`: it starts the record.
+/// Appends one value, quoted where Commons CSV 1.4 does it, whose bytes ksqlDB writes. `first`: it
+/// starts the record, where anything but a Latin letter or a digit is quoted.
 pub fn write_value(out: &mut Vec<u8>, value: &str, delimiter: char, first: bool) {
     let special = |c: char| c == delimiter || matches!(c, '"' | '\n' | '\r');
     let quote = match (value.chars().next(), value.chars().next_back()) {
-        (Some(start), Some(end)) => start <= '#' || end <= ' ' || value.contains(special),
+        (Some(start), Some(end)) => {
+            (first && !start.is_ascii_alphanumeric())
+                || start <= '#'
+                || end <= ' '
+                || value.contains(special)
+        }
         _ => first,
     };
     if !quote {

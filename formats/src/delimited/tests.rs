@@ -86,6 +86,22 @@ fn written_values_come_back() {
 }
 
 #[test]
+fn the_first_value_is_quoted_unless_it_begins_with_a_letter_or_a_digit() {
+    let written = |value: &str, first: bool| {
+        let mut out = Vec::new();
+        write_value(&mut out, value, ',', first);
+        String::from_utf8(out).unwrap()
+    };
+    for (value, quoted) in [("-5", "\"-5\""), ("여울", "\"여울\""), ("_a", "\"_a\"")] {
+        assert_eq!(
+            (written(value, true).as_str(), written(value, false).as_str()),
+            (quoted, value)
+        );
+    }
+    assert_eq!([written("5", true), written("Az", true)], ["5", "Az"]);
+}
+
+#[test]
 fn delimiters_have_names() {
     assert_eq!(delimiter("TAB"), Some('\t'));
     assert_eq!(delimiter("|"), Some('|'));
