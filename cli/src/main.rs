@@ -159,6 +159,10 @@ fn version() -> String {
     format!("yeoul {} (protocol and tools of Apache Kafka 4.3.1)", env!("CARGO_PKG_VERSION"))
 }
 
+/// Of each thread, for DataFusion recurses as deep as an expression is high. Only what is touched
+/// takes memory.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Runs a command to its end on a runtime of its own; an error is printed with its causes.
 #[cfg(feature = "platform")]
 fn run(command: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
@@ -175,7 +179,8 @@ fn run(command: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
 
 /// Runs a command that answers its exit status.
 fn run_to_status(command: impl Future<Output = i32>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.enable_all().thread_stack_size(STACK_BYTES).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("yeoul: cannot start: {error}");

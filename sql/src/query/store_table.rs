@@ -11,6 +11,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SessionConfig, SessionContext, TaskContext};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
@@ -53,7 +54,8 @@ pub(super) fn frame(
     let table = StreamingTable::try_new(schema, vec![Arc::new(rows)])?;
     // One partition: rows come in the order of their keys, and no task stands between.
     let config = SessionConfig::new().with_target_partitions(1).with_batch_size(BATCH_ROWS);
-    let context = SessionContext::new_with_config_rt(config, Arc::clone(resources));
+    let state = SessionStateBuilder::new().with_config(config);
+    let context = session(state.with_runtime_env(Arc::clone(resources)));
     context.read_table(Arc::new(table))
 }
 
@@ -68,11 +70,17 @@ pub(super) fn empty(source: &Source, filter: Option<Expr>) -> Result<DataFrame> 
     let mut fields: Vec<Arc<Field>> = rows.schema().fields().iter().cloned().collect();
     fields.push(Arc::new(Field::new(ROWTIME, DataType::Int64, true)));
     let none = RecordBatch::new_empty(Arc::new(Schema::new(fields)));
-    let frame = SessionContext::new().read_batch(none)?;
+    let frame = session(SessionStateBuilder::new()).read_batch(none)?;
     match filter {
         Some(filter) => frame.filter(filter),
         None => Ok(frame),
     }
+}
+
+/// A session that knows no names: our plans hold what they call. With DataFusion's own functions
+/// and file formats, all of them would be in the binary, and be registered at each query.
+fn session(state: SessionStateBuilder) -> SessionContext {
+    SessionContext::new_with_state(state.build())
 }
 
 struct StoreRows {

@@ -1,6 +1,7 @@
 //! Which crate may import which: the table of `docs/architecture.md`, held against Cargo's view.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
@@ -77,4 +78,43 @@ fn nothing_below_sql_depends_on_datafusion() {
         .map(|package| format!("{} depends on DataFusion", package.name))
         .collect();
     check("Only the crate sql depends on DataFusion:", &findings);
+}
+
+/// Each package with the features that it is built with, for a selection of packages.
+fn features(selection: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--prefix", "none", "--format", "{p} [{f}]"])
+        .args(selection)
+        // What the selection alone would build is asked for.
+        .env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION")
+        .current_dir(testkit::workspace_root())
+        .output()
+        .expect("cargo runs");
+    let failed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{failed}");
+    let lines = String::from_utf8(output.stdout).expect("names are text");
+    lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+#[test]
+fn what_the_demo_builds_is_not_built_again_for_the_tests() {
+    let demo = features(&["--package", "cli", "--edges", "normal,build"]);
+    let tests = features(&["--workspace", "--edges", "normal,build,dev"]);
+    let findings: Vec<String> = demo.difference(&tests).cloned().collect();
+    check(
+        "A dependency has other features in the tests than in the demo, so that it and all that \
+         stands on it is built twice: let the workspace's table ask for what the tests ask for:",
+        &findings,
+    );
+}
+
+#[test]
+fn the_broker_alone_is_built_without_what_makes_the_whole_slow_to_build() {
+    let broker =
+        features(&["--package", "cli", "--no-default-features", "--edges", "normal,build"]);
+    let large = ["arrow", "bindgen", "datafusion", "librocksdb-sys", "rocksdb", "sql"];
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let findings: Vec<String> =
+        broker.into_iter().filter(|line| large.contains(&name(line).as_str())).collect();
+    check("`make broker` builds what only the whole binary needs:", &findings);
 }

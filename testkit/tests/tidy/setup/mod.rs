@@ -2,6 +2,7 @@
 //! is built, and takes nothing for what it is not.
 
 mod machine;
+mod progress;
 mod rule;
 
 use machine::{Answer, LIBRARIES, Machine};
