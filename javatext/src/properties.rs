@@ -61,17 +61,18 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, String>, PropertiesError> {
 /// An escape that stands for no character.
 pub fn entries(text: &str) -> Result<Vec<Entry>, PropertiesError> {
     let mut entries = Vec::new();
-    let mut lines = Lines { left: text, number: 0, is_open: false };
+    let mut lines = Lines { left: text, number: 0, is_at_end: false };
     while let Some(first) = lines.next() {
         let line = lines.number;
-        // To Java, a backslash that ends the text is something, though it stands for nothing.
+        // To Java, a backslash that ends the text is something, though it stands for nothing; also
+        // with a CR or a LF behind it, but not with both.
         let mut ends_in_backslash = false;
         let mut logical = Cow::Borrowed(first.trim_start_matches(is_blank));
         while goes_on(&logical) {
             let text = logical.to_mut();
             text.pop();
             let Some(next) = lines.next() else {
-                ends_in_backslash = lines.is_open;
+                ends_in_backslash = lines.is_at_end;
                 break;
             };
             text.push_str(next.trim_start_matches(is_blank));
@@ -98,7 +99,7 @@ pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
 pub fn first_line_beyond_ascii(bytes: &[u8]) -> Option<usize> {
     let at = bytes.iter().position(|byte| !byte.is_ascii())?;
     let text = latin_1(&bytes[..at]);
-    let mut lines = Lines { left: &text, number: 0, is_open: false };
+    let mut lines = Lines { left: &text, number: 0, is_at_end: false };
     while lines.next().is_some() {}
     let begins_a_line = text.is_empty() || text.ends_with(['\n', '\r']);
     Some(lines.number + usize::from(begins_a_line))
@@ -112,12 +113,12 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{c}')
 }
 
-/// The lines of a text, and of the last one that was taken its number and whether it ended with the
-/// text.
+/// The lines of a text, and of the last one that was taken its number and whether no more than one
+/// character is behind it.
 struct Lines<'text> {
     left: &'text str,
     number: usize,
-    is_open: bool,
+    is_at_end: bool,
 }
 
 impl<'text> Lines<'text> {
@@ -128,7 +129,7 @@ impl<'text> Lines<'text> {
         self.number += 1;
         let end = self.left.find(['\n', '\r']).unwrap_or(self.left.len());
         let (line, rest) = self.left.split_at(end);
-        self.is_open = rest.is_empty();
+        self.is_at_end = rest.len() <= 1;
         let ending = if rest.starts_with("\r\n") { 2 } else { rest.len().min(1) };
         self.left = &rest[ending..];
         Some(line)
@@ -226,6 +227,22 @@ mod tests {
             ("unicode", "é😀"),
         ]);
         assert_eq!(pairs(text), expected);
+    }
+
+    #[test]
+    fn a_backslash_at_the_end_of_the_text_is_a_property_without_a_name() {
+        for (text, is_one) in [
+            ("\\", true),
+            (" \\", true),
+            ("\\\n", true),
+            ("\\\r", true),
+            ("\\\r\n", false),
+            ("\\\n\n", false),
+            ("#\\", false),
+        ] {
+            let expected = if is_one { owned(&[("", "")]) } else { Vec::new() };
+            assert_eq!(pairs(text), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -205,7 +205,7 @@ impl LineReader {
                     ));
                 }
             };
-            if self.is_null(key) {
+            if value.is_some() && self.is_null(key) {
                 return Err(format!(
                     "Header keys should not be equal to the null marker '{key}' as they can't be null"
                 ));
