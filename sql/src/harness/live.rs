@@ -165,7 +165,7 @@ impl Case<'_> {
                 let Ok(with) = crate::analyze::with::With::new(properties) else { continue };
                 let Ok(named) = with.text("KAFKA_TOPIC") else { continue };
                 let stated = properties.iter().any(|p| p.name == "PARTITIONS");
-                match (named.or(sink.cloned()), stated) {
+                match (named.or_else(|| sink.cloned()), stated) {
                     (Some(topic), true) => made.insert(topic),
                     (Some(topic), false) if sink.is_none() => wanted.insert(topic),
                     _ => false,

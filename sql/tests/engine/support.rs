@@ -55,7 +55,8 @@ impl Cluster {
         let admin = Admin::new(self.client.clone()).unwrap();
         let resource = ConfigResource::topic(name);
         let all = DescribeConfigs::default();
-        let mut found = admin.describe_configs(&[resource.clone()], &all).await.unwrap();
+        let mut found =
+            admin.describe_configs(std::slice::from_ref(&resource), &all).await.unwrap();
         admin.close().await;
         let entries = found.remove(&resource).unwrap().unwrap();
         entries.into_iter().find(|entry| entry.name == key).and_then(|entry| entry.value)

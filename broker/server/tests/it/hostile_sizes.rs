@@ -383,7 +383,7 @@ async fn groups(attack: &mut Attack) {
         ..leaving(0)
     };
     attack.with("members", 5, 2_000, leaving).await;
-    let names = |name: &dyn Fn(usize) -> String, n: usize| many(n, |number| name(number));
+    let names = |name: &dyn Fn(usize) -> String, n: usize| many(n, name);
     let one = |_| "g".to_owned();
     let finding =
         |coordinator_keys| FindCoordinatorRequest { coordinator_keys, ..Default::default() };

@@ -245,14 +245,14 @@ impl Bench {
         run: usize,
         error: &anyhow::Error,
     ) -> anyhow::Result<()> {
-        eprintln!("{system:<6} {run} {cell}: failed: {}", causes::told(&error));
+        eprintln!("{system:<6} {run} {cell}: failed: {}", causes::told(error));
         self.results.add(&Line::Failure(Failure {
             session: self.session.clone(),
             section,
             cell: cell.to_owned(),
             system,
             run,
-            reason: causes::told(&error),
+            reason: causes::told(error),
         }))
     }
 
