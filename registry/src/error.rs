@@ -112,7 +112,7 @@ impl RegistryError {
             Self::Unhealthy(_) => 503,
             Self::Store(error) => match error {
                 StoreError::Write(_) | StoreError::Closed => 50001,
-                StoreError::Timeout => 50002,
+                StoreError::Timeout | StoreError::NotTaken => 50002,
             },
         }
     }

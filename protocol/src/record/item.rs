@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use crate::record::header::{BatchHeader, TimestampType};
 use crate::record::{BatchError, varint};
 
+/// What is wrong with a length that is neither one nor -1, which says that there are no bytes.
+pub(super) const BELOW_NONE: &str = "a length is below -1";
+
 /// A record as a view of its batch's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -179,10 +182,16 @@ impl<'a> Cursor<'a> {
         Ok(usize::try_from(self.varint()?).ok())
     }
 
+    /// Bytes with their length; none where it is -1. Below that clients disagree: some read none,
+    /// some stand still before the record for ever.
     fn nullable_bytes(&mut self) -> Result<Option<&'a [u8]>, Problem> {
-        match self.length()? {
-            Some(length) => Ok(Some(self.take(length)?)),
-            None => Ok(None),
+        let at = self.at;
+        match self.varint()? {
+            -1 => Ok(None),
+            length => {
+                let length = usize::try_from(length).map_err(|_| Problem(at, BELOW_NONE))?;
+                Ok(Some(self.take(length)?))
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::record::batch::RecordBatch;
 use crate::record::header::{BATCH_OVERHEAD, TimestampType};
+use crate::record::item::BELOW_NONE;
 use crate::record::unpacked::Unpacked;
 use crate::record::{BatchError, Compression, varint};
 
@@ -268,9 +269,13 @@ impl<S: Source> Fields<S> {
     /// an empty row of them.
     #[inline]
     fn skip_nullable(&mut self, end: usize) -> Result<bool, Fault> {
-        match usize::try_from(self.varint()?) {
-            Ok(length) => self.skip(length, end).map(|()| true),
-            Err(_) => Ok(false),
+        let at = self.source.position();
+        match self.varint()? {
+            -1 => Ok(false),
+            length => {
+                let length = usize::try_from(length).map_err(|_| Fault::Problem(at, BELOW_NONE))?;
+                self.skip(length, end).map(|()| true)
+            }
         }
     }
 

@@ -141,6 +141,23 @@ fn garbage_with_a_good_checksum_is_refused() {
 }
 
 #[test]
+fn a_length_below_that_of_none_is_refused() {
+    // Attributes, time, offset, key, value, number of headers: zigzag numbers, so 3 is -2.
+    for body in [&[0, 0, 0, 3, 2, b'v', 0], &[0, 0, 0, 2, b'k', 3, 0]] {
+        let mut bytes = built(Compression::None, &[(1, Some(b"k".to_vec()), 0)]).to_vec();
+        bytes.truncate(BATCH_OVERHEAD);
+        bytes.push(14);
+        bytes.extend_from_slice(body);
+        let length = i32::try_from(bytes.len() - 12).expect("it is small");
+        bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        patch::set_crc(&mut bytes);
+        let batch = parse(bytes);
+        assert!(validate_records(&batch, &RecordRules::default(), LIMIT).is_err(), "{body:?}");
+        assert!(read(&batch).is_err(), "{body:?}");
+    }
+}
+
+#[test]
 fn a_list_of_broken_rules_ends_where_it_is_told_to_and_the_rest_is_counted() {
     let batch = parse(built(Compression::None, &vec![(5, Some(Vec::new()), 0); 50]));
     let rules = RecordRules { listed_at_most: 3, ..rules() };

@@ -19,6 +19,8 @@ pub(crate) enum StoreError {
     Write(String),
     #[error("the record was written but not read back in time")]
     Timeout,
+    #[error("the cluster did not take the record within {} s", TAKEN.as_secs())]
+    NotTaken,
     #[error("the registry is shutting down")]
     Closed,
 }
@@ -48,6 +50,8 @@ pub(crate) struct Store {
     turn: Mutex<bool>,
 }
 
+/// How long a record may be on its way to the topic: whoever sent the request waits so long.
+const TAKEN: Duration = Duration::from_secs(15);
 /// How long a written record may take to come back.
 const READ_BACK: Duration = Duration::from_secs(30);
 
@@ -79,7 +83,7 @@ impl Store {
     }
 
     async fn read_all(&self) -> Result<(), StoreError> {
-        let last = self.journal.append(vec![Record::Noop.encode()]).await?;
+        let last = self.append(vec![Record::Noop.encode()]).await?;
         self.wait_for(last).await
     }
 
@@ -115,7 +119,7 @@ impl Store {
         *in_doubt = true;
         let expected = *self.applied.borrow() + records.len() as i64;
         let entries = records.iter().map(Record::encode).collect();
-        let last = self.journal.append(entries).await.map_err(RegistryError::Store)?;
+        let last = self.append(entries).await.map_err(RegistryError::Store)?;
         if last != expected {
             tracing::error!(
                 "somebody else writes to the registry's topic; two registries on one topic may \
@@ -139,6 +143,13 @@ impl Store {
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records that the cluster takes later all the same come before those of the next change, which
+    /// reads the topic to its end first.
+    async fn append(&self, entries: Vec<Entry>) -> Result<i64, StoreError> {
+        let taken = tokio::time::timeout(TAKEN, self.journal.append(entries)).await;
+        taken.unwrap_or(Err(StoreError::NotTaken))
     }
 
     async fn wait_for(&self, offset: i64) -> Result<(), StoreError> {

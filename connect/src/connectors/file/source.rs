@@ -297,8 +297,14 @@ pub(super) fn sample(
     let guessed = layout.iter().any(LayoutColumn::is_guessed);
     let mut seen = 0;
     while guessed && seen < delimited.sample {
-        // What cannot be read is told when its turn has come.
-        let Ok(Some((_, Record::Delimited(texts)))) = records.next(!waits) else { break };
+        let texts = match records.next(!waits) {
+            Ok(Some((_, Record::Delimited(texts)))) => texts,
+            Ok(_) => break,
+            // Nothing would come after it: a file without types is not read at all.
+            Err(error) if seen == 0 && waits => return Err(error),
+            // What cannot be read is told when its turn has come.
+            Err(_) => break,
+        };
         for (column, text) in layout.iter().zip(texts.values()) {
             if let Some(text) = delimited.present(text).filter(|_| column.is_guessed()) {
                 let known = known.entry(column.name.clone()).or_default();

@@ -313,6 +313,17 @@ async fn records_before_a_wrong_one_are_given() {
 }
 
 #[tokio::test]
+async fn a_first_record_that_cannot_be_read_is_told_while_types_are_looked_for() {
+    let long = format!("a,b\n1,{}\n2,y\n", "x".repeat(cursor::LONGEST + (1 << 20)));
+    let open = format!("a,b\n1,\"{}", "open\n".repeat(cursor::LONGEST / 4));
+    for (text, expected) in [(long, "line 2: the record has more than 16 MiB"), (open, "16 MiB")] {
+        let (_folder, path) = new_file(&text);
+        let failure = Source::open(&path, &[], Positions::new()).await.failure().await;
+        assert!(failure.contains(expected), "{failure}");
+    }
+}
+
+#[tokio::test]
 async fn kafkas_file_source_replaces_what_is_no_utf8() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("in.txt");
