@@ -145,8 +145,8 @@ impl Store {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that the cluster takes later all the same come before those of the next change, which
-    /// reads the topic to its end first.
+    /// Records that the cluster takes later all the same come before those of the next change,
+    /// which reads the topic to its end first.
     async fn append(&self, entries: Vec<Entry>) -> Result<i64, StoreError> {
         let taken = tokio::time::timeout(TAKEN, self.journal.append(entries)).await;
         taken.unwrap_or(Err(StoreError::NotTaken))
