@@ -145,10 +145,15 @@ fn an_http_server_in_place_of_a_broker_is_recognised() {
 #[test]
 fn a_hangup_stops_a_broker_in_order_unless_it_was_started_to_ignore_it() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let broker = Broker::start(dir.path());
-    let rest = broker.stop_by(rustix::process::Signal::HUP);
-    assert!(rest.contains("stopped"), "{rest}");
-    assert!(dir.path().join("data/.kafka_cleanshutdown").exists());
+    // What the tests were started to ignore, their children ignore too.
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells of a process");
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a mask");
+    if !ignored.trim().ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']) {
+        let broker = Broker::start(dir.path());
+        let rest = broker.stop_by(rustix::process::Signal::HUP);
+        assert!(rest.contains("stopped"), "{rest}");
+        assert!(dir.path().join("data/.kafka_cleanshutdown").exists());
+    }
 
     let links = install(dir.path());
     let broker = Broker::start_below_nohup(dir.path());
