@@ -7,7 +7,14 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::check;
 
-const BROKER: &[&str] = &["broker-log", "broker-metadata", "broker-coordinator", "broker-server"];
+const BROKER: &[&str] = &[
+    "broker-log",
+    "broker-metadata",
+    "broker-raft",
+    "broker-cluster",
+    "broker-coordinator",
+    "broker-server",
+];
 
 /// Normal dependencies among our own crates. Dev-dependencies are free: tests may use anything.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
@@ -25,6 +32,11 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("client", vec!["protocol"]),
         ("broker-log", vec!["protocol", "javatext"]),
         ("broker-metadata", vec!["protocol", "javatext"]),
+        ("broker-raft", vec!["protocol"]),
+        (
+            "broker-cluster",
+            vec!["protocol", "client", "broker-log", "broker-raft", "broker-metadata"],
+        ),
         ("broker-coordinator", vec!["protocol", "broker-metadata"]),
         ("broker-server", [BROKER, &["protocol"]].concat()),
         ("registry", vec!["client", "formats"]),

@@ -1,0 +1,1 @@
+//! The controller: a command and the image give records and an answer.

@@ -1,0 +1,1 @@
+//! What a leader and a follower know of a partition: events come in, actions come out.
