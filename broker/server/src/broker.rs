@@ -23,16 +23,16 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::api::fetch_session::FetchSessions;
 use crate::config::{BrokerConfig, LogConfigs};
 use crate::connection::Stream;
 use crate::controller::{CommitError, Controller, Identity, LoadError, MetadataLog, ProducerIds};
-use crate::dispatch::Peer;
+use crate::fetch_session::FetchSessions;
 use crate::limits::{LOCK_ATTEMPTS, LOCK_PAUSE, MEMORY_PIPE, OPEN_FILES};
 use crate::listener::{self, BindError, Bound, ConnectionCounts};
 use crate::metrics::{Metrics, Snapshot};
 use crate::offsets_log::{CoordinatorClock, OffsetsLog};
 use crate::partition::{DataDir, Partitions};
+use crate::request::Peer;
 use crate::services::Services;
 use crate::upkeep::{self, Cleaner, Flusher, Janitor};
 

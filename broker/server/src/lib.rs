@@ -3,12 +3,13 @@
 //! `broker-coordinator`.
 //!
 //! - `broker`: start and shutdown · `config`: what it is told
-//! - `listener`, `connection`: bytes · `dispatch`: bytes to requests and back · `api`: one family a
-//!   file
+//! - `listener`, `connection`: bytes · `dispatch`: bytes to requests and back · `request`, `answer`,
+//!   `fetch_session`: what both sides of that know · `api`: one family a file
 //! - `offsets_log`: where the group coordinator writes · `partition`: the partitions on this node ·
 //!   `controller`: how the metadata changes
 //! - `upkeep`: work beside requests · `clock`, `limits`, `metrics`, `services`
 
+mod answer;
 mod api;
 mod broker;
 mod clock;
@@ -16,6 +17,7 @@ pub mod config;
 mod connection;
 mod controller;
 mod dispatch;
+mod fetch_session;
 mod limits;
 mod listener;
 mod lock;
@@ -23,6 +25,7 @@ mod metrics;
 mod off_sockets;
 mod offsets_log;
 mod partition;
+mod request;
 mod services;
 mod upkeep;
 

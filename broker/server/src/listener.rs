@@ -12,9 +12,9 @@ use tracing::{debug, warn};
 
 use crate::config::Listener;
 use crate::connection::{self, ConnectionLimits, Stream};
-use crate::dispatch::Peer;
 use crate::limits::ACCEPT_BACK_OFF;
 use crate::lock::whole;
+use crate::request::Peer;
 use crate::services::Services;
 
 /// Why a listener can't be opened.

@@ -7,10 +7,10 @@ use broker_metadata::Image;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::fetch_session::FetchSessions;
 use crate::clock::Clock;
 use crate::config::{BrokerConfig, LogConfigs};
 use crate::controller::{Controller, ProducerIds};
+use crate::fetch_session::FetchSessions;
 use crate::metrics::Metrics;
 use crate::partition::Partitions;
 use crate::upkeep::{Cleaner, Flusher};

@@ -13,7 +13,7 @@ use protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use protocol::{ApiKey, ErrorCode};
 
 use crate::controller::FEATURES;
-use crate::dispatch::RequestContext;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 pub(super) async fn handle(

@@ -27,8 +27,8 @@ use tracing::level_filters::LevelFilter;
 use super::error::code_of_config_error;
 use super::repeats::once;
 use crate::controller::configs::{ConfigError, Resource, ResourceType, parse_node};
-use crate::dispatch::RequestContext;
 use crate::limits::CONFIGS_PER_ANSWER;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 /// The source of a logger's level, and the type of its value, which has none.

@@ -20,7 +20,7 @@ use tracing::{error, warn};
 use super::error::{code_of_commit_error, code_of_config_error};
 use crate::config::hint_note;
 use crate::controller::configs::{self as decide, Alteration, Operation, Resource};
-use crate::dispatch::RequestContext;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 pub(super) async fn replace(

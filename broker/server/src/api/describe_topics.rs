@@ -14,7 +14,7 @@ use protocol::messages::{DescribeTopicPartitionsRequest, DescribeTopicPartitions
 
 use super::metadata::{Health, health};
 use super::topics::TOPIC_OPERATIONS;
-use crate::dispatch::RequestContext;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 pub(super) async fn handle(

@@ -4,11 +4,11 @@ use broker_log::{AppendError, OpenError, ReadError, StorageError, TrimError};
 use protocol::ErrorCode;
 use protocol::record::BatchError;
 
-use super::fetch_session::SessionError;
 use super::produce::ProduceRefusal;
 use super::records::DeleteRecordsError;
 use crate::controller::configs::ConfigError;
 use crate::controller::{CommitError, TopicError};
+use crate::fetch_session::SessionError;
 use crate::partition::{FetchError, LeadershipError, MoveError, ProduceError, SyncError};
 
 pub(crate) fn code_of_topic_error(error: &TopicError) -> ErrorCode {

@@ -27,13 +27,13 @@ use uuid::Uuid;
 
 use super::error::{code_of_fetch_error, code_of_leadership_error, code_of_session_error};
 use super::fetch_records::{Part, read_small};
-use super::fetch_session::{
+use crate::answer::Chunk;
+use crate::fetch_session::{
     Asked, FINAL_EPOCH, FetchKey, INITIAL_EPOCH, Session, SessionChanges, Told, TopicKey,
 };
-use crate::connection::Chunk;
-use crate::dispatch::{self, Outcome, RequestContext};
 use crate::lock::whole;
 use crate::partition::{FetchSpec, Fetched, Isolation, Partition, RecordRange, Wake};
+use crate::request::{self, Outcome, RequestContext};
 use crate::services::Services;
 
 /// A response, and the records that fill the gaps in it.
@@ -44,7 +44,7 @@ pub(super) struct FetchReply {
 
 impl FetchReply {
     pub(super) fn outcome(self, version: i16, correlation_id: i32) -> Outcome {
-        dispatch::encode::<FetchRequest>(&self.response, version, correlation_id, self.records)
+        request::encode::<FetchRequest>(&self.response, version, correlation_id, self.records)
     }
 
     fn error(error_code: ErrorCode) -> Self {

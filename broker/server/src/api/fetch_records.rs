@@ -8,7 +8,7 @@ use protocol::messages::fetch_response::PartitionData;
 use protocol::record::Records;
 
 use super::error::code_of_storage_error;
-use crate::connection::Chunk;
+use crate::answer::Chunk;
 use crate::limits::{READ_NOT_SENT, READ_PER_ANSWER};
 use crate::partition::RecordRange;
 

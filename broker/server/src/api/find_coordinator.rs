@@ -16,7 +16,7 @@ use super::refused::NO_TRANSACTIONS;
 use super::repeats::once;
 use super::topics::create_automatically;
 use crate::controller::TopicError;
-use crate::dispatch::RequestContext;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 const GROUP: i8 = 0;

@@ -12,7 +12,7 @@ use protocol::messages::{
 };
 
 use super::repeats::once;
-use crate::dispatch::RequestContext;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 /// The operations on a group, a bit each, that everybody has while there is no authoriser: read,

@@ -18,9 +18,9 @@ use protocol::messages::list_offsets_response::{
 use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
 use super::error::{code_of_fetch_error, code_of_leadership_error};
-use crate::dispatch::RequestContext;
 use crate::off_sockets::off_sockets;
 use crate::partition::{Isolation, Marks, Partition};
+use crate::request::RequestContext;
 use crate::services::Services;
 
 /// The first version that has room for leader epochs.

@@ -27,9 +27,9 @@ use protocol::messages::{
 use tracing::warn;
 
 use super::error::code_of_move_error;
-use crate::dispatch::RequestContext;
 use crate::limits::MOVES_TOLD;
 use crate::partition::{DataDir, Partition};
+use crate::request::RequestContext;
 use crate::services::Services;
 
 pub(super) async fn alter(

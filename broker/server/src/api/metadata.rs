@@ -22,7 +22,7 @@ use super::cluster::{CLUSTER_OPERATIONS, brokers};
 use super::error::code_of_topic_error;
 use super::repeats::once;
 use super::topics::{TOPIC_OPERATIONS, create_automatically};
-use crate::dispatch::RequestContext;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 pub(super) async fn handle(

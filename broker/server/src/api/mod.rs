@@ -11,7 +11,6 @@ mod describe_topics;
 pub(crate) mod error;
 mod fetch;
 mod fetch_records;
-pub(crate) mod fetch_session;
 mod find_coordinator;
 mod groups;
 mod groups_admin;
@@ -45,7 +44,7 @@ use protocol::messages::{
 };
 use protocol::{ApiKey, DecodeError, Reader, Request};
 
-use crate::dispatch::{self, RequestContext, Running};
+use crate::request::{self, RequestContext, Running};
 use crate::services::Services;
 
 /// One served API.
@@ -72,7 +71,7 @@ macro_rules! api {
                 Ok(Box::pin(async move {
                     let (version, correlation) = (context.version, context.correlation_id);
                     let response = $handler(context, &services, request).await;
-                    dispatch::encode::<$request>(&response, version, correlation, Vec::new())
+                    request::encode::<$request>(&response, version, correlation, Vec::new())
                 }))
             },
         }

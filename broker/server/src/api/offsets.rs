@@ -20,7 +20,7 @@ use protocol::messages::{
     OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
 };
 
-use crate::dispatch::RequestContext;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 /// The first version that names topics by id.

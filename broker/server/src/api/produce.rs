@@ -32,10 +32,10 @@ use tokio::time::Instant;
 use super::error::{code_of_leadership_error, code_of_refusal, code_of_sync_error};
 use super::produce_batch::check_batch;
 use super::record_errors::RefusedRecords;
-use crate::dispatch::{self, Outcome, RequestContext};
 use crate::limits::{CHECKED_IN_PLACE, RECORD_ERROR_TEXTS, RECORD_ERRORS};
 use crate::off_sockets::off_sockets;
 use crate::partition::{LeadershipError, Partition, ProduceError, Submitted};
+use crate::request::{self, Outcome, RequestContext};
 use crate::services::Services;
 
 /// The client id under which Kafka lets a tool write to topics of the brokers' own.
@@ -81,7 +81,7 @@ impl ProduceReply {
     pub(super) fn outcome(self, version: i16, correlation_id: i32) -> Outcome {
         match self {
             ProduceReply::Response(response) => {
-                dispatch::encode::<ProduceRequest>(&response, version, correlation_id, Vec::new())
+                request::encode::<ProduceRequest>(&response, version, correlation_id, Vec::new())
             }
             ProduceReply::Nothing => Outcome::Silence,
             ProduceReply::Close(reason) => Outcome::Close(reason),

@@ -19,7 +19,7 @@ use tracing::error;
 use super::error::{code_of_commit_error, code_of_leadership_error};
 use super::refused::NO_TRANSACTIONS;
 use super::repeats::partitions_once;
-use crate::dispatch::RequestContext;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 pub(super) async fn init(

@@ -23,8 +23,8 @@ use protocol::messages::{
 use thiserror::Error;
 
 use super::error::{code_of_delete_records_error, code_of_leadership_error};
-use crate::dispatch::RequestContext;
 use crate::partition::LeadershipError;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 /// Why a partition's records stay.

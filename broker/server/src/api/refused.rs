@@ -16,7 +16,7 @@ use protocol::messages::{
     SaslHandshakeResponse,
 };
 
-use crate::dispatch::RequestContext;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 /// In place of transactions. Of the codes that librdkafka takes as final when it looks for a

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::error::{code_of_commit_error, code_of_topic_error};
 use crate::controller::topics::{self as decide, CreateResult, Created, Defaults, TopicRef};
 use crate::controller::{CommitError, TopicError};
-use crate::dispatch::RequestContext;
+use crate::request::RequestContext;
 use crate::services::Services;
 
 /// The operations on a topic, a bit each, that everybody has while there is no authoriser: read,

@@ -1,40 +1,11 @@
-//! What goes back to a client: bytes from memory and ranges of files.
+//! Writes what goes back to a client.
 
 use std::io::{self, IoSlice};
 
-use bytes::Bytes;
-
 use super::stream::Stream;
+use crate::answer::{Answer, Chunk};
 use crate::limits::{SEND_STEP, WRITE_PIECES};
 use crate::partition::RecordRange;
-
-#[derive(Clone, Debug)]
-pub(crate) enum Chunk {
-    Bytes(Bytes),
-    File(RecordRange),
-}
-
-impl Chunk {
-    pub(crate) fn length(&self) -> usize {
-        match self {
-            Chunk::Bytes(bytes) => bytes.len(),
-            Chunk::File(range) => range.length(),
-        }
-    }
-}
-
-/// One whole response frame, its length included.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) chunks: Vec<Chunk>,
-}
-
-impl Answer {
-    /// Bytes on the wire.
-    pub(crate) fn length(&self) -> usize {
-        self.chunks.iter().map(Chunk::length).sum()
-    }
-}
 
 /// Writes answers one after the other, neighbouring bytes of all of them together.
 pub(crate) async fn write_answers(stream: &mut Stream, answers: Vec<Answer>) -> io::Result<()> {

@@ -21,8 +21,8 @@ mod other_protocol;
 mod stream;
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
+
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -33,12 +33,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use self::answer::write_answers;
-pub(crate) use self::answer::{Answer, Chunk};
 pub(crate) use self::frame::FrameError;
 use self::frame::FrameReader;
 pub(crate) use self::stream::Stream;
-use crate::dispatch::{self, Outcome, Peer};
+use crate::answer::Answer;
+use crate::dispatch;
 use crate::limits::{DRAIN, IN_FLIGHT_PER_CONNECTION, TURN_AWAY, TURN_BYTES};
+use crate::request::{Outcome, Peer, Running};
 use crate::services::Services;
 
 /// What a connection needs to know beyond its stream.
@@ -73,8 +74,6 @@ pub(crate) async fn serve(
     // The client may be gone already; there is nobody left to tell.
     let _ = stream.shutdown().await;
 }
-
-type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 enum Slot {
     Running { future: Running, beside: bool, bytes: usize },

@@ -45,6 +45,6 @@ mod tests {
         for threads in [0, 1, 3, 200] {
             assert_eq!(in_parallel((0..100).collect(), threads, |n: u64| n * n), squares);
         }
-        assert_eq!(in_parallel(Vec::<u64>::new(), 4, |n| n), []);
+        assert_eq!(in_parallel(Vec::<u64>::new(), 4, |n| n), Vec::<u64>::new());
     }
 }

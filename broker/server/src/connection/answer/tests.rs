@@ -7,6 +7,7 @@ use broker_log::{
     FsStore, LeaderAppend, Location, Log, LogConfig, LogDir, MetaProperties, OpenOptions, Origin,
     ReadRequest, Store, TopicPartition,
 };
+use bytes::Bytes;
 use protocol::record::{BatchBuilder, BatchOptions};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
