@@ -31,7 +31,7 @@ pub use admin::Admin;
 pub use cluster::{Cluster, CoordinatorKind, Lane, ListedOffset, OffsetSpec};
 pub use cluster::{Refreshed, TopicSelection};
 pub use config::{ClientConfig, Properties};
-pub use connection::{Connection, Departing, Pending, Versions};
+pub use connection::{Connection, ConnectionConfig, Departing, Pending, Versions};
 pub use consumer::{Consumer, ConsumerConfig, ConsumerRecord, Polled, RebalanceEvent};
 pub use error::{
     AdminError, ConfigError, ConnectionError, ConsumeError, ProduceError, RequestError,

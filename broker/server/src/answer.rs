@@ -1,8 +1,7 @@
 //! What goes back to a client: bytes from memory and ranges of files.
 
+use broker_cluster::partition::RecordRange;
 use bytes::Bytes;
-
-use crate::partition::RecordRange;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Chunk {

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use broker_cluster::partition::{DataDir, Partitions};
+use broker_cluster::{Flusher, LogConfigs};
 use broker_coordinator::Groups;
 use broker_log::{DirError, LogDir, MetaProperties, StorageError, Store, print_id};
 use broker_metadata::config::Value;
@@ -23,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::config::{BrokerConfig, LogConfigs};
+use crate::config::BrokerConfig;
 use crate::connection::Stream;
 use crate::controller::{CommitError, Controller, Identity, LoadError, MetadataLog, ProducerIds};
 use crate::fetch_session::FetchSessions;
@@ -31,10 +33,9 @@ use crate::limits::{LOCK_ATTEMPTS, LOCK_PAUSE, MEMORY_PIPE, OPEN_FILES};
 use crate::listener::{self, BindError, Bound, ConnectionCounts};
 use crate::metrics::{Metrics, Snapshot};
 use crate::offsets_log::{CoordinatorClock, OffsetsLog};
-use crate::partition::{DataDir, Partitions};
 use crate::request::Peer;
 use crate::services::Services;
-use crate::upkeep::{self, Cleaner, Flusher, Janitor};
+use crate::upkeep::{self, Cleaner, Janitor};
 
 /// Why a broker does not start.
 #[derive(Debug, Error)]

@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
+use broker_cluster::lock::whole;
 use protocol::ErrorCode;
 use thiserror::Error;
 use uuid::Uuid;
-
-use crate::lock::whole;
 
 /// A session that was not used for this long gives up its place to a new one.
 const EVICTION_MS: i64 = 120_000;

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// Places for waiting requests that a partition keeps when nobody waits.
-pub(crate) const PLACES_KEPT: usize = 16;
-
 /// Requests of one connection that are read but not yet answered. More stay in the socket.
 pub(crate) const IN_FLIGHT_PER_CONNECTION: usize = 64;
 
@@ -50,9 +47,6 @@ pub(crate) const READ_PER_ANSWER: usize = 64 * 1024;
 /// its own sake, and what they bring to the same partitions is appended in the same writes.
 pub(crate) const TURN_BYTES: usize = 512 * 1024;
 
-/// Groups of batches that a request appends to a partition before another task goes on.
-pub(crate) const APPENDS_IN_A_TURN: usize = 8;
-
 /// Bytes of a produce request whose records are looked through on the thread that read it, which
 /// takes some 100 µs; of more, or of compressed ones, where the sockets don't wait for it.
 pub(crate) const CHECKED_IN_PLACE: usize = 256 * 1024;
@@ -87,32 +81,8 @@ pub(crate) const OFFSETS_READ_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const LOCK_ATTEMPTS: usize = 20;
 pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Threads that open new partitions, or close all of them, at once.
-pub(crate) const DISK_THREADS: usize = 8;
-
 /// Open files that the broker asks the system for at its start.
 pub(crate) const OPEN_FILES: u64 = 1_048_576;
 
-/// Flushes that run at once. Syncs that wait together share a commit of the file system's journal.
-pub(crate) const FLUSH_THREADS: usize = 16;
-
-/// Of those, the ones that may sync what nobody waits for.
-pub(crate) const LATER_FLUSH_THREADS: usize = 2;
-
 /// How often log dirs are looked at; the numbers below are of these ticks.
 pub(crate) const LOG_DIR_CHECK: Duration = Duration::from_secs(1);
-
-/// Between two looks whether a log dir that is well is there.
-pub(crate) const DIR_LOOK_TICKS: u32 = 10;
-
-/// The longest pause between two tries of a log dir that is not well.
-pub(crate) const DIR_PAUSE_TICKS: u32 = 30;
-
-/// A log dir that has been well for so long is tried soon when it is not any more.
-pub(crate) const DIR_STEADY_TICKS: u32 = 60;
-
-/// What is written to find out whether a log dir has room.
-pub(crate) const DIR_PROBE_BYTES: usize = 128 * 1024;
-
-/// Partitions that are not there yet for which a log dir was chosen.
-pub(crate) const PREFERRED_DIRS: usize = 10_000;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use broker_cluster::lock::whole;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,7 +14,6 @@ use tracing::{debug, warn};
 use crate::config::Listener;
 use crate::connection::{self, ConnectionLimits, Stream};
 use crate::limits::ACCEPT_BACK_OFF;
-use crate::lock::whole;
 use crate::request::Peer;
 use crate::services::Services;
 

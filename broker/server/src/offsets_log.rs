@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker_cluster::Clock;
+use broker_cluster::Flusher;
+use broker_cluster::partition::{Partition, Partitions, ProduceError, SyncError};
 use broker_coordinator::{AppendError, Commit, LogWriter, ReadError};
 use broker_log::{AppendError as LogAppendError, Origin, ReadError as LogReadError, ReadRequest};
 use broker_metadata::names::CONSUMER_OFFSETS;
 use bytes::Bytes;
 use protocol::record::{self, BatchError};
 
-use crate::clock::Clock;
 use crate::controller::Controller;
 use crate::limits::OFFSETS_READ_BYTES;
-use crate::partition::{Partition, Partitions, ProduceError, SyncError};
-use crate::upkeep::Flusher;
 
 pub(crate) struct OffsetsLog {
     controller: Controller,

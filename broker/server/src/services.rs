@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use broker_cluster::Clock;
+use broker_cluster::Flusher;
+use broker_cluster::LogConfigs;
+use broker_cluster::partition::Partitions;
 use broker_coordinator::Groups;
 use broker_metadata::Image;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Clock;
-use crate::config::{BrokerConfig, LogConfigs};
+use crate::config::BrokerConfig;
 use crate::controller::{Controller, ProducerIds};
 use crate::fetch_session::FetchSessions;
 use crate::metrics::Metrics;
-use crate::partition::Partitions;
-use crate::upkeep::{Cleaner, Flusher};
+use crate::upkeep::Cleaner;
 
 /// The parts of the broker, shared by all requests.
 pub(crate) struct Services {

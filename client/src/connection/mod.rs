@@ -30,12 +30,15 @@ use crate::error::ConnectionError;
 use crate::limits;
 use crate::transport::Connector;
 
-/// What a connection takes from its client.
+/// What a connection takes from its owner.
 #[derive(Clone)]
-pub(crate) struct ConnectionConfig {
-    pub(crate) connector: Arc<dyn Connector>,
-    pub(crate) client_id: Arc<str>,
-    pub(crate) request_timeout: Duration,
+pub struct ConnectionConfig {
+    /// How a stream comes about.
+    pub connector: Arc<dyn Connector>,
+    /// In the header of each request.
+    pub client_id: Arc<str>,
+    /// For opening, and for each answer.
+    pub request_timeout: Duration,
 }
 
 /// A handle to an open connection; clones share it, and it closes with the last of them.
@@ -58,8 +61,10 @@ struct Shared {
 }
 
 impl Connection {
-    /// Opens a stream, starts its two tasks on `tracker` and negotiates versions.
-    pub(crate) async fn open(
+    /// Opens a stream, starts its tasks on `tracker` and negotiates versions. It ends with its last
+    /// handle, or when `cancel` is cancelled. This is for those who know which broker they want;
+    /// clients go through [`Cluster`](crate::Cluster).
+    pub async fn open(
         config: &ConnectionConfig,
         host: &str,
         port: u16,

@@ -68,7 +68,7 @@ const WHOLE_AFTER_A_PANIC: [&str; 5] = [
     "broker/log/src/dirs.rs",
     "broker/log/src/epoch.rs",
     "broker/log/src/store/memory.rs",
-    "broker/server/src/lock.rs",
+    "broker/cluster/src/lock.rs",
 ];
 
 #[test]
@@ -80,7 +80,7 @@ fn what_a_lock_of_the_broker_guards_is_gone_on_with_after_a_panic_only_for_a_rea
         .filter(|(path, text)| {
             text.contains(&ignored) && !WHOLE_AFTER_A_PANIC.contains(&path.as_str())
         })
-        .map(|(path, _)| format!("{path}: take the lock as broker/server/src/lock.rs says"))
+        .map(|(path, _)| format!("{path}: take the lock as broker/cluster/src/lock.rs says"))
         .collect();
     check("A panic under a lock may leave half a change:", &findings);
 }

@@ -1,5 +1,6 @@
 //! The one place that turns errors into Kafka's codes.
 
+use broker_cluster::partition::{FetchError, LeadershipError, MoveError, ProduceError, SyncError};
 use broker_log::{AppendError, OpenError, ReadError, StorageError, TrimError};
 use protocol::ErrorCode;
 use protocol::record::BatchError;
@@ -9,7 +10,6 @@ use super::records::DeleteRecordsError;
 use crate::controller::configs::ConfigError;
 use crate::controller::{CommitError, TopicError};
 use crate::fetch_session::SessionError;
-use crate::partition::{FetchError, LeadershipError, MoveError, ProduceError, SyncError};
 
 pub(crate) fn code_of_topic_error(error: &TopicError) -> ErrorCode {
     match error {

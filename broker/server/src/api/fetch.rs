@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
+use broker_cluster::lock::whole;
+use broker_cluster::partition::{FetchSpec, Fetched, Isolation, Partition, RecordRange, Wake};
 use broker_metadata::Image;
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -31,8 +33,6 @@ use crate::answer::Chunk;
 use crate::fetch_session::{
     Asked, FINAL_EPOCH, FetchKey, INITIAL_EPOCH, Session, SessionChanges, Told, TopicKey,
 };
-use crate::lock::whole;
-use crate::partition::{FetchSpec, Fetched, Isolation, Partition, RecordRange, Wake};
 use crate::request::{self, Outcome, RequestContext};
 use crate::services::Services;
 

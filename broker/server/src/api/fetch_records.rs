@@ -1,6 +1,7 @@
 //! What of a fetch's records is read before its answer begins: where there are few of them, so that
 //! they leave with the answer's head, and where reading them may fail, so that the client is told.
 
+use broker_cluster::partition::RecordRange;
 use broker_log::StorageError;
 use bytes::Bytes;
 use protocol::ErrorCode;
@@ -10,7 +11,6 @@ use protocol::record::Records;
 use super::error::code_of_storage_error;
 use crate::answer::Chunk;
 use crate::limits::{READ_NOT_SENT, READ_PER_ANSWER};
-use crate::partition::RecordRange;
 
 /// What a response says of a partition, and the records that fill the gap in it.
 pub(super) struct Part {

@@ -9,6 +9,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use broker_cluster::off_sockets::off_sockets;
+use broker_cluster::partition::{Isolation, Marks, Partition};
 use broker_metadata::Image;
 use protocol::ErrorCode;
 use protocol::messages::list_offsets_request::ListOffsetsPartition;
@@ -18,8 +20,6 @@ use protocol::messages::list_offsets_response::{
 use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
 use super::error::{code_of_fetch_error, code_of_leadership_error};
-use crate::off_sockets::off_sockets;
-use crate::partition::{Isolation, Marks, Partition};
 use crate::request::RequestContext;
 use crate::services::Services;
 

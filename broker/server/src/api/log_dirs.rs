@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use broker_cluster::partition::{DataDir, Partition};
 use broker_log::TopicPartition;
 use indexmap::IndexMap;
 use protocol::ErrorCode;
@@ -28,7 +29,6 @@ use tracing::warn;
 
 use super::error::code_of_move_error;
 use crate::limits::MOVES_TOLD;
-use crate::partition::{DataDir, Partition};
 use crate::request::RequestContext;
 use crate::services::Services;
 

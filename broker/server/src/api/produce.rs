@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use broker_cluster::off_sockets::off_sockets;
+use broker_cluster::partition::{LeadershipError, Partition, ProduceError, Submitted};
 use broker_log::{AppendError, Appended, Origin};
 use broker_metadata::{Image, PartitionImage, TopicImage, names};
 use protocol::ErrorCode;
@@ -33,8 +35,6 @@ use super::error::{code_of_leadership_error, code_of_refusal, code_of_sync_error
 use super::produce_batch::check_batch;
 use super::record_errors::RefusedRecords;
 use crate::limits::{CHECKED_IN_PLACE, RECORD_ERROR_TEXTS, RECORD_ERRORS};
-use crate::off_sockets::off_sockets;
-use crate::partition::{LeadershipError, Partition, ProduceError, Submitted};
 use crate::request::{self, Outcome, RequestContext};
 use crate::services::Services;
 

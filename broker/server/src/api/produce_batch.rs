@@ -11,6 +11,7 @@
 //! segments are kept and found by it. Where the topic has a `compression.type` of its own, a batch
 //! in another one is compressed anew.
 
+use broker_cluster::partition::ProduceRules;
 use broker_log::TopicPartition;
 use bytes::Bytes;
 use protocol::record::{
@@ -20,7 +21,6 @@ use protocol::record::{
 
 use super::produce::ProduceRefusal;
 use super::record_errors::RefusedRecords;
-use crate::partition::ProduceRules;
 
 /// The batch as its topic wants it; of the records that break a rule, so many are listed.
 pub(super) fn check_batch(

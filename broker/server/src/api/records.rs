@@ -5,6 +5,7 @@
 //! - OffsetForLeaderEpoch tells where an epoch ended, so that a client sees whether its records are
 //!   still there (KIP-320).
 
+use broker_cluster::partition::LeadershipError;
 use broker_log::TrimError;
 use broker_metadata::names;
 use indexmap::IndexMap;
@@ -23,7 +24,6 @@ use protocol::messages::{
 use thiserror::Error;
 
 use super::error::{code_of_delete_records_error, code_of_leadership_error};
-use crate::partition::LeadershipError;
 use crate::request::RequestContext;
 use crate::services::Services;
 

@@ -1,17 +1,16 @@
 //! What a broker is told at its start: a `server.properties` file or the same keys by hand, read
 //! and checked into typed settings, with addresses parsed.
 //!
-//! - `listeners`: addresses to listen on and to tell clients · `log`: a topic's settings for its
-//!   logs
+//! - `listeners`: addresses to listen on and to tell clients
 
 mod listeners;
-mod log;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker_cluster::{Clock, SystemClock};
 use broker_log::{FsStore, Store};
 use broker_metadata::config::{
     self as keys, BrokerLayers, Finding, Layer, PropertiesError, Value, ValueError, examine,
@@ -20,8 +19,6 @@ use broker_metadata::config::{
 use thiserror::Error;
 
 pub use self::listeners::{Listener, ListenerError};
-pub(crate) use self::log::LogConfigs;
-use crate::clock::{Clock, SystemClock};
 use crate::limits::LOG_DIR_CHECK;
 
 /// The node id of a broker that is given none.

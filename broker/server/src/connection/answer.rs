@@ -2,10 +2,11 @@
 
 use std::io::{self, IoSlice};
 
+use broker_cluster::partition::RecordRange;
+
 use super::stream::Stream;
 use crate::answer::{Answer, Chunk};
 use crate::limits::{SEND_STEP, WRITE_PIECES};
-use crate::partition::RecordRange;
 
 /// Writes answers one after the other, neighbouring bytes of all of them together.
 pub(crate) async fn write_answers(stream: &mut Stream, answers: Vec<Answer>) -> io::Result<()> {

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use broker_cluster::partition::{DataDir, DirState, ReopenError, as_after_a_crash, reopen_log};
 use broker_log::{
     AppendError, FileSlice, LeaderAppend, Location, Log, LogConfig, LogDir, OpenError, OpenOptions,
     Origin, ReadError, ReadRequest, RetentionConfig, StorageError, TopicPartition, TrimError,
@@ -19,7 +20,6 @@ use uuid::Uuid;
 
 use super::CommitError;
 use crate::limits::METADATA_READ_BYTES;
-use crate::partition::{DataDir, DirState, ReopenError, as_after_a_crash, reopen_log};
 
 /// The id that Kafka gives to the topic of the metadata log.
 const TOPIC_ID: Uuid = Uuid::from_u128(1);

@@ -16,6 +16,9 @@ pub(crate) mod topics;
 
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
+use broker_cluster::Clock;
+use broker_cluster::lock::{read_whole, whole, write_whole};
+use broker_cluster::partition::{DataDir, Partitions, ReopenError};
 use broker_log::{AppendError, StorageError};
 use broker_metadata::{ApplyError, Delta, Image, MetadataRecord};
 use protocol::EncodeError;
@@ -26,9 +29,6 @@ pub(crate) use self::bootstrap::{FEATURES, Identity};
 pub(crate) use self::log::{LoadError, MetadataLog};
 pub(crate) use self::producer_ids::ProducerIds;
 pub(crate) use self::topics::TopicError;
-use crate::clock::Clock;
-use crate::lock::{read_whole, whole, write_whole};
-use crate::partition::{DataDir, Partitions, ReopenError};
 use crate::upkeep::Janitor;
 
 /// Why a decision did not become true.

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
+use broker_cluster::partition::{DataDir, ReopenError, Turn};
 use broker_log::StorageError;
 use tracing::{error, warn};
 
 use super::janitor::Janitor;
 use super::rounds::every;
-use crate::partition::{DataDir, ReopenError, Turn};
 use crate::services::Services;
 
 pub(super) fn start(services: &Arc<Services>, janitor: &Janitor) {

@@ -6,12 +6,10 @@
 
 mod cleaner;
 mod disks;
-mod flusher;
 mod janitor;
 mod memory;
 mod rounds;
 
 pub(crate) use self::cleaner::Cleaner;
-pub(crate) use self::flusher::Flusher;
 pub(crate) use self::janitor::Janitor;
 pub(crate) use self::rounds::start;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker_cluster::partition::Partition;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
@@ -10,7 +11,6 @@ use super::cleaner;
 use super::disks;
 use super::janitor::Janitor;
 use super::memory;
-use crate::partition::Partition;
 use crate::services::Services;
 
 /// A tick of the flush round where `log.flush.scheduler.interval.ms` says "never": `flush.ms` of a

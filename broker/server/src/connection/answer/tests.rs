@@ -3,6 +3,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
 
+use broker_cluster::partition::{DataDir, DirState};
 use broker_log::{
     FsStore, LeaderAppend, Location, Log, LogConfig, LogDir, MetaProperties, OpenOptions, Origin,
     ReadRequest, Store, TopicPartition,
@@ -14,7 +15,6 @@ use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
 use super::*;
-use crate::partition::{DataDir, DirState};
 
 const VALUE_BYTES: usize = 3 * SEND_STEP;
 

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use broker_cluster::partition::Partition;
 use broker_log::{Cleanable, StorageError, TopicPartition};
 use tracing::error;
 
 use super::note_cleaned;
-use crate::partition::Partition;
 use crate::services::Services;
 
 /// A log that is to be compacted, and what of it.

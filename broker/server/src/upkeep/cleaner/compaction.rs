@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker_cluster::partition::Partition;
 use broker_log::{CompactionError, OffsetMap, Pace, StorageError};
 use broker_metadata::config::CleanerConfig;
 use thiserror::Error;
@@ -14,7 +15,6 @@ use tracing::info;
 use super::choice::Choice;
 use super::note_cleaned;
 use super::throttle::Throttle;
-use crate::partition::Partition;
 use crate::services::Services;
 use crate::upkeep::Janitor;
 

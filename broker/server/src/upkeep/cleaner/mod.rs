@@ -21,6 +21,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use broker_cluster::lock::whole;
+use broker_cluster::partition::Partition;
 use broker_log::{CompactionError, StorageError, TopicPartition};
 use broker_metadata::config::CleanerConfig;
 use tokio::sync::Notify;
@@ -33,8 +35,6 @@ use self::compaction::{CleanError, Ended, compact};
 use self::setbacks::Setbacks;
 use self::throttle::Throttle;
 use super::Janitor;
-use crate::lock::whole;
-use crate::partition::Partition;
 use crate::services::Services;
 
 /// What the rest of the broker knows of the cleaner.

@@ -3,9 +3,8 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use broker_cluster::lock::whole;
 use tokio::time::Instant;
-
-use crate::lock::whole;
 
 /// Bytes that were read or written run up a debt, which time pays off at the rate that is set.
 /// Whoever finds a debt waits.

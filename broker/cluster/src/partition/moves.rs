@@ -30,7 +30,7 @@ const LONGEST_FOLDER: usize = 255 - ".-future".len() - 32;
 
 /// Why a partition is not moved.
 #[derive(Debug, Error)]
-pub(crate) enum MoveError {
+pub enum MoveError {
     #[error("{path} is not one of the log.dirs")]
     NoSuchDir { path: String },
     #[error("{0}")]
@@ -45,10 +45,10 @@ pub(crate) enum MoveError {
 
 /// How far a copy has come.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CopyProgress {
-    pub(crate) dir: usize,
-    pub(crate) size_bytes: u64,
-    pub(crate) end_offset: i64,
+pub struct CopyProgress {
+    pub dir: usize,
+    pub size_bytes: u64,
+    pub end_offset: i64,
 }
 
 /// The partitions that are being moved, and the dirs that were chosen for new ones.
@@ -163,12 +163,7 @@ impl Move {
 impl Partitions {
     /// Has a partition moved to a log dir; one that is not there yet will be made in it. A move
     /// that is under way to another dir is given up. Blocks.
-    pub(crate) fn move_to(
-        &self,
-        id: &TopicPartition,
-        path: &str,
-        now_ms: i64,
-    ) -> Result<(), MoveError> {
+    pub fn move_to(&self, id: &TopicPartition, path: &str, now_ms: i64) -> Result<(), MoveError> {
         let target = self.dir_at(path)?;
         if id.folder().len() > LONGEST_FOLDER {
             return Err(MoveError::NameTooLong);
@@ -225,7 +220,7 @@ impl Partitions {
     }
 
     /// How far the copy of a partition has come, where there is one.
-    pub(crate) fn copy_of(&self, id: &TopicPartition) -> Option<CopyProgress> {
+    pub fn copy_of(&self, id: &TopicPartition) -> Option<CopyProgress> {
         let running = self.moves.state().running.get(id).cloned()?;
         Some(CopyProgress {
             dir: running.target.number(),
@@ -265,18 +260,18 @@ impl Partitions {
     }
 
     /// Waits until there may be something to move.
-    pub(crate) async fn wait_for_moves(&self) {
+    pub async fn wait_for_moves(&self) {
         self.moves.some.notified().await;
     }
 
     /// Has moves looked at again that waited for a log dir.
-    pub(crate) fn wake_moves(&self) {
+    pub fn wake_moves(&self) {
         self.moves.some.notify_one();
     }
 
     /// Carries out all moves that can be, one after the other; `removed` gets the files of what was
     /// moved away. Blocks.
-    pub(crate) fn carry_out_moves(
+    pub fn carry_out_moves(
         &self,
         now_ms: &dyn Fn() -> i64,
         stopping: &dyn Fn() -> bool,

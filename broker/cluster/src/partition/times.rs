@@ -8,7 +8,7 @@ use super::{FetchError, Partition};
 
 impl Partition {
     /// The first record at or after a time. Blocks.
-    pub(crate) fn first_at_or_after(
+    pub fn first_at_or_after(
         &self,
         timestamp: i64,
     ) -> Result<Option<TimestampedOffset>, FetchError> {
@@ -16,13 +16,13 @@ impl Partition {
     }
 
     /// The first record with the largest timestamp. Blocks.
-    pub(crate) fn first_with_largest_time(&self) -> Result<Option<TimestampedOffset>, FetchError> {
+    pub fn first_with_largest_time(&self) -> Result<Option<TimestampedOffset>, FetchError> {
         self.with_epoch(find_largest(|wanted| self.segment_times(wanted)))
     }
 
     /// Reads what retention has to know of old segments, so that it finds it known under the
     /// partition's lock. Blocks.
-    pub(crate) fn learn_times(&self) -> Result<(), FetchError> {
+    pub fn learn_times(&self) -> Result<(), FetchError> {
         let mut behind = None;
         while let Some(segment) = self.with_log(|log| log.unread_times(behind))?? {
             segment.learn()?;

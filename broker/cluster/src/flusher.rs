@@ -25,7 +25,7 @@ use crate::partition::{Partition, Partitions};
 
 /// A handle; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Flusher {
+pub struct Flusher {
     shared: Arc<Shared>,
 }
 
@@ -56,17 +56,13 @@ enum Job {
 
 impl Flusher {
     /// Must be called in the runtime whose threads are to be used.
-    pub(crate) fn new(
-        partitions: Arc<Partitions>,
-        clock: Arc<dyn Clock>,
-        tasks: TaskTracker,
-    ) -> Self {
+    pub fn new(partitions: Arc<Partitions>, clock: Arc<dyn Clock>, tasks: TaskTracker) -> Self {
         let (queue, runtime) = (Mutex::default(), Handle::current());
         Self { shared: Arc::new(Shared { queue, partitions, clock, tasks, runtime }) }
     }
 
     /// Has a partition synced as soon as can be: somebody waits for it.
-    pub(crate) fn urge(&self, partition: &Arc<Partition>) {
+    pub fn urge(&self, partition: &Arc<Partition>) {
         if partition.flush_turn.ask() {
             let mut queue = self.lock();
             queue.urgent.push_back(partition.clone());
@@ -75,7 +71,7 @@ impl Flusher {
     }
 
     /// Has the full segments of a partition synced soon, and where `flush.ms` are over all of it.
-    pub(crate) fn request(&self, partition: &Arc<Partition>) {
+    pub fn request(&self, partition: &Arc<Partition>) {
         if partition.later_turn.ask() {
             let mut queue = self.lock();
             queue.later.push_back(partition.clone());

@@ -22,9 +22,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{LeadershipError, Partition, ProduceError};
+use crate::flusher::Flusher;
 use crate::limits::APPENDS_IN_A_TURN;
 use crate::lock::whole;
-use crate::upkeep::Flusher;
 
 type Answer = Result<Appended, ProduceError>;
 
@@ -117,7 +117,7 @@ impl Drop for Turn {
 
 /// A batch that was handed over; a future of what became of it. It is appended even if nobody asks
 /// for that: at the latest when this is dropped.
-pub(crate) struct Submitted {
+pub struct Submitted {
     partition: Arc<Partition>,
     flusher: Flusher,
     answer: oneshot::Receiver<Answer>,
@@ -125,7 +125,7 @@ pub(crate) struct Submitted {
 }
 
 impl Submitted {
-    pub(crate) fn partition(&self) -> &Arc<Partition> {
+    pub fn partition(&self) -> &Arc<Partition> {
         &self.partition
     }
 
@@ -178,7 +178,7 @@ impl Partition {
     /// Hands over a validated batch. Where the topic demands a sync, or the client wants all
     /// replicas to have it, the caller waits for that too before the append is acknowledged: see
     /// [`Self::append`].
-    pub(crate) fn submit(
+    pub fn submit(
         self: &Arc<Self>,
         records: Bytes,
         origin: Origin,

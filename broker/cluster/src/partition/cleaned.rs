@@ -13,7 +13,7 @@ type Offsets = BTreeMap<TopicPartition, i64>;
 
 /// What the cleaner reached in each log. Each change is written before it is answered.
 #[derive(Debug, Default)]
-pub(crate) struct CleanedOffsets {
+pub struct CleanedOffsets {
     /// By number of the log dir. A std mutex: held while a file is written, on threads that may
     /// block.
     by_dir: Mutex<Vec<Offsets>>,
@@ -22,7 +22,7 @@ pub(crate) struct CleanedOffsets {
 impl CleanedOffsets {
     /// Reads the checkpoints. One that can't be read counts as empty: what was clean already is
     /// then cleaned again.
-    pub(crate) fn load(dirs: &[Arc<DataDir>]) -> Self {
+    pub fn load(dirs: &[Arc<DataDir>]) -> Self {
         let read = dirs.iter().map(|dir| {
             let Some(dir) = dir.opened() else { return Offsets::new() };
             dir.read_checkpoint(OffsetCheckpoint::Cleaner).unwrap_or_else(|problem| {
@@ -34,12 +34,12 @@ impl CleanedOffsets {
     }
 
     /// Where cleaning goes on; a log that changed its folder is found where it was.
-    pub(crate) fn get(&self, id: &TopicPartition) -> Option<i64> {
+    pub fn get(&self, id: &TopicPartition) -> Option<i64> {
         self.lock().iter().find_map(|offsets| offsets.get(id)).copied()
     }
 
     /// Notes how far a log in a folder is clean.
-    pub(crate) fn set(
+    pub fn set(
         &self,
         dirs: &[Arc<DataDir>],
         dir: usize,
@@ -53,7 +53,7 @@ impl CleanedOffsets {
     }
 
     /// Forgets what is no longer there, so that a later log of that name begins anew.
-    pub(crate) fn keep(
+    pub fn keep(
         &self,
         dirs: &[Arc<DataDir>],
         is_there: impl Fn(&TopicPartition) -> bool,

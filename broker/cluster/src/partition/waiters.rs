@@ -12,7 +12,7 @@ use crate::lock::whole;
 /// Who waits for a partition: fetches for records, produces for the high watermark. Whoever moves
 /// the partition calls [`Waiters::wake`]; the woken look again and decide themselves.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters {
+pub struct Waiters {
     /// Grows with each move, so that who looked before it parked knows whether to look again.
     moves: AtomicU64,
     /// Lets `wake` pass without the lock while nobody waits: it is called for every append.
@@ -56,7 +56,7 @@ impl Parked {
 /// What a request waits on: any of the partitions that it parks at. It is told which of them
 /// moved, so that one of many partitions need not look at the others again.
 #[derive(Debug, Default)]
-pub(crate) struct Wake {
+pub struct Wake {
     notify: Notify,
     /// A std mutex: held to note or take numbers.
     moved: Mutex<BTreeSet<usize>>,
@@ -64,7 +64,7 @@ pub(crate) struct Wake {
 
 impl Wake {
     /// Waits until a partition moves; the numbers under which those that did are parked.
-    pub(crate) async fn moved(&self) -> BTreeSet<usize> {
+    pub async fn moved(&self) -> BTreeSet<usize> {
         loop {
             let moved = self.take();
             if !moved.is_empty() {
@@ -75,7 +75,7 @@ impl Wake {
     }
 
     /// Those that moved and were not taken yet.
-    pub(crate) fn take(&self) -> BTreeSet<usize> {
+    pub fn take(&self) -> BTreeSet<usize> {
         std::mem::take(&mut whole(&self.moved))
     }
 
@@ -89,13 +89,13 @@ impl Wake {
 
 impl Waiters {
     /// To be asked before a look at the partition, and told when parking after it.
-    pub(crate) fn moves(&self) -> u64 {
+    pub fn moves(&self) -> u64 {
         self.moves.load(Ordering::SeqCst)
     }
 
     /// Parks under a number until the guard is dropped. Whoever parks has looked at the partition
     /// when it had made so many moves; what moved since is noted at once.
-    pub(crate) fn park(self: &Arc<Self>, wake: &Arc<Wake>, number: usize, moves: u64) -> ParkGuard {
+    pub fn park(self: &Arc<Self>, wake: &Arc<Wake>, number: usize, moves: u64) -> ParkGuard {
         let mut parked = whole(&self.parked);
         let place = parked.enter(wake.clone(), number);
         self.count.store(parked.count(), Ordering::SeqCst);
@@ -107,7 +107,7 @@ impl Waiters {
     }
 
     /// Wakes all that wait.
-    pub(crate) fn wake(&self) {
+    pub fn wake(&self) {
         self.moves.fetch_add(1, Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
@@ -121,7 +121,7 @@ impl Waiters {
 
 /// A place among the waiters; dropping it leaves.
 #[derive(Debug)]
-pub(crate) struct ParkGuard {
+pub struct ParkGuard {
     waiters: Arc<Waiters>,
     place: usize,
 }

@@ -14,7 +14,7 @@ use super::{Partition, Partitions, advance_high_watermark};
 
 /// Why a log dir is not used again yet.
 #[derive(Debug, Error)]
-pub(crate) enum ReopenError {
+pub enum ReopenError {
     #[error(transparent)]
     Dir(#[from] DirError),
     #[error(transparent)]
@@ -34,7 +34,7 @@ pub(crate) enum ReopenError {
 
 impl ReopenError {
     /// Whether the dir stays as it is until somebody decides.
-    pub(crate) fn needs_operator(&self) -> bool {
+    pub fn needs_operator(&self) -> bool {
         matches!(
             self,
             Self::Lost { .. }
@@ -61,11 +61,7 @@ impl Extent {
 
 /// Opens the log of a folder that was in use until now, makes sure that the disk has all of it, and
 /// that it is no less than `high_watermark`. Blocks.
-pub(crate) fn reopen_log(
-    dir: &LogDir,
-    old: &Log,
-    options: OpenOptions,
-) -> Result<Log, ReopenError> {
+pub fn reopen_log(dir: &LogDir, old: &Log, options: OpenOptions) -> Result<Log, ReopenError> {
     let partition = old.topic_partition().clone();
     let high_watermark = old.high_watermark();
     if dir.topic_id(&partition)? != Some(old.topic_id()) {
@@ -99,7 +95,7 @@ fn open_again(
 }
 
 /// What a log that is open knows of itself, for opening it anew.
-pub(crate) fn as_after_a_crash(log: &Log, now_ms: i64) -> OpenOptions {
+pub fn as_after_a_crash(log: &Log, now_ms: i64) -> OpenOptions {
     OpenOptions {
         recovery_point: log.recovery_point(),
         log_start_offset: log.log_start_offset(),
@@ -143,7 +139,7 @@ impl Partition {
 impl Partitions {
     /// Looks at the logs of a dir that is open again, one after the other, and opens those that
     /// could not be opened before. Blocks.
-    pub(crate) fn reopen(
+    pub fn reopen(
         &self,
         dir: &Arc<DataDir>,
         image: &Image,

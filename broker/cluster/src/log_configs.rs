@@ -13,39 +13,39 @@ use crate::partition::{ProduceRules, TimeBounds};
 
 /// Resolves settings: a topic's own, then this broker's, the cluster's, the file's, the default.
 #[derive(Clone, Debug)]
-pub(crate) struct LogConfigs {
+pub struct LogConfigs {
     node: String,
     file: Arc<Layer>,
 }
 
 /// The layers of one moment, held so that they can be borrowed.
 #[derive(Clone, Debug)]
-pub(crate) struct HeldLayers {
+pub struct HeldLayers {
     broker: Arc<Layer>,
     cluster: Arc<Layer>,
     file: Arc<Layer>,
 }
 
 impl HeldLayers {
-    pub(crate) fn layers(&self) -> BrokerLayers<'_> {
+    pub fn layers(&self) -> BrokerLayers<'_> {
         BrokerLayers { broker: &self.broker, cluster: &self.cluster, file: &self.file }
     }
 }
 
 impl LogConfigs {
-    pub(crate) fn new(node_id: i32, file: Layer) -> Self {
+    pub fn new(node_id: i32, file: Layer) -> Self {
         Self { node: node_id.to_string(), file: Arc::new(file) }
     }
 
     /// The layers below a topic's own.
-    pub(crate) fn layers(&self, image: &Image) -> HeldLayers {
+    pub fn layers(&self, image: &Image) -> HeldLayers {
         let of =
             |name: &str| image.configs(ConfigResource::Broker, name).cloned().unwrap_or_default();
         HeldLayers { broker: of(&self.node), cluster: of(""), file: self.file.clone() }
     }
 
     /// A topic's settings. What is in the image was checked before it came there.
-    pub(crate) fn topic(&self, image: &Image, name: &str) -> TopicConfig {
+    pub fn topic(&self, image: &Image, name: &str) -> TopicConfig {
         let own = image.configs(ConfigResource::Topic, name).cloned().unwrap_or_default();
         let held = self.layers(image);
         let resolved = TopicConfig::resolve(&own, held.layers());
@@ -53,7 +53,7 @@ impl LogConfigs {
     }
 
     /// A topic's settings in the form of its logs.
-    pub(crate) fn of_topic(&self, image: &Image, name: &str) -> LogConfig {
+    pub fn of_topic(&self, image: &Image, name: &str) -> LogConfig {
         let expiration = self.layers(image).layers().value("producer.id.expiration.ms");
         let expiration_ms = match expiration {
             Ok(Some(Value::Number(number))) => number,
@@ -63,7 +63,7 @@ impl LogConfigs {
     }
 
     /// How logs are compacted. What is in the image was checked before it came there.
-    pub(crate) fn cleaner(&self, image: &Image) -> CleanerConfig {
+    pub fn cleaner(&self, image: &Image) -> CleanerConfig {
         let resolved = CleanerConfig::resolve(self.layers(image).layers());
         resolved.unwrap_or_else(|problem| {
             error!("settings of the cleaner can't be read, those of the file hold: {problem}");
@@ -74,7 +74,7 @@ impl LogConfigs {
     }
 
     /// Whether a topic's settings go together, on this broker; the error is a sentence.
-    pub(crate) fn check_topic(&self, image: &Image, own: &Layer) -> Result<(), String> {
+    pub fn check_topic(&self, image: &Image, own: &Layer) -> Result<(), String> {
         let held = self.layers(image);
         let resolved = TopicConfig::resolve(own, held.layers());
         resolved.map_err(|problem| problem.to_string())?.validate()
@@ -82,12 +82,7 @@ impl LogConfigs {
 
     /// Whether the settings of this broker, or those of all where `name` is empty, go together with
     /// the others that hold here; the error is a sentence.
-    pub(crate) fn check_broker(
-        &self,
-        image: &Image,
-        name: &str,
-        own: &Layer,
-    ) -> Result<(), String> {
+    pub fn check_broker(&self, image: &Image, name: &str, own: &Layer) -> Result<(), String> {
         let mut held = self.layers(image);
         let changed = if name.is_empty() { &mut held.cluster } else { &mut held.broker };
         *changed = Arc::new(own.clone());
@@ -98,7 +93,7 @@ impl LogConfigs {
     }
 
     /// What a topic's settings ask of a produce request.
-    pub(crate) fn rules(&self, image: &Image, name: &str) -> ProduceRules {
+    pub fn rules(&self, image: &Image, name: &str) -> ProduceRules {
         let topic = self.topic(image, name);
         ProduceRules {
             compacted: topic.retention.compact,

@@ -80,7 +80,7 @@ impl Partitions {
     /// Opens what lies in the log dirs, all of them at once, creates what the image has and they
     /// have not, and sets aside folders of topics that the image does not know. What can't be
     /// opened is offline. Blocks; for the start of the broker.
-    pub(crate) fn load(&self, image: &Image, threads: usize, now_ms: i64) {
+    pub fn load(&self, image: &Image, threads: usize, now_ms: i64) {
         let dirs = self.dirs().to_vec();
         let count = dirs.len();
         let found = in_parallel(dirs, count, |dir| {

@@ -25,7 +25,7 @@ use crate::lock::{read_whole, whole, write_whole};
 
 /// Whether a log dir takes writes; the text says why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DirState {
+pub enum DirState {
     Online,
     Full(Arc<str>),
     Failed(Arc<str>),
@@ -33,7 +33,7 @@ pub(crate) enum DirState {
 
 /// What is to be done about a log dir now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub enum Turn {
     Nothing,
     /// Look whether it is there.
     Look,
@@ -44,7 +44,7 @@ pub(crate) enum Turn {
 }
 
 #[derive(Debug)]
-pub(crate) struct DataDir {
+pub struct DataDir {
     /// Its place in `log.dirs`.
     number: usize,
     path: PathBuf,
@@ -73,7 +73,7 @@ struct Health {
 
 impl DataDir {
     /// A log dir as it was found; one that can't be opened is there all the same, as Failed.
-    pub(crate) fn new(
+    pub fn new(
         number: usize,
         path: PathBuf,
         store: Arc<dyn Store>,
@@ -110,25 +110,25 @@ impl DataDir {
         dir
     }
 
-    pub(crate) fn number(&self) -> usize {
+    pub fn number(&self) -> usize {
         self.number
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// As clients are told it, and name it.
-    pub(crate) fn absolute_path(&self) -> PathBuf {
+    pub fn absolute_path(&self) -> PathBuf {
         std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone())
     }
 
-    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+    pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
     /// The folder, unless it can't be used at all.
-    pub(crate) fn opened(&self) -> Option<Arc<LogDir>> {
+    pub fn opened(&self) -> Option<Arc<LogDir>> {
         read_whole(&self.opened).clone()
     }
 
@@ -137,20 +137,20 @@ impl DataDir {
         *place = opened.map(Arc::new);
     }
 
-    pub(crate) fn state(&self) -> DirState {
+    pub fn state(&self) -> DirState {
         self.health().state.clone()
     }
 
-    pub(crate) fn is_writable(&self) -> bool {
+    pub fn is_writable(&self) -> bool {
         self.writable.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn has_failed(&self) -> bool {
+    pub fn has_failed(&self) -> bool {
         !self.is_writable() && matches!(self.state(), DirState::Failed(_))
     }
 
     /// Lets a write through, or says why none is taken.
-    pub(crate) fn admit(&self) -> Result<(), Arc<str>> {
+    pub fn admit(&self) -> Result<(), Arc<str>> {
         if self.is_writable() {
             return Ok(());
         }
@@ -162,7 +162,7 @@ impl DataDir {
 
     /// Takes note of a file operation that failed in this dir: every such error is to be told
     /// here, whoever met it. Returns the state that it leads to, if it is another one.
-    pub(crate) fn storage_failed(&self, problem: &StorageError) -> Option<DirState> {
+    pub fn storage_failed(&self, problem: &StorageError) -> Option<DirState> {
         let before = self.state();
         self.fail(problem.cause(), &problem.to_string());
         let after = self.state();
@@ -170,7 +170,7 @@ impl DataDir {
     }
 
     /// As [`Self::storage_failed`], of an error that is known by its cause.
-    pub(crate) fn fail(&self, cause: Cause, problem: &str) {
+    pub fn fail(&self, cause: Cause, problem: &str) {
         let mut health = self.health();
         let path = self.path.display();
         match (cause, &health.state) {
@@ -208,7 +208,7 @@ impl DataDir {
     }
 
     /// Another tick has gone by: what is to be done?
-    pub(crate) fn tick(&self) -> Turn {
+    pub fn tick(&self) -> Turn {
         let mut health = self.health();
         health.wait = health.wait.saturating_sub(1);
         let due = health.wait == 0;
@@ -229,17 +229,17 @@ impl DataDir {
     }
 
     /// Looks whether the folder is there.
-    pub(crate) fn look(&self) -> Result<(), StorageError> {
+    pub fn look(&self) -> Result<(), StorageError> {
         self.opened().map_or(Ok(()), |opened| opened.check())
     }
 
     /// Tries whether the folder can be written to, and syncs what it wrote.
-    pub(crate) fn probe(&self) -> Result<(), StorageError> {
+    pub fn probe(&self) -> Result<(), StorageError> {
         self.opened().map_or(Ok(()), |opened| opened.probe(DIR_PROBE_BYTES, true))
     }
 
     /// Opens the folder anew: it has to be the very one that it was.
-    pub(crate) fn reopen(&self) -> Result<Arc<LogDir>, DirError> {
+    pub fn reopen(&self) -> Result<Arc<LogDir>, DirError> {
         // Whoever holds the folder's lock can't take it again.
         self.put(None);
         let opened = LogDir::open_existing(self.store.clone(), &self.path, &self.properties)?;
@@ -249,7 +249,7 @@ impl DataDir {
     }
 
     /// The dir is not well yet; it is looked at again later.
-    pub(crate) fn is_still_unwell(&self, problem: &str) {
+    pub fn is_still_unwell(&self, problem: &str) {
         debug!("log dir {} can't be used yet: {problem}", self.path.display());
         let mut health = self.health();
         health.pause = (health.pause * 2).min(DIR_PAUSE_TICKS);
@@ -257,7 +257,7 @@ impl DataDir {
     }
 
     /// The dir is not well, for a reason that an operator has to know: it is said once.
-    pub(crate) fn needs_operator(&self, problem: &str) {
+    pub fn needs_operator(&self, problem: &str) {
         {
             let mut health = self.health();
             let reason = self.reason("failed", problem);
@@ -271,7 +271,7 @@ impl DataDir {
     }
 
     /// The dir takes writes again.
-    pub(crate) fn recovered(&self) {
+    pub fn recovered(&self) {
         let mut health = self.health();
         health.state = DirState::Online;
         health.steady = 0;

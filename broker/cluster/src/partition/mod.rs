@@ -31,22 +31,22 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::appends::Appends;
-pub(crate) use self::appends::Submitted;
-pub(crate) use self::data_dir::{DataDir, DirState, Turn};
-pub(crate) use self::moves::MoveError;
-pub(crate) use self::range::RecordRange;
-pub(crate) use self::registry::Partitions;
-pub(crate) use self::revival::{ReopenError, as_after_a_crash, reopen_log};
-pub(crate) use self::sync::SyncError;
+pub use self::appends::Submitted;
+pub use self::data_dir::{DataDir, DirState, Turn};
+pub use self::moves::MoveError;
+pub use self::range::RecordRange;
+pub use self::registry::Partitions;
+pub use self::revival::{ReopenError, as_after_a_crash, reopen_log};
+pub use self::sync::SyncError;
 use self::sync::{FlushTurn, SyncWaits};
-pub(crate) use self::waiters::{Waiters, Wake};
+pub use self::waiters::{Waiters, Wake};
+use crate::flusher::Flusher;
 use crate::lock::{read_whole, write_whole};
 use crate::off_sockets::off_sockets;
-use crate::upkeep::Flusher;
 
 /// What a reader may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Isolation {
+pub enum Isolation {
     /// All that is replicated.
     ReadUncommitted,
     /// Nothing from the first open transaction on.
@@ -54,14 +54,14 @@ pub(crate) enum Isolation {
 }
 
 impl Isolation {
-    pub(crate) fn from_wire(level: i8) -> Self {
+    pub fn from_wire(level: i8) -> Self {
         if level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted }
     }
 }
 
 /// Why a partition can't be asked this way.
 #[derive(Debug, Error)]
-pub(crate) enum LeadershipError {
+pub enum LeadershipError {
     #[error("the partition is no longer on this broker")]
     Gone,
     #[error("the partition's log dir can't be used, or its log could not be opened")]
@@ -74,7 +74,7 @@ pub(crate) enum LeadershipError {
 
 /// Why nothing was appended.
 #[derive(Debug, Error)]
-pub(crate) enum ProduceError {
+pub enum ProduceError {
     #[error(transparent)]
     Leadership(#[from] LeadershipError),
     #[error(transparent)]
@@ -85,7 +85,7 @@ pub(crate) enum ProduceError {
 
 /// Why nothing was read.
 #[derive(Debug, Error)]
-pub(crate) enum FetchError {
+pub enum FetchError {
     #[error(transparent)]
     Leadership(#[from] LeadershipError),
     #[error(transparent)]
@@ -96,27 +96,27 @@ pub(crate) enum FetchError {
 
 /// What one reader asks of one partition.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FetchSpec {
-    pub(crate) offset: i64,
-    pub(crate) max_bytes: usize,
+pub struct FetchSpec {
+    pub offset: i64,
+    pub max_bytes: usize,
     /// The first batch comes even where it is larger than `max_bytes`.
-    pub(crate) min_one_batch: bool,
-    pub(crate) isolation: Isolation,
+    pub min_one_batch: bool,
+    pub isolation: Isolation,
     /// -1: not checked.
-    pub(crate) current_leader_epoch: i32,
+    pub current_leader_epoch: i32,
     /// -1: not checked for divergence.
-    pub(crate) last_fetched_epoch: i32,
+    pub last_fetched_epoch: i32,
 }
 
 /// What a reader gets.
 #[derive(Clone, Debug)]
-pub(crate) struct Fetched {
-    pub(crate) marks: Marks,
-    pub(crate) records: Option<RecordRange>,
+pub struct Fetched {
+    pub marks: Marks,
+    pub records: Option<RecordRange>,
     /// Only for readers of committed records.
-    pub(crate) aborted: Option<Vec<AbortedTransaction>>,
+    pub aborted: Option<Vec<AbortedTransaction>>,
     /// Where the reader's log and this one part; then there are no records.
-    pub(crate) diverging: Option<EpochEnd>,
+    pub diverging: Option<EpochEnd>,
 }
 
 /// What has to be looked for.
@@ -130,11 +130,11 @@ struct Prepared {
 
 /// The offsets that bound what is readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Marks {
-    pub(crate) log_start_offset: i64,
-    pub(crate) high_watermark: i64,
-    pub(crate) last_stable_offset: i64,
-    pub(crate) log_end_offset: i64,
+pub struct Marks {
+    pub log_start_offset: i64,
+    pub high_watermark: i64,
+    pub last_stable_offset: i64,
+    pub log_end_offset: i64,
 }
 
 impl Marks {
@@ -148,7 +148,7 @@ impl Marks {
     }
 
     /// The first offset that a reader may not see.
-    pub(crate) fn upper_bound(&self, isolation: Isolation) -> i64 {
+    pub fn upper_bound(&self, isolation: Isolation) -> i64 {
         match isolation {
             Isolation::ReadUncommitted => self.high_watermark,
             Isolation::ReadCommitted => self.last_stable_offset,
@@ -158,35 +158,35 @@ impl Marks {
 
 /// What a topic's settings ask of a produce request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ProduceRules {
-    pub(crate) compacted: bool,
+pub struct ProduceRules {
+    pub compacted: bool,
     /// What batches are stored in; `None`: in what their producer chose.
-    pub(crate) compression: Option<Codec>,
-    pub(crate) max_message_bytes: u32,
-    pub(crate) min_insync_replicas: i32,
+    pub compression: Option<Codec>,
+    pub max_message_bytes: u32,
+    pub min_insync_replicas: i32,
     /// `None`: the times of records are those of their append.
-    pub(crate) time_bounds: Option<TimeBounds>,
+    pub time_bounds: Option<TimeBounds>,
 }
 
 /// How far from now the time of a record may lie: `message.timestamp.before.max.ms` and
 /// `.after.max.ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TimeBounds {
-    pub(crate) before_max_ms: i64,
-    pub(crate) after_max_ms: i64,
+pub struct TimeBounds {
+    pub before_max_ms: i64,
+    pub after_max_ms: i64,
 }
 
 impl TimeBounds {
-    pub(crate) fn around(self, now_ms: i64) -> RangeInclusive<i64> {
+    pub fn around(self, now_ms: i64) -> RangeInclusive<i64> {
         now_ms.saturating_sub(self.before_max_ms)..=now_ms.saturating_add(self.after_max_ms)
     }
 }
 
 /// A partition with its log open.
 #[derive(Debug)]
-pub(crate) struct Partition {
-    pub(crate) id: TopicPartition,
-    pub(crate) topic_id: Uuid,
+pub struct Partition {
+    pub id: TopicPartition,
+    pub topic_id: Uuid,
     /// The log dir that it lies in. A std lock: held to copy the pointer out or in.
     dir: RwLock<Arc<DataDir>>,
     leader_epoch: AtomicI32,
@@ -199,12 +199,12 @@ pub(crate) struct Partition {
     waiters: Arc<Waiters>,
     sync_waits: SyncWaits,
     /// Turns in the flusher's two lists.
-    pub(crate) flush_turn: FlushTurn,
-    pub(crate) later_turn: FlushTurn,
+    pub flush_turn: FlushTurn,
+    pub later_turn: FlushTurn,
 }
 
 impl Partition {
-    pub(crate) fn new(log: Log, dir: Arc<DataDir>, leader_epoch: i32, rules: ProduceRules) -> Self {
+    pub fn new(log: Log, dir: Arc<DataDir>, leader_epoch: i32, rules: ProduceRules) -> Self {
         Self {
             id: log.topic_partition().clone(),
             topic_id: log.topic_id(),
@@ -221,7 +221,7 @@ impl Partition {
     }
 
     /// The log dir that it lies in now.
-    pub(crate) fn dir(&self) -> Arc<DataDir> {
+    pub fn dir(&self) -> Arc<DataDir> {
         read_whole(&self.dir).clone()
     }
 
@@ -232,27 +232,27 @@ impl Partition {
     }
 
     /// To be told of each error of storage that somebody meets at this partition.
-    pub(crate) fn storage_failed(&self, problem: &StorageError) {
+    pub fn storage_failed(&self, problem: &StorageError) {
         self.dir().storage_failed(problem);
     }
 
-    pub(crate) fn leader_epoch(&self) -> i32 {
+    pub fn leader_epoch(&self) -> i32 {
         self.leader_epoch.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn rules(&self) -> ProduceRules {
+    pub fn rules(&self) -> ProduceRules {
         *read_whole(&self.rules)
     }
 
     /// Takes over a topic's new settings.
-    pub(crate) fn reconfigure(&self, rules: ProduceRules, config: Arc<LogConfig>) {
+    pub fn reconfigure(&self, rules: ProduceRules, config: Arc<LogConfig>) {
         *write_whole(&self.rules) = rules;
         // A partition that is gone needs no settings.
         let _ = self.with_log(|log| log.update_config(config));
     }
 
     /// A client's idea of the leader epoch, -1 for none, must be this broker's.
-    pub(crate) fn check_epoch(&self, given: i32) -> Result<(), LeadershipError> {
+    pub fn check_epoch(&self, given: i32) -> Result<(), LeadershipError> {
         let current = self.leader_epoch();
         match given {
             -1 => Ok(()),
@@ -263,7 +263,7 @@ impl Partition {
     }
 
     /// Takes the partition's part in a new leader epoch.
-    pub(crate) fn lead(&self, leader_epoch: i32) -> Result<(), LeadershipError> {
+    pub fn lead(&self, leader_epoch: i32) -> Result<(), LeadershipError> {
         self.with_log(|log| {
             if self.leader_epoch.swap(leader_epoch, Ordering::SeqCst) != leader_epoch {
                 log.assign_epoch(leader_epoch);
@@ -275,7 +275,7 @@ impl Partition {
     /// demands that. Before the append is acknowledged the caller waits with
     /// [`Self::wait_until_synced`] for [`Appended::sync_to`], and with
     /// [`Self::wait_for_high_watermark`] if the client wants all replicas to have it.
-    pub(crate) fn append(
+    pub fn append(
         self: &Arc<Self>,
         records: Bytes,
         origin: Origin,
@@ -340,13 +340,13 @@ impl Partition {
     }
 
     /// Waits until all below an offset is synced. The disk alone decides how long that takes.
-    pub(crate) async fn wait_until_synced(&self, offset: i64) -> Result<(), SyncError> {
+    pub async fn wait_until_synced(&self, offset: i64) -> Result<(), SyncError> {
         self.sync_waits.wait_for(offset).await
     }
 
     /// Syncs what is not synced yet: `all` of it, or only segments that are full unless `flush.ms`
     /// are over. Tells who waits for it. Blocks, but not under the partition's lock.
-    pub(crate) fn flush(&self, all: bool, now_ms: i64) -> Result<(), StorageError> {
+    pub fn flush(&self, all: bool, now_ms: i64) -> Result<(), StorageError> {
         let prepared = self.with_log(|log| {
             let all = all || log.flush_is_due(now_ms);
             log.prepare_flush(if all { log.log_end_offset() } else { log.active_base_offset() })
@@ -371,29 +371,29 @@ impl Partition {
     }
 
     /// Whether an append still waits for a sync.
-    pub(crate) fn wants_sync(&self) -> bool {
+    pub fn wants_sync(&self) -> bool {
         let demanded = self.with_log(|log| log.sync_demanded().is_some());
         self.dir().is_writable() && demanded.unwrap_or(false)
     }
 
     /// A flush failed: whoever waits for one is told.
-    pub(crate) fn flush_failed(&self, problem: &StorageError) {
+    pub fn flush_failed(&self, problem: &StorageError) {
         self.sync_waits.refuse(&SyncError::Storage(problem.to_string().into()));
     }
 
     /// Tells all who wait for a sync that none will come, until the log dir is well again.
-    pub(crate) fn fail(&self, reason: &Arc<str>) {
+    pub fn fail(&self, reason: &Arc<str>) {
         self.sync_waits.end(&SyncError::Storage(reason.clone()));
     }
 
     /// The log dir is well again: syncs may be waited for.
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.sync_waits.resume();
     }
 
     /// Waits until all replicas in sync have everything below `offset`; `false` if that did not
     /// happen in time.
-    pub(crate) async fn wait_for_high_watermark(
+    pub async fn wait_for_high_watermark(
         &self,
         offset: i64,
         timeout: Duration,
@@ -415,13 +415,13 @@ impl Partition {
         }
     }
 
-    pub(crate) fn marks(&self) -> Result<Marks, LeadershipError> {
+    pub fn marks(&self) -> Result<Marks, LeadershipError> {
         self.with_log(|log| Marks::of(log))
     }
 
     /// Reads as a client: up to the high watermark or the last stable offset. Where the records
     /// lie is looked up without the lock, so that a read of old ones holds up no append.
-    pub(crate) fn fetch(&self, spec: FetchSpec) -> Result<Fetched, FetchError> {
+    pub fn fetch(&self, spec: FetchSpec) -> Result<Fetched, FetchError> {
         self.try_fetch(spec).inspect_err(|problem| {
             if let FetchError::Read(ReadError::Storage(problem)) = problem {
                 self.storage_failed(problem);
@@ -481,15 +481,12 @@ impl Partition {
     }
 
     /// Runs something short on the log.
-    pub(crate) fn with_log<T>(
-        &self,
-        run: impl FnOnce(&mut Log) -> T,
-    ) -> Result<T, LeadershipError> {
+    pub fn with_log<T>(&self, run: impl FnOnce(&mut Log) -> T) -> Result<T, LeadershipError> {
         self.lock().as_mut().map(run).ok_or(LeadershipError::Gone)
     }
 
     /// Takes the log out; from now on the partition is gone, and all who wait learn it.
-    pub(crate) fn take_log(&self) -> Option<Log> {
+    pub fn take_log(&self) -> Option<Log> {
         let log = self.lock().take();
         self.waiters.wake();
         self.sync_waits.end(&SyncError::Gone);
@@ -497,7 +494,7 @@ impl Partition {
     }
 
     /// Who waits for the partition to move.
-    pub(crate) fn waiters(&self) -> &Arc<Waiters> {
+    pub fn waiters(&self) -> &Arc<Waiters> {
         &self.waiters
     }
 

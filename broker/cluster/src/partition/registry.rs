@@ -16,9 +16,9 @@ use super::data_dir::{DataDir, DirState};
 use super::moves::Moves;
 use super::parallel::in_parallel;
 use super::{LeadershipError, Partition, ProduceRules};
-use crate::config::LogConfigs;
 use crate::limits::DISK_THREADS;
 use crate::lock::{read_whole, whole, write_whole};
+use crate::log_configs::LogConfigs;
 
 /// Why a partition of this broker is not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ type Places = Vec<Option<Arc<Partition>>>;
 
 /// The partitions that have their log open here, and the log dirs that they lie in.
 #[derive(Debug)]
-pub(crate) struct Partitions {
+pub struct Partitions {
     pub(super) node_id: i32,
     dirs: Vec<Arc<DataDir>>,
     pub(super) configs: LogConfigs,
@@ -52,7 +52,7 @@ pub(crate) struct Partitions {
 }
 
 impl Partitions {
-    pub(crate) fn new(node_id: i32, dirs: Vec<Arc<DataDir>>, configs: LogConfigs) -> Self {
+    pub fn new(node_id: i32, dirs: Vec<Arc<DataDir>>, configs: LogConfigs) -> Self {
         let cleaned = CleanedOffsets::load(&dirs);
         Self {
             node_id,
@@ -67,20 +67,16 @@ impl Partitions {
     }
 
     /// How far compacted logs are clean.
-    pub(crate) fn cleaned(&self) -> &CleanedOffsets {
+    pub fn cleaned(&self) -> &CleanedOffsets {
         &self.cleaned
     }
 
-    pub(crate) fn dirs(&self) -> &[Arc<DataDir>] {
+    pub fn dirs(&self) -> &[Arc<DataDir>] {
         &self.dirs
     }
 
     /// A partition that a request names.
-    pub(crate) fn find(
-        &self,
-        topic: &str,
-        partition: i32,
-    ) -> Result<Arc<Partition>, LeadershipError> {
+    pub fn find(&self, topic: &str, partition: i32) -> Result<Arc<Partition>, LeadershipError> {
         if let Some(found) = self.get(topic, partition) {
             return Ok(found);
         }
@@ -91,20 +87,20 @@ impl Partitions {
         self.get(topic, partition).ok_or(LeadershipError::Gone)
     }
 
-    pub(crate) fn get(&self, topic: &str, partition: i32) -> Option<Arc<Partition>> {
+    pub fn get(&self, topic: &str, partition: i32) -> Option<Arc<Partition>> {
         let index = usize::try_from(partition).ok()?;
         let topics = read_whole(&self.topics);
         topics.get(topic)?.get(index)?.clone()
     }
 
     /// All partitions, in no order.
-    pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
+    pub fn all(&self) -> Vec<Arc<Partition>> {
         let topics = read_whole(&self.topics);
         topics.values().flatten().flatten().cloned().collect()
     }
 
     /// The partitions in a log dir, in no order.
-    pub(crate) fn in_dir(&self, dir: &DataDir) -> Vec<Arc<Partition>> {
+    pub fn in_dir(&self, dir: &DataDir) -> Vec<Arc<Partition>> {
         let mut all = self.all();
         all.retain(|partition| partition.dir().number() == dir.number());
         all
@@ -116,12 +112,12 @@ impl Partitions {
 
     /// The one place to tell that a file operation of a partition failed. Where that makes its log
     /// dir fail, whoever waits for a sync of the dir learns it.
-    pub(crate) fn storage_failed(&self, partition: &Partition, problem: &StorageError) {
+    pub fn storage_failed(&self, partition: &Partition, problem: &StorageError) {
         self.dir_failed(&partition.dir(), problem);
     }
 
     /// The same of a file operation of a log dir.
-    pub(crate) fn dir_failed(&self, dir: &DataDir, problem: &StorageError) {
+    pub fn dir_failed(&self, dir: &DataDir, problem: &StorageError) {
         if let Some(DirState::Failed(reason)) = dir.storage_failed(problem) {
             for partition in self.in_dir(dir) {
                 partition.fail(&reason);
@@ -132,7 +128,7 @@ impl Partitions {
     /// Follows a change of the image: opens new partitions, moves leader epochs, hands new settings
     /// to the logs, and closes what was deleted, whose files are returned to be removed later. What
     /// fails for one partition is logged and leaves that partition out. Blocks.
-    pub(crate) fn follow(
+    pub fn follow(
         &self,
         image: &Image,
         changes: &Changes,
@@ -219,7 +215,7 @@ impl Partitions {
     }
 
     /// Tries again to create what could not be created.
-    pub(crate) fn create_missing(&self, image: &Image, now_ms: i64) {
+    pub fn create_missing(&self, image: &Image, now_ms: i64) {
         let uncreated: BTreeSet<_> = self
             .offline()
             .iter()

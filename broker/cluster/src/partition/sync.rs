@@ -17,7 +17,7 @@ use crate::lock::whole;
 
 /// Why an append will never be known to be synced.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum SyncError {
+pub enum SyncError {
     #[error("the partition is no longer on this broker")]
     Gone,
     #[error("{0}")]
@@ -121,11 +121,11 @@ const RUNNING_AND_ASKED: u8 = 3;
 /// Keeps a partition in the flusher's queue at most once, and one flush of it under way: what is
 /// appended meanwhile shares the next.
 #[derive(Debug, Default)]
-pub(crate) struct FlushTurn(AtomicU8);
+pub struct FlushTurn(AtomicU8);
 
 impl FlushTurn {
     /// Asks for a flush; `true`: the caller has to put the partition into the queue.
-    pub(crate) fn ask(&self) -> bool {
+    pub fn ask(&self) -> bool {
         let asked = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| match state {
             IDLE => Some(QUEUED),
             RUNNING => Some(RUNNING_AND_ASKED),
@@ -135,12 +135,12 @@ impl FlushTurn {
     }
 
     /// The flush begins: whoever asks from now on asks for the next.
-    pub(crate) fn begin(&self) {
+    pub fn begin(&self) {
         self.0.store(RUNNING, Ordering::SeqCst);
     }
 
     /// The flush is over; `true`: the partition has to be put into the queue again.
-    pub(crate) fn end(&self) -> bool {
+    pub fn end(&self) -> bool {
         let ended = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| match state {
             RUNNING_AND_ASKED => Some(QUEUED),
             _ => Some(IDLE),

@@ -12,47 +12,47 @@ use super::data_dir::DataDir;
 
 /// A range of a segment's file, which stays readable when its segment leaves the log.
 #[derive(Clone, Debug)]
-pub(crate) struct RecordRange {
+pub struct RecordRange {
     slice: FileSlice,
     /// Where the file lies, wherever the partition has moved since.
     dir: Arc<DataDir>,
 }
 
 impl RecordRange {
-    pub(crate) fn new(slice: FileSlice, dir: Arc<DataDir>) -> Self {
+    pub fn new(slice: FileSlice, dir: Arc<DataDir>) -> Self {
         Self { slice, dir }
     }
 
-    pub(crate) fn length(&self) -> usize {
+    pub fn length(&self) -> usize {
         self.slice.length
     }
 
     /// A part of the range.
-    pub(crate) fn part(&self, from: usize, length: usize) -> Self {
+    pub fn part(&self, from: usize, length: usize) -> Self {
         let slice = self.slice.range(self.slice.position + from as u64, length);
         Self { slice, dir: self.dir.clone() }
     }
 
     /// For `sendfile`: the descriptor, which is good as long as the range is held, and where the
     /// range begins. `None` for a log in memory.
-    pub(crate) fn file(&self) -> Option<(RawFd, u64)> {
+    pub fn file(&self) -> Option<(RawFd, u64)> {
         self.slice.as_raw_fd().map(|file| (file, self.slice.position))
     }
 
     /// Reads the range; shorter than it is only when the log was truncated since. May wait for the
     /// disk.
-    pub(crate) fn read(&self) -> Result<Bytes, StorageError> {
+    pub fn read(&self) -> Result<Bytes, StorageError> {
         self.told(self.slice.read()).map(Bytes::from)
     }
 
     /// As [`Self::read`], where that does not wait for the disk; else `None`.
-    pub(crate) fn read_cached(&self) -> Result<Option<Bytes>, StorageError> {
+    pub fn read_cached(&self) -> Result<Option<Bytes>, StorageError> {
         Ok(self.told(self.slice.read_cached())?.map(Bytes::from))
     }
 
     /// Has bytes that are not in memory read on a thread that may wait for the disk, so that no
     /// connection does.
-    pub(crate) async fn load_if_cold(&self) -> Result<(), StorageError> {
+    pub async fn load_if_cold(&self) -> Result<(), StorageError> {
         if self.slice.is_cached() {
             return Ok(());
         }
@@ -60,7 +60,7 @@ impl RecordRange {
     }
 
     /// Has the bytes read, on a thread that may wait for the disk.
-    pub(crate) async fn load(&self) -> Result<(), StorageError> {
+    pub async fn load(&self) -> Result<(), StorageError> {
         let range = self.clone();
         let loaded = tokio::task::spawn_blocking(move || range.told(range.slice.load())).await;
         // A runtime that is being stopped loads nothing, and sends nothing either.
@@ -68,7 +68,7 @@ impl RecordRange {
     }
 
     /// Whether the log dir is known to be in trouble.
-    pub(crate) fn is_doubtful(&self) -> bool {
+    pub fn is_doubtful(&self) -> bool {
         self.dir.has_failed()
     }
 

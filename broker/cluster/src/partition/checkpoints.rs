@@ -17,7 +17,7 @@ pub(super) type Written = HashMap<usize, Vec<(TopicPartition, Closed)>>;
 
 impl Partitions {
     /// Writes recovery points, high watermarks and log starts of all dirs that take writes. Blocks.
-    pub(crate) fn write_checkpoints(&self) {
+    pub fn write_checkpoints(&self) {
         let mut now: Vec<Vec<(TopicPartition, Closed)>> = vec![Vec::new(); self.dirs().len()];
         for partition in self.all() {
             let state = partition.with_log(|log| state_of(log));
@@ -42,7 +42,7 @@ impl Partitions {
 
     /// Closes all logs, then writes what the next start needs to scan nothing, if the metadata was
     /// closed well too. Of a dir that failed nothing is said to be in order. Blocks.
-    pub(crate) fn close(&self, metadata_is_closed: bool) -> Result<(), StorageError> {
+    pub fn close(&self, metadata_is_closed: bool) -> Result<(), StorageError> {
         let mut closed: Vec<Vec<(TopicPartition, Closed)>> = vec![Vec::new(); self.dirs().len()];
         let mut clean: Vec<bool> = self
             .dirs()
