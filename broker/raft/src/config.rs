@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{Address, Endpoints, Node, ReplicaKey, VersionRange, VoterNode};
+use crate::{Address, Endpoints, ReplicaKey, VersionRange, VoterNode};
 
 /// The settings of a node, with Kafka's names where Kafka has them.
 #[derive(Clone, Debug)]
@@ -76,9 +76,5 @@ impl Config {
             endpoints: self.endpoints.clone(),
             supported: VersionRange::SUPPORTED,
         }
-    }
-
-    pub(crate) fn bootstrap_node(&self, index: usize) -> Node {
-        Node { id: -2 - index as i32, address: self.bootstrap[index].clone() }
     }
 }

@@ -70,6 +70,8 @@ pub struct Inbound {
 pub enum Failure {
     /// The node could not be reached, or the connection ended.
     Disconnected,
+    /// The node's machine answers that nobody listens on the port (`ECONNREFUSED`).
+    Refused,
     /// The node does not know the request in a version that can carry it, as a pre-vote in the
     /// versions of Vote before 2.
     UnsupportedVersion,

@@ -9,6 +9,10 @@ use crate::{Endpoints, Now, ReplicaKey, VoterSet};
 /// After this time without a fetch, an observer is not one any more.
 const OBSERVER_SESSION_MS: i64 = 300_000;
 
+/// The most observers that are known at a time. Each broker is one, so it is a bound against a
+/// flood of made up ids.
+const OBSERVERS_MAX: usize = 10_000;
+
 /// A replica that has not fetched for longer is not caught up, whatever it once was.
 const CAUGHT_UP_MS: i64 = 3_600_000;
 
@@ -159,6 +163,13 @@ impl Leader {
         leader_end: i64,
         now: Now,
     ) -> bool {
+        if self.observers.len() >= OBSERVERS_MAX {
+            self.forget_silent_observers(now.elapsed_ms);
+        }
+        let is_known = self.is_voter(key) || self.observers.contains_key(key);
+        if !is_known && self.observers.len() >= OBSERVERS_MAX {
+            return false;
+        }
         self.replica_mut(key).fetched(offset, leader_end, now);
         self.heard_of(key, now.elapsed_ms);
         self.is_voter(key) && self.advance()

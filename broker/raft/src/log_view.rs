@@ -26,7 +26,7 @@ pub trait LogView {
     /// its first record.
     fn epoch_starts(&self) -> Vec<OffsetAndEpoch>;
 
-    /// The id of the oldest complete snapshot.
+    /// The id of the oldest complete snapshot that is not older than the start of the log.
     fn earliest_snapshot(&self) -> Option<OffsetAndEpoch>;
 
     /// The id of the newest complete snapshot.
@@ -56,10 +56,17 @@ pub(crate) fn end_for_epoch(log: &dyn LogView, epoch: i32) -> OffsetAndEpoch {
     if next > 0 {
         return OffsetAndEpoch { offset, epoch: starts[next - 1].epoch };
     }
-    match log.earliest_snapshot() {
+    match snapshot_at_start(log) {
         Some(snapshot) if snapshot.offset == offset => snapshot,
         _ => OffsetAndEpoch { offset, epoch },
     }
+}
+
+/// The snapshot behind which the log begins. One that is older says nothing of what comes before
+/// the log.
+fn snapshot_at_start(log: &dyn LogView) -> Option<OffsetAndEpoch> {
+    let start = log.start_offset();
+    log.earliest_snapshot().filter(|snapshot| snapshot.offset >= start).or(log.latest_snapshot())
 }
 
 /// How a replica's log relates to this one.
@@ -79,7 +86,7 @@ pub(crate) fn relation(log: &dyn LogView, offset: i64, epoch: i32) -> Relation {
     if start == 0 && offset == 0 {
         return Relation::Prefix;
     }
-    if let (Some(earliest), Some(latest)) = (log.earliest_snapshot(), log.latest_snapshot()) {
+    if let (Some(earliest), Some(latest)) = (snapshot_at_start(log), log.latest_snapshot()) {
         let at_start = offset == start && epoch != earliest.epoch;
         if offset < start || at_start || epoch < earliest.epoch {
             return Relation::BehindSnapshot(latest);

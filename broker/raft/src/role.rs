@@ -80,6 +80,8 @@ pub(crate) struct Follower {
     /// When it gives the leader up, unless it hears of it.
     pub(crate) fetch_until: i64,
     pub(crate) has_fetched: bool,
+    /// The connection by which it fetched has ended, and no other one has been tried yet.
+    pub(crate) is_cut_off: bool,
     /// When it tells the leader about itself, if that is due.
     pub(crate) update_at: i64,
     pub(crate) has_updated_leader: bool,

@@ -23,6 +23,8 @@ pub(crate) enum Rule {
     FollowersCut,
     /// A follower acknowledges what is synced.
     SyncedBeforeFetched,
+    /// A leader counts of its own log what is synced.
+    SyncedBeforeCounted,
     /// A change of the voters waits for the one before it.
     OneChangeAtATime,
 }

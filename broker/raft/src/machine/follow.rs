@@ -89,6 +89,7 @@ impl Raft {
         if let Role::Follower(follower) = &mut self.role {
             follower.fetch_until = step.ms() + timeout;
             follower.has_fetched = true;
+            follower.is_cut_off = false;
         }
     }
 

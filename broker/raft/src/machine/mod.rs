@@ -148,7 +148,7 @@ impl Raft {
                 }
             }
             Event::Shutdown { timeout_ms } => {
-                self.shutdown_until = Some(step.ms() + timeout_ms.max(0));
+                self.shutdown_until = Some(step.ms().saturating_add(timeout_ms.max(0)));
             }
         }
         self.poll(&mut step);
@@ -282,12 +282,36 @@ impl Raft {
         }
         let handled = match failure {
             Failure::UnsupportedVersion => self.unsupported(step, to),
-            Failure::Disconnected | Failure::NotAuthorized => {
+            Failure::Disconnected | Failure::Refused | Failure::NotAuthorized => {
                 self.abandon_adding(step, to);
                 false
             }
         };
+        self.suspect_leader(step, to, failure);
         self.connections.finished(to, correlation, handled, step.ms());
+    }
+
+    /// Gives up a leader that is dead beyond doubt before its time is over: the connection by
+    /// which it was followed has ended, and a new one to its port is refused. A leader that is
+    /// slow, paused or cut off shows neither; and should it live all the same, those who hear of
+    /// it refuse the pre-vote. The voters go one after the other, so that they do not split the
+    /// votes.
+    fn suspect_leader(&mut self, step: &Step<'_>, to: i32, failure: Failure) {
+        let me = self.config.node;
+        let patience = self.config.election_timeout_ms / 10;
+        let ids = self.history.voters().ids();
+        let Role::Follower(follower) = &mut self.role else { return };
+        if to != follower.leader || !follower.has_fetched {
+            return;
+        }
+        if failure == Failure::Refused && follower.is_cut_off {
+            let leader = follower.leader;
+            let turn = ids.filter(|id| *id != leader).take_while(|id| *id != me).count();
+            let early = step.ms() + patience * turn as i64;
+            follower.fetch_until = follower.fetch_until.min(early);
+            follower.has_fetched = false;
+        }
+        follower.is_cut_off = matches!(failure, Failure::Disconnected | Failure::Refused);
     }
 
     /// Takes in that the log is synced further.
@@ -355,9 +379,9 @@ impl Raft {
 
     /// What a request of a leader or candidate is refused with.
     fn refuse_voter(&self, node: i32, epoch: i32) -> Option<ErrorCode> {
-        if epoch < self.epoch {
+        if epoch < self.epoch && holds(Rule::EpochsFence) {
             Some(ErrorCode::FencedLeaderEpoch)
-        } else if node < 0 {
+        } else if node < 0 || epoch == i32::MAX {
             Some(ErrorCode::InvalidRequest)
         } else {
             None

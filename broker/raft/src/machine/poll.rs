@@ -217,11 +217,14 @@ impl Raft {
             return Polled::Changed;
         };
         let shuts_down = self.shutdown_until.is_some();
-        if *election_at <= step.ms() && !shuts_down {
-            self.to_unattached(step, self.epoch + 1, None);
+        let next_epoch = self.epoch.checked_add(1).filter(|_| !shuts_down);
+        if let Some(epoch) = next_epoch
+            && *election_at <= step.ms()
+        {
+            self.to_unattached(step, epoch, None);
             return Polled::Changed;
         }
-        let mut until = Some(*election_at).filter(|_| !shuts_down);
+        let mut until = next_epoch.map(|_| *election_at);
         let request = self.end_request(successors);
         for id in unacknowledged.clone() {
             let voter = ReplicaKey { id, directory: None };
@@ -273,21 +276,43 @@ impl Raft {
         self.send_if_ready(step, to, request).1
     }
 
-    /// Fetches from a bootstrap server, to learn who leads.
+    /// Fetches from somebody who may know who leads.
     fn fetch_from_bootstrap(&mut self, step: &mut Step<'_>) -> Option<i64> {
         let now = step.ms();
-        let count = self.config.bootstrap.len();
-        if count == 0 || self.connections.any_in_flight(now) || !self.may_fetch(step) {
+        if self.connections.any_in_flight(now) || !self.may_fetch(step) {
             return self.connections.wait_any();
         }
-        let first = self.random.below(count as u64) as usize;
-        for index in 0..count {
-            let node = self.config.bootstrap_node((first + index) % count);
+        let nodes = self.who_may_know();
+        if nodes.is_empty() {
+            return None;
+        }
+        let first = self.random.below(nodes.len() as u64) as usize;
+        for index in 0..nodes.len() {
+            let node = &nodes[(first + index) % nodes.len()];
             if self.connections.is_ready(node.id, now) {
-                return self.send_fetch(step, node);
+                return self.send_fetch(step, node.clone());
             }
         }
         self.connections.wait_any()
+    }
+
+    /// The bootstrap servers, and the voters: those that were bootstrap servers once may be gone
+    /// from the quorum, all of them.
+    fn who_may_know(&self) -> Vec<Node> {
+        let me = self.config.endpoints.address(&self.config.listener);
+        let bootstrap = self.config.bootstrap.iter().enumerate();
+        let bootstrap = bootstrap
+            .map(|(index, address)| Node { id: -2 - index as i32, address: address.clone() });
+        let others = self.voters().ids().filter(|id| *id != self.config.node);
+        let voters = others.filter_map(|id| self.voters().node(id, &self.config.listener));
+        let mut nodes: Vec<Node> = Vec::new();
+        for node in bootstrap.chain(voters) {
+            let is_known = nodes.iter().any(|known| known.address == node.address);
+            if !is_known && me != Some(&node.address) {
+                nodes.push(node);
+            }
+        }
+        nodes
     }
 
     fn send_to_voter(

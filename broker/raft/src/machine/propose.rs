@@ -5,6 +5,7 @@ use protocol::record::{BatchHeader, patch};
 
 use super::{Raft, Step};
 use crate::role::Role;
+use crate::rules::{Rule, holds};
 use crate::{Action, LogView, Now, OffsetAndEpoch};
 
 /// Records that have their place in the log, and will be committed unless leadership ends first.
@@ -63,6 +64,10 @@ impl Raft {
         }
         let end_offset = step.end.offset;
         self.answer_parked(&mut step, |parked| parked.offset < end_offset);
+        if !holds(Rule::SyncedBeforeCounted) {
+            step.synced = end_offset;
+            self.synced(&mut step);
+        }
         Ok(Proposal { base_offset, end_offset, actions: step.actions })
     }
 }

@@ -4,6 +4,7 @@ use protocol::ErrorCode;
 
 use super::{Raft, Step};
 use crate::role::Role;
+use crate::rules::{Rule, holds};
 use crate::{Action, Endpoints, Fault, Response};
 
 /// What a response says of leader and epoch.
@@ -37,7 +38,11 @@ impl Raft {
             Response::Vote(response) => self.vote_answered(step, from, &response),
             Response::BeginQuorumEpoch(response) => self.begin_answered(step, from, &response),
             Response::EndQuorumEpoch(response) => self.end_answered(step, from, &response),
-            Response::Fetch(response) => self.fetch_answered(step, from, &response),
+            Response::Fetch(response) => {
+                let handled = self.fetch_answered(step, from, &response);
+                // Whoever looks for a leader and is told of none does not ask again at once.
+                handled && !matches!(self.role, Role::Unattached { .. })
+            }
             Response::FetchSnapshot(response) => self.snapshot_answered(step, from, &response),
             Response::ApiVersions(response) => self.versions_answered(step, from, &response),
             Response::AddRaftVoter(response) => {
@@ -56,6 +61,13 @@ impl Raft {
     /// Takes in what a response says of leader and epoch.
     pub(super) fn take_in(&mut self, step: &mut Step<'_>, said: Said) -> Verdict {
         let Said { error, leader, epoch, endpoints } = said;
+        if !holds(Rule::EpochsFence) {
+            return Verdict::GoOn;
+        }
+        if epoch == i32::MAX {
+            // No epoch could follow it.
+            return Verdict::Handled(false);
+        }
         if epoch < self.epoch || error == ErrorCode::UnknownLeaderEpoch {
             // It is behind, and will learn of this epoch itself.
             return Verdict::Handled(true);

@@ -8,6 +8,7 @@ use super::{Raft, Step};
 use crate::control::{self, Control};
 use crate::leader::{Leader, Upgrade};
 use crate::role::{Ballot, Follower, Prospective, Role};
+use crate::rules::{Rule, holds};
 use crate::{Action, ElectionState, Endpoints, Fault, OffsetAndEpoch, ReplicaKey};
 
 impl Raft {
@@ -129,6 +130,7 @@ impl Raft {
             voted,
             fetch_until: now + timeout,
             has_fetched: false,
+            is_cut_off: false,
             update_at: now + timeout,
             has_updated_leader: false,
             is_updating: false,
@@ -177,9 +179,11 @@ impl Raft {
     }
 
     pub(super) fn to_candidate(&mut self, step: &mut Step<'_>) {
+        // There is none after the last: better no leader than two of one epoch.
+        let Some(epoch) = self.epoch.checked_add(1) else { return };
         let ballot = Ballot::new(self.voters(), self.config.node);
         let election_at = step.ms() + self.election_timeout();
-        self.enter(step, self.epoch + 1, Role::Candidate { ballot, election_at });
+        self.enter(step, epoch, Role::Candidate { ballot, election_at });
         self.advance_election(step);
     }
 
@@ -251,6 +255,10 @@ impl Raft {
         step.end = OffsetAndEpoch { offset: end_offset, epoch: self.epoch };
         step.act(Action::Append { batch, base_offset, end_offset, epoch: self.epoch });
         self.voters_changed();
+        if !holds(Rule::SyncedBeforeCounted) {
+            step.synced = end_offset;
+            self.synced(step);
+        }
         self.answer_parked(step, |parked| parked.offset < end_offset);
         end_offset - 1
     }

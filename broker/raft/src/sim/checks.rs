@@ -16,6 +16,10 @@ pub(super) struct Checks {
     /// A digest of all that is committed below an offset.
     digests: BTreeMap<i64, u64>,
     acknowledged: Vec<(i64, Bytes)>,
+    /// By node and epoch.
+    votes: BTreeMap<(usize, i32), i32>,
+    /// What was seen where there was nobody to tell.
+    pub(super) found: Option<String>,
 }
 
 fn digest(so_far: u64, batch: &[u8]) -> u64 {
@@ -41,6 +45,15 @@ impl Checks {
     /// The digest that a snapshot up to `offset` has to hold.
     pub(super) fn digest_at(&self, offset: i64) -> Option<u64> {
         if offset == 0 { Some(0) } else { self.digests.get(&offset).copied() }
+    }
+
+    /// A node gives one vote an epoch, whatever happens to it.
+    pub(super) fn votes(&mut self, node: usize, epoch: i32, candidate: i32) {
+        let other = *self.votes.entry((node, epoch)).or_insert(candidate);
+        if other != candidate {
+            self.found =
+                Some(format!("node {node} votes for {other} and for {candidate} in epoch {epoch}"));
+        }
     }
 
     /// One leader an epoch, and one that has all that is committed.

@@ -10,40 +10,40 @@ use crate::{LogView, OffsetAndEpoch};
 
 /// A log of batches, snapshots, and the `quorum-state` file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk {
-    pub(super) start: i64,
-    pub(super) batches: Vec<Batch>,
+pub(crate) struct Disk {
+    pub(crate) start: i64,
+    pub(crate) batches: Vec<Batch>,
     synced: i64,
     /// What is on the disk for good, whatever was cut or appended since.
     durable: Vec<Batch>,
     /// Goes up with each cut: a sync that began before it says nothing of what came after.
-    pub(super) generation: u64,
-    pub(super) quorum_state: Option<String>,
+    pub(crate) generation: u64,
+    pub(crate) quorum_state: Option<String>,
     /// Complete ones.
-    pub(super) snapshots: BTreeMap<OffsetAndEpoch, Bytes>,
+    pub(crate) snapshots: BTreeMap<OffsetAndEpoch, Bytes>,
     /// One on its way.
-    pub(super) partial: Option<(OffsetAndEpoch, BytesMut)>,
+    pub(crate) partial: Option<(OffsetAndEpoch, BytesMut)>,
     /// A disk that says that all is synced always.
-    pub(super) lies: bool,
+    pub(crate) lies: bool,
 }
 
 /// A batch in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Batch {
-    pub(super) base: i64,
-    pub(super) next: i64,
-    pub(super) epoch: i32,
-    pub(super) bytes: Bytes,
+pub(crate) struct Batch {
+    pub(crate) base: i64,
+    pub(crate) next: i64,
+    pub(crate) epoch: i32,
+    pub(crate) bytes: Bytes,
 }
 
 impl Disk {
     /// A disk that was formatted with a snapshot.
-    pub(super) fn formatted(bootstrap: Option<Bytes>) -> Self {
+    pub(crate) fn formatted(bootstrap: Option<Bytes>) -> Self {
         let snapshots = bootstrap.map(|bytes| (OffsetAndEpoch::default(), bytes));
         Self { snapshots: snapshots.into_iter().collect(), ..Self::default() }
     }
 
-    pub(super) fn append(&mut self, bytes: &Bytes) {
+    pub(crate) fn append(&mut self, bytes: &Bytes) {
         for batch in batches(bytes) {
             let batch = batch.expect("whole batches are appended");
             assert_eq!(batch.base_offset, self.end_offset(), "a batch continues the log");
@@ -56,7 +56,7 @@ impl Disk {
         }
     }
 
-    pub(super) fn truncate(&mut self, offset: i64) {
+    pub(crate) fn truncate(&mut self, offset: i64) {
         self.batches.retain(|batch| batch.base < offset);
         assert_eq!(self.end_offset(), offset, "logs are cut between batches");
         self.synced = self.synced.min(offset);
@@ -64,7 +64,7 @@ impl Disk {
     }
 
     /// All below `offset` is on the disk for good.
-    pub(super) fn sync(&mut self, offset: i64) {
+    pub(crate) fn sync(&mut self, offset: i64) {
         self.synced = self.synced.max(offset.min(self.end_offset()));
         let synced = self.synced;
         let below = self.batches.iter().filter(|batch| batch.next <= synced);
@@ -72,7 +72,7 @@ impl Disk {
     }
 
     /// The power fails: some of what was not synced may be there all the same.
-    pub(super) fn crash(&mut self, random: &mut Random) {
+    pub(crate) fn crash(&mut self, random: &mut Random) {
         let lost = self.batches.iter().filter(|batch| batch.base >= self.synced);
         let lost = lost.count() as u64;
         let kept = self.batches.len() as u64 - random.below(lost + 1);
@@ -89,7 +89,7 @@ impl Disk {
     }
 
     /// Whole batches from `offset` on.
-    pub(super) fn read(&self, offset: i64, max_bytes: i32) -> Bytes {
+    pub(crate) fn read(&self, offset: i64, max_bytes: i32) -> Bytes {
         let mut bytes = BytesMut::new();
         let first = self.batches.partition_point(|batch| batch.next <= offset);
         for Batch { bytes: batch, .. } in &self.batches[first..] {
@@ -102,12 +102,13 @@ impl Disk {
     }
 
     /// Puts a snapshot in place of the whole log.
-    pub(super) fn install(&mut self, id: OffsetAndEpoch) {
+    pub(crate) fn install(&mut self, id: OffsetAndEpoch) {
         if let Some((partial, bytes)) = self.partial.take() {
             assert_eq!(partial, id, "the snapshot that was begun is installed");
             self.snapshots.insert(id, bytes.freeze());
         }
         assert!(self.snapshots.contains_key(&id), "a snapshot is complete when it is installed");
+        self.snapshots.retain(|other, _| *other >= id);
         self.batches.clear();
         self.durable.clear();
         self.generation += 1;
@@ -116,14 +117,14 @@ impl Disk {
     }
 
     /// Shortens the log behind a snapshot, and forgets older ones.
-    pub(super) fn shorten(&mut self, id: OffsetAndEpoch) {
+    pub(crate) fn shorten(&mut self, id: OffsetAndEpoch) {
         self.batches.retain(|batch| batch.base >= id.offset);
         self.durable.retain(|batch| batch.base >= id.offset);
         self.start = self.start.max(id.offset);
         self.snapshots.retain(|other, _| *other >= id);
     }
 
-    pub(super) fn control_of(&self, id: OffsetAndEpoch) -> Vec<RecordBatch> {
+    pub(crate) fn control_of(&self, id: OffsetAndEpoch) -> Vec<RecordBatch> {
         let all = batches(&self.snapshots[&id]).map(|batch| batch.expect("it was written whole"));
         all.filter(|batch| batch.is_control()).collect()
     }

@@ -6,8 +6,10 @@
 //! `tests` holds what is run; at its head is how many seeds it takes to find each rule broken.
 
 mod checks;
-mod disk;
+pub(crate) mod disk;
 mod node;
+mod plan;
+mod quorum;
 mod tests;
 mod wire;
 mod world;

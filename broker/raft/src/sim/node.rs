@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use protocol::messages::ApiVersionsResponse;
 use protocol::messages::api_versions_response::SupportedFeatureKey;
 use protocol::record::{BatchBuilder, BatchOptions, batches};
@@ -29,7 +29,14 @@ pub(super) enum Effect {
 /// Where an answer goes.
 #[derive(Clone, Debug)]
 pub(super) enum Asker {
-    Peer { node: usize, incarnation: u64, asked_as: i32, correlation: u64, version: i16 },
+    Peer {
+        node: usize,
+        incarnation: u64,
+        asked_as: i32,
+        correlation: u64,
+        version: i16,
+        asked_vote: Option<(i32, i32)>,
+    },
     Admin,
 }
 
@@ -46,6 +53,13 @@ pub(super) struct SimNode {
     pub(super) high_watermark: i64,
     /// The vote in the file is not read when the node starts.
     pub(super) forgets_votes: bool,
+    /// `quorum-state` is durable a while after it was written; this is what a crash leaves.
+    pub(super) writes_late: bool,
+    durable_state: Option<String>,
+    written_at: i64,
+    /// The event that was just handled has changed `quorum-state`.
+    pub(super) has_persisted: bool,
+    pub(super) is_stopped: bool,
     askers: BTreeMap<u64, Asker>,
     next_handle: u64,
     /// Batches that clients wait for, with the offset from which on they are committed.
@@ -65,6 +79,11 @@ impl SimNode {
             started_at: 0,
             high_watermark: 0,
             forgets_votes: false,
+            writes_late: false,
+            durable_state: None,
+            written_at: 0,
+            has_persisted: false,
+            is_stopped: false,
             askers: BTreeMap::new(),
             next_handle: 0,
             proposed: Vec::new(),
@@ -87,6 +106,7 @@ impl SimNode {
 
     pub(super) fn start(&mut self, world: i64, checks: &mut Checks) -> Result<Vec<Effect>, String> {
         self.incarnation += 1;
+        self.is_stopped = false;
         self.started_at = world;
         self.high_watermark = self.disk.start;
         let mut history = History::new(self.static_voters.clone());
@@ -117,7 +137,10 @@ impl SimNode {
         self.carry_out(actions, world, checks)
     }
 
-    pub(super) fn crash(&mut self, random: &mut crate::random::Random) {
+    pub(super) fn crash(&mut self, random: &mut crate::random::Random, world: i64) {
+        if self.writes_late && world - self.written_at < 20 {
+            self.disk.quorum_state = self.durable_state.clone();
+        }
         self.raft = None;
         self.askers.clear();
         self.proposed.clear();
@@ -218,6 +241,11 @@ impl SimNode {
         for action in actions {
             match action {
                 Action::PersistElection { state, kraft_version } => {
+                    if world - self.written_at >= 20 {
+                        self.durable_state = self.disk.quorum_state.clone();
+                    }
+                    self.written_at = world;
+                    self.has_persisted = true;
                     self.disk.quorum_state = Some(state.print(kraft_version));
                 }
                 Action::Append { batch, .. } => self.append(&batch, &mut effects),
@@ -245,22 +273,17 @@ impl SimNode {
                     checks.leads(self.index, self.incarnation, epoch, &self.before_epoch(epoch))?;
                 }
                 Action::StoppedLeading { .. } => self.proposed.clear(),
-                Action::BeginSnapshot { id } => self.disk.partial = Some((id, Default::default())),
-                Action::WriteSnapshot { id, position, bytes } => {
-                    let (partial, written) = self.disk.partial.as_mut().ok_or("nothing begun")?;
-                    if *partial != id || written.len() as u64 != position {
-                        return Err(format!("part {position} of snapshot {id:?} does not fit"));
-                    }
-                    written.extend_from_slice(&bytes);
-                }
                 Action::InstallSnapshot { id } => {
                     self.disk.install(id);
                     self.check_snapshot(id, checks)?;
                     self.high_watermark = self.high_watermark.max(id.offset);
                     installed = Some(id);
                 }
-                Action::DropSnapshot { .. } => self.disk.partial = None,
-                Action::LeaderChanged { .. } | Action::ShutdownDone { .. } => {}
+                Action::BeginSnapshot { .. }
+                | Action::WriteSnapshot { .. }
+                | Action::DropSnapshot { .. } => self.download(action)?,
+                Action::LeaderChanged { .. } => {}
+                Action::ShutdownDone { .. } => self.is_stopped = true,
                 // Whoever comes late may be told of an older snapshot than it has.
                 Action::Fault(Fault::Unexpected { .. }) => {}
                 Action::Fault(fault) => return Err(format!("node {}: {fault}", self.index)),
@@ -272,6 +295,21 @@ impl SimNode {
             effects.extend(self.event(event, world, checks)?);
         }
         Ok(effects)
+    }
+
+    fn download(&mut self, action: Action) -> Result<(), String> {
+        match action {
+            Action::BeginSnapshot { id } => self.disk.partial = Some((id, BytesMut::new())),
+            Action::WriteSnapshot { id, position, bytes } => {
+                let (partial, written) = self.disk.partial.as_mut().ok_or("nothing begun")?;
+                if *partial != id || written.len() as u64 != position {
+                    return Err(format!("part {position} of snapshot {id:?} does not fit"));
+                }
+                written.extend_from_slice(&bytes);
+            }
+            _ => self.disk.partial = None,
+        }
+        Ok(())
     }
 
     /// The log as it was when the election was won: without the records of the new epoch.
@@ -343,7 +381,7 @@ pub(super) fn snapshot(history: &History, id: OffsetAndEpoch, digest: u64) -> By
     if let Some(voters) = history.voters_at(id.offset - 1) {
         records.push(Control::Voters(voters.to_record()));
     }
-    let mut bytes = bytes::BytesMut::new();
+    let mut bytes = BytesMut::new();
     if !records.is_empty() {
         bytes.extend_from_slice(&control::batch(0, 0, 0, &records));
     }

@@ -4,53 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks::Checks;
 use super::disk::Disk;
-use super::node::{Asker, Effect, SimNode, directory, snapshot};
-use super::wire;
+use super::node::{Asker, Effect, SimNode, directory};
+use super::plan::{Misuse, Plan};
+use super::quorum::{add, asked_vote, bootstrap_snapshot, endpoints, port, remove};
+use super::wire::{self, Generation};
 use crate::random::Random;
-use crate::{
-    Address, Config, Endpoints, Event, Failure, History, Node, OffsetAndEpoch, Request, Response,
-    RoleName, VersionRange, VoterNode, VoterSet,
-};
+use crate::{Address, Config, Event, Failure, Node, Request, Response, RoleName, VoterSet};
 
-/// What a world is made of.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) voters: usize,
-    /// Brokers: they follow, and never vote.
-    pub(super) observers: usize,
-    /// Controllers that are no voters yet; the log holds the voters if there are any.
-    pub(super) spares: usize,
-    pub(super) dynamic: bool,
-    pub(super) snapshots: bool,
-    /// How long things go wrong, in milliseconds.
-    pub(super) trouble_ms: i64,
-    /// One trouble follows the other closely, nodes come back at once, and a fetch gets one batch:
-    /// elections interrupt each other.
-    pub(super) storm: bool,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            voters: 3,
-            observers: 1,
-            spares: 0,
-            dynamic: false,
-            snapshots: false,
-            trouble_ms: 60_000,
-            storm: false,
-        }
-    }
-}
-
-/// How the nodes, as opposed to the machine, break a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Misuse {
-    /// `quorum-state` is read without the vote.
-    ForgetVote,
-    /// The log is called synced as soon as it is written.
-    UnsyncedIsSynced,
-}
+/// How long a sync takes at most while a disk is well.
+const SYNC_MS: u64 = 5;
 
 #[derive(Debug)]
 enum Happening {
@@ -85,6 +47,12 @@ enum Happening {
     Start {
         node: usize,
     },
+    Crash {
+        node: usize,
+    },
+    Shutdown {
+        node: usize,
+    },
     Propose,
     Trouble,
     Heal,
@@ -106,20 +74,13 @@ pub(super) struct World {
     /// Ways on which nothing arrives.
     cut: BTreeSet<(usize, usize)>,
     is_calm: bool,
-    sync_ms: u64,
+    /// How long a sync takes at most, by node.
+    sync_ms: Vec<u64>,
     values: u64,
     pub(super) events: u64,
     pub(super) voter_changes: u64,
     /// A digest of all that has happened.
     pub(super) trace: Option<u64>,
-}
-
-fn port(index: usize) -> u16 {
-    9000 + index as u16
-}
-
-fn endpoints(index: usize) -> Endpoints {
-    Endpoints::one("CONTROLLER", &format!("n{index}"), port(index))
 }
 
 impl World {
@@ -158,6 +119,10 @@ impl World {
             disk.lies = misuse == Some(Misuse::UnsyncedIsSynced);
             let mut node = SimNode::new(index, config, static_voters.clone(), disk);
             node.forgets_votes = misuse == Some(Misuse::ForgetVote);
+            node.writes_late = misuse == Some(Misuse::SendBeforePersist);
+            if plan.mixed && index == 0 {
+                node.generation = Generation::BeforePreVote;
+            }
             node
         });
         let mut world = Self {
@@ -170,7 +135,7 @@ impl World {
             random: Random::new(seed),
             cut: BTreeSet::new(),
             is_calm: false,
-            sync_ms: 5,
+            sync_ms: vec![SYNC_MS; count],
             values: 0,
             events: 0,
             voter_changes: 0,
@@ -204,7 +169,9 @@ impl World {
             return Err("nothing is committed, though all is well again".to_owned());
         }
         // What is on its way arrives.
-        self.queue.retain(|_, happening| !matches!(happening, Happening::Propose));
+        self.queue.retain(|_, happening| {
+            !matches!(happening, Happening::Propose | Happening::Administer)
+        });
         self.run_until(self.now + 5_000)?;
         for node in &self.nodes {
             let known = node.high_watermark;
@@ -217,9 +184,14 @@ impl World {
     }
 
     fn calm(&mut self) {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].is_stopped {
+                self.crash(node);
+            }
+        }
         self.is_calm = true;
         self.cut.clear();
-        self.sync_ms = 5;
+        self.sync_ms.fill(SYNC_MS);
         for node in 0..self.nodes.len() {
             if self.nodes[node].raft.is_none() {
                 self.later(1, Happening::Start { node });
@@ -241,6 +213,9 @@ impl World {
             if at > end {
                 self.now = end;
                 return Ok(());
+            }
+            if let Some(found) = self.checks.found.take() {
+                return Err(format!("at {}: {found}", self.now));
             }
             self.now = self.now.max(at);
             self.events += 1;
@@ -313,11 +288,22 @@ impl World {
                     self.effect(node, effects);
                 }
             }
+            Happening::Crash { node } => {
+                if !self.is_calm || self.nodes[node].is_stopped {
+                    self.crash(node);
+                }
+            }
+            Happening::Shutdown { node } => {
+                let event = Event::Shutdown { timeout_ms: 1000 };
+                let effects = self.nodes[node].event(event, now, &mut self.checks)?;
+                self.effect(node, effects);
+                self.later(1200, Happening::Crash { node });
+            }
             Happening::Propose => self.propose()?,
             Happening::Trouble => self.trouble(),
             Happening::Heal => {
                 self.cut.clear();
-                self.sync_ms = 5;
+                self.sync_ms.fill(SYNC_MS);
             }
             Happening::Administer => self.administer()?,
             Happening::Snapshot { node } => {
@@ -343,7 +329,7 @@ impl World {
         let target = &self.nodes[to];
         let carried = wire::request(&request, target.generation);
         let failure = match &carried {
-            _ if target.raft.is_none() => Some(Failure::Disconnected),
+            _ if target.raft.is_none() => Some(Failure::Refused),
             Err(failure) => Some(*failure),
             Ok(_) => None,
         };
@@ -355,7 +341,15 @@ impl World {
             return Ok(());
         }
         let (request, version) = carried.expect("failures are handled above");
-        let asker = Asker::Peer { node: from, incarnation, asked_as: as_id, correlation, version };
+        let asked_vote = asked_vote(&request);
+        let asker = Asker::Peer {
+            node: from,
+            incarnation,
+            asked_as: as_id,
+            correlation,
+            version,
+            asked_vote,
+        };
         let now = self.now;
         let effects = self.nodes[to].request(asker, request, version, now, &mut self.checks)?;
         self.effect(to, effects);
@@ -387,15 +381,26 @@ impl World {
     }
 
     fn effect(&mut self, node: usize, effects: Vec<Effect>) {
+        // Right after something was written is when a crash is worst: before anybody hears of it,
+        // or just after.
+        let has_persisted = std::mem::take(&mut self.nodes[node].has_persisted);
+        let risky = has_persisted && self.plan.storm && !self.is_calm;
+        match self.random.below(if risky { 12 } else { 1 }) {
+            10 => return self.crash(node),
+            11 => self.later(1, Happening::Crash { node }),
+            _ => {}
+        }
         for effect in effects {
             self.trace(&(self.now, node, &effect));
             match effect {
                 Effect::Send { to, correlation, request } => {
                     self.send(node, &to, correlation, request);
                 }
-                Effect::Answer { asker, response } => self.answer(node, &asker, &response),
+                Effect::Answer { asker, response } => {
+                    self.answer(node, &asker, &response);
+                }
                 Effect::Sync { generation, offset } => {
-                    let delay = 1 + self.random.below(self.sync_ms) as i64;
+                    let delay = 1 + self.random.below(self.sync_ms[node]) as i64;
                     let incarnation = self.nodes[node].incarnation;
                     let synced = Happening::Synced { node, incarnation, generation, offset };
                     self.later(delay, synced);
@@ -420,7 +425,13 @@ impl World {
 
     fn answer(&mut self, from: usize, asker: &Asker, response: &Response) {
         match asker {
-            Asker::Peer { node, incarnation, asked_as, correlation, version } => {
+            Asker::Peer { node, incarnation, asked_as, correlation, version, asked_vote } => {
+                if let (Some((epoch, candidate)), Response::Vote(vote)) = (asked_vote, response) {
+                    let said = vote.topics.first().map(|topic| &topic.partitions[0]);
+                    if said.is_some_and(|said| said.vote_granted) {
+                        self.checks.votes(from, *epoch, *candidate);
+                    }
+                }
                 let response = wire::response(response, *version);
                 for _ in 0..self.copies(from, *node) {
                     let delay = self.delay();
@@ -486,7 +497,8 @@ impl World {
                     self.cut.insert((other, node));
                 }
             }
-            8 => self.sync_ms = 1 + self.random.below(900),
+            8 if self.random.below(2) == 0 => self.later(0, Happening::Shutdown { node }),
+            8 => self.sync_ms[node] = 1 + self.random.below(900),
             _ => self.cut.clear(),
         }
         if self.random.below(3) == 0 {
@@ -503,10 +515,30 @@ impl World {
         if self.nodes[node].raft.is_none() {
             return;
         }
-        self.nodes[node].crash(&mut self.random);
+        self.nodes[node].crash(&mut self.random, self.now);
+        self.break_connections(node);
         let most = if self.plan.storm { 60 } else { 3000 };
         let delay = 1 + self.random.below(most) as i64;
         self.later(delay, Happening::Start { node });
+    }
+
+    /// Whoever waits for an answer of a node that has died learns of it.
+    fn break_connections(&mut self, node: usize) {
+        let Self { queue, nodes, .. } = self;
+        let broken = |happening: &Happening| match happening {
+            Happening::Request { to, from, incarnation, as_id, correlation, .. }
+                if *to == node && nodes[*from].raft.is_some() =>
+            {
+                Some((*from, *incarnation, *as_id, *correlation))
+            }
+            _ => None,
+        };
+        let broken: Vec<_> = queue.values().filter_map(broken).collect();
+        for (to, incarnation, from, correlation) in broken {
+            let failure = Failure::Disconnected;
+            let delay = self.delay();
+            self.later(delay, Happening::Failed { to, incarnation, from, correlation, failure });
+        }
     }
 
     /// Somebody adds and removes voters.
@@ -534,48 +566,5 @@ impl World {
             self.effect(index, effects);
         }
         Ok(())
-    }
-}
-
-fn voter(index: usize) -> VoterNode {
-    VoterNode {
-        key: crate::ReplicaKey::new(index as i32, directory(index, 1)),
-        endpoints: endpoints(index),
-        supported: VersionRange::SUPPORTED,
-    }
-}
-
-fn bootstrap_snapshot(voters: usize) -> bytes::Bytes {
-    let set = VoterSet::new((0..voters).map(voter));
-    let records =
-        [crate::control::Control::Version(1), crate::control::Control::Voters(set.to_record())];
-    let batch = crate::control::batch(0, 0, 0, &records);
-    let mut history = History::new(VoterSet::default());
-    let parsed = protocol::record::RecordBatch::parse(&batch).expect("it was built here");
-    history.load_snapshot(0, &[parsed]).expect("it was built here");
-    snapshot(&history, OffsetAndEpoch::default(), 0)
-}
-
-fn add(index: usize) -> protocol::messages::AddRaftVoterRequest {
-    use protocol::messages::add_raft_voter_request::Listener;
-    protocol::messages::AddRaftVoterRequest {
-        cluster_id: Some("cluster".to_owned()),
-        timeout_ms: 1000,
-        voter_id: index as i32,
-        voter_directory_id: directory(index, 1),
-        listeners: vec![Listener {
-            name: "CONTROLLER".to_owned(),
-            host: format!("n{index}"),
-            port: port(index),
-        }],
-        ack_when_committed: true,
-    }
-}
-
-fn remove(voter: &VoterNode) -> protocol::messages::RemoveRaftVoterRequest {
-    protocol::messages::RemoveRaftVoterRequest {
-        cluster_id: None,
-        voter_id: voter.key.id,
-        voter_directory_id: voter.key.directory_or_nil(),
     }
 }
