@@ -4,7 +4,8 @@
 //!   partition, pure
 //! - `partition`: the partitions on this node, with their logs open · `flusher`: syncs them ·
 //!   `log_configs`: their settings
-//! - `peers`: connections to other nodes · `clock`, `limits`, `lock`, `off_sockets`
+//! - `quorum`: the metadata's quorum on this node · `peers`: connections to other nodes
+//! - `clock`, `limits`, `lock`, `off_sockets`
 
 mod clock;
 mod controller;
@@ -15,6 +16,7 @@ mod log_configs;
 pub mod off_sockets;
 pub mod partition;
 mod peers;
+pub mod quorum;
 mod replica;
 
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -36,3 +36,15 @@ pub(crate) const FLUSH_THREADS: usize = 16;
 
 /// Of those, the ones that may sync what nobody waits for.
 pub(crate) const LATER_FLUSH_THREADS: usize = 2;
+
+/// Bytes of the metadata log that are read at once while it is replayed.
+pub(crate) const METADATA_READ_BYTES: usize = 4 * 1024 * 1024;
+
+/// Messages to the quorum that are taken before what they appended is synced.
+pub(crate) const QUORUM_MESSAGES_TOGETHER: usize = 256;
+
+/// Messages that are kept while the quorum waits for its disk; what comes beyond is not answered.
+pub(crate) const QUORUM_MESSAGES_HELD: usize = 1024;
+
+/// Milliseconds until something is tried again that the disk did not take.
+pub(crate) const DISK_RETRY: i64 = 500;

@@ -131,6 +131,11 @@ impl LeaderEpochs {
         self.starts.last().map(|start| start.epoch)
     }
 
+    /// All of them.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = (i32, i64)> + '_ {
+        self.starts.iter().map(|start| (start.epoch, start.offset))
+    }
+
     /// The epoch that an offset was written under.
     pub(crate) fn at(&self, offset: i64) -> Option<i32> {
         let count = self.starts.partition_point(|start| start.offset <= offset);

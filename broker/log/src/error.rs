@@ -18,10 +18,7 @@ pub struct StorageError {
 
 impl StorageError {
     /// For `map_err`: names the operation and the file.
-    pub(crate) fn on(
-        operation: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
+    pub fn on(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { operation, path: path.into(), source }
     }
 

@@ -56,5 +56,5 @@ pub use read::{AbortedSearch, AbortedTransaction, FileSlice, Located, PreparedRe
 pub use recovery::{Postponed, RecoveryReport};
 pub use removal::RemovedFiles;
 pub use retention::{RetentionPlan, RetentionReason};
-pub use store::{Entry, File, FsStore, MemoryStore, Space, Store};
+pub use store::{Entry, File, FsStore, MemoryStore, Space, Store, read_all, replace};
 pub use times::{NextSegment, SegmentTimes, TimestampedOffset, find_at_or_after, find_largest};

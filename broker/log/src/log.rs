@@ -267,6 +267,12 @@ impl Log {
         self.epochs.at(offset)
     }
 
+    /// The epochs that records here were written under, ascending, each with the offset where it
+    /// begins.
+    pub fn epoch_starts(&self) -> impl Iterator<Item = (i32, i64)> + '_ {
+        self.epochs.starts()
+    }
+
     /// Where an epoch ended: the start of the next one, or the log's end for the latest.
     pub fn epoch_end_offset(&self, leader_epoch: i32) -> EpochEnd {
         self.epochs.end_of(leader_epoch, self.next_offset)

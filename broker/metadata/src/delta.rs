@@ -42,6 +42,44 @@ pub struct Changes {
     pub brokers: BTreeSet<i32>,
 }
 
+impl Changes {
+    /// These changes and then others, as one.
+    #[must_use]
+    pub fn then(mut self, later: Self) -> Self {
+        // One that was new or changed and is gone is only gone.
+        for topic in &later.deleted {
+            self.topics.remove(&topic.id);
+        }
+        self.topics.extend(later.topics);
+        self.deleted.extend(later.deleted);
+        self.configs.extend(later.configs);
+        self.brokers.extend(later.brokers);
+        self
+    }
+
+    /// What turns one image into another, whatever records lie between them.
+    pub fn between(before: &Image, after: &Image) -> Self {
+        let mut changes = Self::default();
+        for (id, topic) in &before.topics_by_id {
+            if !after.topics_by_id.contains_key(id) {
+                changes.deleted.push(topic.clone());
+            }
+        }
+        for (id, topic) in &after.topics_by_id {
+            if before.topics_by_id.get(id) != Some(topic) {
+                changes.topics.insert(*id);
+            }
+        }
+        let configs = before.configs.keys().chain(after.configs.keys());
+        let differ = configs.filter(|key| before.configs.get(key) != after.configs.get(key));
+        changes.configs.extend(differ.cloned());
+        let brokers = before.brokers.keys().chain(after.brokers.keys());
+        let differ = brokers.filter(|id| before.brokers.get(id) != after.brokers.get(id));
+        changes.brokers.extend(differ);
+        changes
+    }
+}
+
 /// An image in the making. Start from the last one, replay records, then finish.
 #[derive(Debug)]
 pub struct Delta {

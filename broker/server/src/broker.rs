@@ -5,31 +5,34 @@
 //!   stop:  no new connections -> open requests answered -> logs synced and closed -> marked clean
 //! ```
 
+use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker_cluster::partition::{DataDir, Partitions};
+use broker_cluster::partition::Partitions;
+use broker_cluster::quorum::{self, Quorum, QuorumResources, QuorumSettings, QuorumStartError};
 use broker_cluster::{Flusher, LogConfigs};
 use broker_coordinator::Groups;
-use broker_log::{DirError, LogDir, MetaProperties, StorageError, Store, print_id};
+use broker_log::{DirError, LogDir, StorageError};
 use broker_metadata::config::Value;
-use broker_metadata::{Image, names};
+use broker_raft::{Endpoints, VoterSet};
 use protocol::messages::register_broker_record::BrokerEndpoint;
 use protocol::record::Compression;
 use thiserror::Error;
 use tokio::io::DuplexStream;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::config::BrokerConfig;
+use crate::config::{self, Audience, BrokerConfig};
 use crate::connection::Stream;
-use crate::controller::{CommitError, Controller, Identity, LoadError, MetadataLog, ProducerIds};
+use crate::controller::{CommitError, Controller, Identity, ProducerIds};
 use crate::fetch_session::FetchSessions;
-use crate::limits::{LOCK_ATTEMPTS, LOCK_PAUSE, MEMORY_PIPE, OPEN_FILES};
+use crate::folders::{Folders, refuse_partitions};
+use crate::limits::{MEMORY_PIPE, OPEN_FILES};
 use crate::listener::{self, BindError, Bound, ConnectionCounts};
 use crate::metrics::{Metrics, Snapshot};
 use crate::offsets_log::{CoordinatorClock, OffsetsLog};
@@ -43,7 +46,7 @@ pub enum StartError {
     #[error(transparent)]
     Dir(#[from] DirError),
     #[error(transparent)]
-    Metadata(#[from] LoadError),
+    Metadata(#[from] QuorumStartError),
     #[error("none of the log.dirs can be used: {0}")]
     NoDir(String),
     #[error(
@@ -80,18 +83,8 @@ pub struct Broker {
     addresses: Vec<SocketAddr>,
 }
 
-/// What is on disk, opened.
-struct Opened {
-    partitions: Arc<Partitions>,
-    log: MetadataLog,
-    image: Image,
-    cluster_id: String,
-    log_dirs: Vec<Uuid>,
-    configs: LogConfigs,
-}
-
 impl Broker {
-    /// Starts a broker on the runtime that this is called in. When it returns, clients can connect.
+    /// Starts a node on the runtime that this is called in. When it returns, clients can connect.
     pub async fn start(config: BrokerConfig) -> Result<Self, StartError> {
         let begun = Instant::now();
         for note in &config.notes {
@@ -101,23 +94,30 @@ impl Broker {
         let config = Arc::new(config);
         // First what most often fails, before anything on disk is touched.
         let mut bound = Vec::new();
-        for listener in &config.listeners {
+        for listener in config.listeners.all() {
             bound.push(listener::bind(listener, &config.settings.sockets).await?);
         }
         let opening = config.clone();
-        let opened = tokio::task::spawn_blocking(move || open(&opening));
-        let opened = opened.await.map_err(|e| StartError::Interrupted(e.to_string()))??;
-        let identity = identity(&config, &bound, &opened.log_dirs);
-        let services = assemble(config, opened);
-        register(&services, identity).await?;
+        let folders = tokio::task::spawn_blocking(move || Folders::open(&opening));
+        let folders = folders.await.map_err(|e| StartError::Interrupted(e.to_string()))??;
+        let identity = identity(&config, &bound, &folders.ids);
+        let tasks = TaskTracker::new();
+        let links = CancellationToken::new();
+        let quorum = start_quorum(&config, &folders, &bound, &tasks, &links).await?;
+        let services = assemble(config, folders, quorum, tasks, links);
         let addresses: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
         let counts = Arc::new(ConnectionCounts::new(&services.config.settings.sockets));
-        let listening = bound.into_iter().map(Bound::listen).collect::<Result<Vec<_>, _>>()?;
-        for listening in listening {
-            let accepting = listener::accept(listening, services.clone(), counts.clone());
-            services.tasks.spawn(accepting);
+        let (for_controllers, for_clients): (Vec<_>, Vec<_>) =
+            bound.into_iter().partition(|bound| bound.listener.audience == Audience::Controllers);
+        // Without them no quorum of several nodes comes about.
+        serve(for_controllers, &services, &counts)?;
+        load_partitions(&services).await?;
+        services.tasks.spawn(until(services.links.clone(), services.controller.clone().follow()));
+        if services.config.roles.broker {
+            register(&services, identity).await?;
+            serve(for_clients, &services, &counts)?;
+            services.tasks.spawn(load_groups(services.groups.clone()));
         }
-        services.tasks.spawn(load_groups(services.groups.clone()));
         let janitor = Janitor::new(services.tasks.clone(), services.stopping.clone());
         upkeep::start(&services, &janitor);
         info!(
@@ -154,7 +154,8 @@ impl Broker {
         let peer = Peer {
             host: "/127.0.0.1".to_owned(),
             address: "in this process".to_owned(),
-            listener: self.services.config.listeners[0].name.clone(),
+            listener: self.services.config.listeners.inter_broker.clone(),
+            audience: Audience::Clients,
         };
         let services = self.services.clone();
         self.services.tasks.spawn(listener::run(Stream::Memory(server), peer, services));
@@ -170,15 +171,18 @@ impl Broker {
         let services = self.services;
         services.stopping.cancel();
         services.groups.shutdown().await;
+        // Written here if it could not be at the start.
+        if let Err(problem) = commit_assumed(&services).await {
+            warn!("what this node says of itself is not in the metadata log: {problem}");
+        }
+        let quorum = services.controller.quorum().clone();
+        quorum.hand_over().await;
+        let metadata = quorum.stop().await;
+        services.links.cancel();
         services.tasks.close();
         services.tasks.wait().await;
         let closing = tokio::task::spawn_blocking(move || {
-            // Written here if it could not be at the start.
-            if let Err(problem) = services.controller.write_assumed() {
-                warn!("what this node says of itself is not in the metadata log: {problem}");
-            }
             // Whatever can be closed is, also where the other can't.
-            let metadata = services.controller.close();
             services.partitions.close(metadata.is_ok()).and(metadata)
         });
         match closing.await {
@@ -190,133 +194,120 @@ impl Broker {
     }
 }
 
-/// Opens the folders, replays the metadata, opens the partitions. Blocks.
-fn open(config: &BrokerConfig) -> Result<Opened, StartError> {
-    let now_ms = config.environment.clock.now_ms();
-    let (dirs, cluster_id) = open_dirs(config)?;
-    let opened = dirs.iter().filter_map(|dir| dir.opened());
-    let log_dirs = opened.filter_map(|dir| dir.properties().directory_id).collect();
-    let (dir, opened) = metadata_dir(&dirs)?;
-    let (log, image) = MetadataLog::load(&dir, &opened, now_ms)?;
-    drop(opened);
-    if image.end_offset() == 0 {
-        refuse_partitions(&dirs, &dir)?;
-    }
-    let configs = LogConfigs::new(config.node_id, config.file.clone());
-    let partitions = Partitions::new(config.node_id, dirs, configs.clone());
-    partitions.load(&image, config.recovery_threads, now_ms);
-    Ok(Opened { partitions: Arc::new(partitions), log, image, cluster_id, log_dirs, configs })
-}
-
-/// Opens a log dir; one in use is asked for again, because a broker that was just killed holds its
-/// lock until the system has cleared it away.
-fn open_dir(
-    store: &Arc<dyn Store>,
-    path: &Path,
-    properties: &MetaProperties,
-) -> Result<LogDir, DirError> {
-    for _ in 0..LOCK_ATTEMPTS {
-        match LogDir::open(store.clone(), path, properties.clone()) {
-            Err(DirError::InUse { .. }) => std::thread::sleep(LOCK_PAUSE),
-            other => return other,
-        }
-    }
-    LogDir::open(store.clone(), path, properties.clone())
-}
-
-/// The log dir that has the metadata log: of a new broker the first. Partitions without any
-/// metadata are no new broker's: it would take them for strays.
-fn metadata_dir(dirs: &[Arc<DataDir>]) -> Result<(Arc<DataDir>, Arc<LogDir>), StartError> {
-    let mut partitions = None;
-    let mut unusable = Vec::new();
-    let mut first = None;
-    for dir in dirs {
-        let Some(opened) = dir.opened() else {
-            unusable.extend(dir.admit().err().map(|reason| reason.to_string()));
-            continue;
-        };
-        let found = opened.partitions().map_err(DirError::from)?;
-        if found.iter().any(|id| &*id.topic == names::CLUSTER_METADATA) {
-            return Ok((dir.clone(), opened));
-        }
-        let of_dir = || found.first().map(|id| (dir.path().display().to_string(), id.to_string()));
-        partitions = partitions.or_else(of_dir);
-        first = first.or_else(|| Some((dir.clone(), opened)));
-    }
-    if !unusable.is_empty() {
-        return Err(StartError::MetadataOffline(unusable.join("; ")));
-    }
-    match (partitions, first) {
-        (Some((dir, partition)), _) => Err(StartError::NoMetadata { dir, partition }),
-        (None, Some(first)) => Ok(first),
-        (None, None) => Err(StartError::NoDir("log.dirs is empty".to_owned())),
+/// Runs something until a token is cancelled.
+async fn until(token: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        () = token.cancelled() => {}
     }
 }
 
-/// A metadata log without a record is that of a new broker only where there is no partition.
-fn refuse_partitions(dirs: &[Arc<DataDir>], of_log: &DataDir) -> Result<(), StartError> {
-    for dir in dirs {
-        let Some(opened) = dir.opened() else { continue };
-        let found = opened.partitions().map_err(DirError::from)?;
-        if let Some(id) = found.iter().find(|id| &*id.topic != names::CLUSTER_METADATA) {
-            return Err(StartError::EmptyMetadata {
-                dir: dir.path().display().to_string(),
-                partition: id.to_string(),
-                log: of_log.path().join(names::CLUSTER_METADATA).display().to_string() + "-0",
-            });
-        }
+/// Lets clients or controllers connect.
+fn serve(
+    bound: Vec<Bound>,
+    services: &Arc<Services>,
+    counts: &Arc<ConnectionCounts>,
+) -> Result<(), StartError> {
+    let listening = bound.into_iter().map(Bound::listen).collect::<Result<Vec<_>, _>>()?;
+    for listening in listening {
+        services.tasks.spawn(listener::accept(listening, services.clone(), counts.clone()));
     }
     Ok(())
 }
 
-/// The first log dir that can be used decides the cluster; a new one founds one. Of several dirs,
-/// those that can't be opened are offline.
-fn open_dirs(config: &BrokerConfig) -> Result<(Vec<Arc<DataDir>>, String), StartError> {
-    let mut first: Option<String> = None;
-    let mut found = Vec::new();
-    let mut cluster_id = print_id(Uuid::new_v4());
-    while cluster_id.starts_with('-') {
-        cluster_id = print_id(Uuid::new_v4());
-    }
-    for path in &config.log_dirs {
-        let properties = MetaProperties {
-            cluster_id: cluster_id.clone(),
-            node_id: config.node_id,
-            directory_id: Some(Uuid::new_v4()),
-        };
-        let dir = match open_dir(&config.environment.store, path, &properties) {
-            Ok(dir) => dir,
-            Err(DirError::Storage(problem)) => {
-                found.push(Err(problem));
-                continue;
-            }
-            Err(other) => return Err(other.into()),
-        };
-        let of_dir = &dir.properties().cluster_id;
-        match &first {
-            None => cluster_id.clone_from(of_dir),
-            Some(first) if *of_dir != cluster_id => {
-                let (first, other) = (first.clone(), path.display().to_string());
-                return Err(StartError::MixedClusters { first, other });
-            }
-            Some(_) => {}
+/// Opens the files of the metadata, and starts the quorum on them.
+async fn start_quorum(
+    config: &Arc<BrokerConfig>,
+    folders: &Folders,
+    bound: &[Bound],
+    tasks: &TaskTracker,
+    links: &CancellationToken,
+) -> Result<Quorum, StartError> {
+    let (dir, opened) = folders.of_metadata.clone();
+    let settings = quorum_settings(config, &folders.cluster_id, &opened, bound);
+    let clock = config.environment.clock.clone();
+    let (tasks, cancel) = (tasks.clone(), links.clone());
+    let resources = QuorumResources { dir: dir.clone(), clock, tasks, cancel };
+    let dirs = folders.dirs.clone();
+    let runtime = Handle::current();
+    let starting = tokio::task::spawn_blocking(move || {
+        let _entered = runtime.enter();
+        let prepared = quorum::Opened::open(settings, &opened, resources)?;
+        if prepared.is_empty() && prepared.is_only_voter() {
+            refuse_partitions(&dirs, &dir)?;
         }
-        first.get_or_insert_with(|| path.display().to_string());
-        found.push(Ok(dir));
+        Ok(prepared.start()?)
+    });
+    starting.await.map_err(|problem| StartError::Interrupted(problem.to_string()))?
+}
+
+fn quorum_settings(
+    config: &BrokerConfig,
+    cluster_id: &str,
+    opened: &LogDir,
+    bound: &[Bound],
+) -> QuorumSettings {
+    let node_id = config.node_id;
+    let listener = config.listeners.controller.clone().unwrap_or_else(|| "CONTROLLER".to_owned());
+    let own = bound.iter().filter(|bound| bound.listener.audience == Audience::Controllers);
+    let endpoints = own.map(|bound| {
+        let Bound { listener, address, .. } = bound;
+        let port = listener.advertised_port.unwrap_or_else(|| address.port());
+        let host = listener.advertised_host.clone();
+        (listener.name.clone(), broker_raft::Address { host, port })
+    });
+    let endpoints = Endpoints::new(endpoints);
+    let (voters, bootstrap) = match &config.quorum {
+        // Nobody has to find it.
+        config::Quorum::Alone => {
+            (VoterSet::from_static(&listener, [(node_id, "localhost", 0)]), vec![])
+        }
+        config::Quorum::Voters(voters) => {
+            let voters = voters.iter().map(|voter| (voter.id, &*voter.host, voter.port));
+            (VoterSet::from_static(&listener, voters), vec![])
+        }
+        config::Quorum::Servers(servers) => {
+            let own = |(host, port): &(String, u16)| {
+                let mut endpoints = endpoints.iter().map(|(_, address)| address);
+                endpoints.any(|address| address.host == *host && address.port == *port)
+            };
+            // Whoever names nobody but itself stands alone, unless its log says otherwise.
+            let voters = match &servers[..] {
+                [one] if own(one) => VoterSet::from_static(&listener, [(node_id, &*one.0, one.1)]),
+                _ => VoterSet::default(),
+            };
+            let address = |(host, port): &(String, u16)| broker_raft::Address {
+                host: host.clone(),
+                port: *port,
+            };
+            (voters, servers.iter().map(address).collect())
+        }
+    };
+    QuorumSettings {
+        cluster_id: cluster_id.to_owned(),
+        node_id,
+        directory: opened.properties().directory_id.unwrap_or_default(),
+        is_controller: config.roles.controller,
+        listener,
+        endpoints,
+        voters,
+        bootstrap,
+        quorum: config.cluster.quorum.clone(),
+        metadata_log: config.cluster.metadata_log.clone(),
+        seed: rand::random(),
     }
-    if first.is_none() {
-        let problems: Vec<_> =
-            found.iter().filter_map(|dir| dir.as_ref().err().map(ToString::to_string)).collect();
-        return Err(StartError::NoDir(problems.join("; ")));
-    }
-    let dirs =
-        found.into_iter().zip(&config.log_dirs).enumerate().map(|(number, (found, path))| {
-            let store = config.environment.store.clone();
-            let (path, node_id) = (path.clone(), config.node_id);
-            Arc::new(DataDir::new(number, path, store, &cluster_id, node_id, found))
-        });
-    let dirs = dirs.collect();
-    Ok((dirs, cluster_id))
+}
+
+/// Waits for the metadata, and opens the partitions that it gives to this node.
+async fn load_partitions(services: &Arc<Services>) -> Result<(), StartError> {
+    let image = services.controller.quorum().publication().next().await.image;
+    let loading = services.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let threads = loading.config.recovery_threads;
+        loading.partitions.load(&image, threads, loading.now_ms());
+        loading.controller.begin(&image);
+    });
+    opened.await.map_err(|problem| StartError::Interrupted(problem.to_string()))
 }
 
 fn identity(config: &BrokerConfig, bound: &[Bound], log_dirs: &[Uuid]) -> Identity {
@@ -335,33 +326,36 @@ fn identity(config: &BrokerConfig, bound: &[Bound], log_dirs: &[Uuid]) -> Identi
     }
 }
 
-fn assemble(config: Arc<BrokerConfig>, opened: Opened) -> Arc<Services> {
-    let tasks = TaskTracker::new();
+fn assemble(
+    config: Arc<BrokerConfig>,
+    folders: Folders,
+    quorum: Quorum,
+    tasks: TaskTracker,
+    links: CancellationToken,
+) -> Arc<Services> {
     let stopping = CancellationToken::new();
     let clock = config.environment.clock.clone();
-    let controller = Controller::new(
-        opened.log,
-        Arc::new(opened.image),
-        opened.partitions.clone(),
-        Janitor::new(tasks.clone(), stopping.clone()),
-        clock.clone(),
-    );
+    let configs = LogConfigs::new(config.node_id, config.file.clone());
+    let partitions = Arc::new(Partitions::new(config.node_id, folders.dirs, configs.clone()));
+    let janitor = Janitor::new(tasks.clone(), stopping.clone());
+    let controller = Controller::new(quorum, partitions.clone(), janitor, clock.clone());
     let slots = config.settings.fetch.session_slots as usize;
-    let flusher = Flusher::new(opened.partitions.clone(), clock.clone(), tasks.clone());
-    let groups = start_groups(&config, &controller, &opened.partitions, &flusher);
+    let flusher = Flusher::new(partitions.clone(), clock.clone(), tasks.clone());
+    let groups = start_groups(&config, &controller, &partitions, &flusher);
     Arc::new(Services {
         groups,
-        cluster_id: opened.cluster_id,
+        cluster_id: folders.cluster_id,
         clock,
         metrics: Metrics::default(),
         controller,
-        partitions: opened.partitions,
-        configs: opened.configs,
+        partitions,
+        configs,
         producer_ids: ProducerIds::default(),
         fetch_sessions: FetchSessions::new(slots),
         flusher,
         cleaner: Cleaner::default(),
         stopping,
+        links,
         tasks,
         config,
     })
@@ -402,18 +396,30 @@ async fn register(services: &Arc<Services>, identity: Identity) -> Result<(), St
     let (known, again) = (identity.clone(), min.clone());
     let committed =
         services.controller.commit(move |image| (identity.records(image, &min), ())).await;
-    let is_new = services.image().end_offset() == 0;
+    let is_new = services.image().broker(services.config.node_id).is_none();
     let registered = match committed {
         // A broker that has been here before can be one although it can't write that down yet.
         Err(problem) if problem.is_of_storage() && !is_new => {
             warn!("this node's registration is written later: {problem}");
-            let controller = services.controller.clone();
-            let assume = move || controller.assume(|image| known.records(image, &again));
-            tokio::task::spawn_blocking(assume).await.unwrap_or(Err(CommitError::Stopped))
+            services.controller.assume(known.records(&services.image(), &again))
         }
         committed => committed,
     };
     registered.map_err(|problem: CommitError| StartError::Registration(problem.to_string()))
+}
+
+/// Commits what could not be committed when it was assumed.
+pub(crate) async fn commit_assumed(services: &Services) -> Result<(), CommitError> {
+    let assumed = services.controller.take_assumed();
+    if assumed.is_empty() {
+        return Ok(());
+    }
+    let again = assumed.clone();
+    let committed = services.controller.commit(move |_| (assumed, ())).await;
+    if committed.is_err() {
+        services.controller.assume(again)?;
+    }
+    committed
 }
 
 /// Each partition holds files open, and each connection a socket.

@@ -2,7 +2,7 @@
 //! itself: metadata is believed by `broker-metadata`, logs are kept by `broker-log` and replicated
 //! by `broker-cluster`, groups are led by `broker-coordinator`.
 //!
-//! - `broker`: start and shutdown · `config`: what it is told
+//! - `broker`: start and shutdown · `folders`: its log dirs · `config`: what it is told
 //! - `listener`, `connection`: bytes · `dispatch`: bytes to requests and back · `request`,
 //!   `answer`, `fetch_session`: what both sides of that know · `api`: one family a file
 //! - `offsets_log`: where the group coordinator writes · `controller`: how the metadata changes
@@ -16,6 +16,7 @@ mod connection;
 mod controller;
 mod dispatch;
 mod fetch_session;
+mod folders;
 mod limits;
 mod listener;
 mod metrics;

@@ -71,9 +71,6 @@ pub(crate) const PARTITIONS_PER_REQUEST: usize = 10_000;
 /// What the in-process transport holds in each direction before a writer waits.
 pub(crate) const MEMORY_PIPE: usize = 256 * 1024;
 
-/// Bytes of the metadata log that are read at once while it is replayed.
-pub(crate) const METADATA_READ_BYTES: usize = 4 * 1024 * 1024;
-
 /// Bytes of `__consumer_offsets` that are read at once while groups are loaded.
 pub(crate) const OFFSETS_READ_BYTES: usize = 4 * 1024 * 1024;
 

@@ -219,6 +219,7 @@ fn begin(
         host: format!("/{ip}"),
         address: address.to_string(),
         listener: listener.name.clone(),
+        audience: listener.audience,
     };
     let services = services.clone();
     services.tasks.clone().spawn(async move {

@@ -9,6 +9,7 @@ use protocol::{Request, frame};
 use tracing::error;
 
 use crate::answer::{Answer, Chunk};
+use crate::config::Audience;
 
 /// The other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) struct Peer {
     pub(crate) address: String,
     /// The listener that it came in by, which decides the addresses that it is told.
     pub(crate) listener: String,
+    /// Whom that listener serves, which decides what may be asked.
+    pub(crate) audience: Audience,
 }
 
 /// What a handler knows of a request beside its body.

@@ -34,6 +34,8 @@ pub(crate) struct Services {
     pub(crate) cleaner: Cleaner,
     /// Cancelled when the broker stops: whatever is parked answers with what it has.
     pub(crate) stopping: CancellationToken,
+    /// Cancelled later than that: what is said to other nodes until the very end ends with it.
+    pub(crate) links: CancellationToken,
     /// Background work that the broker waits for when it stops.
     pub(crate) tasks: TaskTracker,
 }

@@ -124,7 +124,7 @@ pub struct Space {
 }
 
 /// A file's whole content.
-pub(crate) fn read_all(store: &dyn Store, path: &Path) -> io::Result<Vec<u8>> {
+pub fn read_all(store: &dyn Store, path: &Path) -> io::Result<Vec<u8>> {
     let file = store.open(path)?;
     let size = usize::try_from(file.size()?).map_err(io::Error::other)?;
     let mut bytes = vec![0; size];
@@ -134,7 +134,7 @@ pub(crate) fn read_all(store: &dyn Store, path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Replaces a file's content so that after a crash there is the old one or the new one.
-pub(crate) fn replace(store: &dyn Store, path: &Path, content: &[u8]) -> io::Result<()> {
+pub fn replace(store: &dyn Store, path: &Path, content: &[u8]) -> io::Result<()> {
     write_temporary(store, path, content)?.sync()?;
     store.rename(&temporary(path), path)?;
     match path.parent() {

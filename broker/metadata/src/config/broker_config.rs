@@ -149,11 +149,6 @@ impl NodeConfig {
         if self.log_dirs.is_empty() {
             return Err("log.dirs must name at least one folder.".to_owned());
         }
-        if !self.roles.is_empty() && !self.roles.iter().any(|role| role == "broker") {
-            return Err("process.roles must hold broker: a controller without a broker is not \
-                        supported."
-                .to_owned());
-        }
         Ok(())
     }
 }

@@ -5,7 +5,8 @@
 //!   callers
 //! - `key`, `value`: what a key is, and its values as text · `table`: keys by name
 //! - `layer`: what somebody set, and changes to it · `resolve`: which layer a value comes from
-//! - `topic_config`, `broker_config`, `cleaner_config`: resolved settings in groups
+//! - `topic_config`, `broker_config`, `cluster_config`, `cleaner_config`: resolved settings in
+//!   groups
 //! - `file`: what a broker's file says that needs a word
 //!
 //! Which keys are taken: each key says what its value does here ([`Effect`]). One that works is
@@ -16,6 +17,7 @@
 mod broker;
 mod broker_config;
 mod cleaner_config;
+mod cluster_config;
 mod file;
 mod group;
 mod key;
@@ -34,6 +36,9 @@ pub use broker_config::{
     TopicDefaults, UpkeepConfig,
 };
 pub use cleaner_config::CleanerConfig;
+pub use cluster_config::{
+    ClusterConfig, MembershipConfig, MetadataLogConfig, QuorumConfig, ReplicationConfig,
+};
 pub use file::{Finding, examine};
 pub use javatext::properties::{
     PropertiesError, load as load_properties, parse as parse_properties,

@@ -1,6 +1,7 @@
 //! The one place that turns errors into Kafka's codes.
 
 use broker_cluster::partition::{FetchError, LeadershipError, MoveError, ProduceError, SyncError};
+use broker_cluster::quorum::DecideError;
 use broker_log::{AppendError, OpenError, ReadError, StorageError, TrimError};
 use protocol::ErrorCode;
 use protocol::record::BatchError;
@@ -34,9 +35,13 @@ pub(crate) fn code_of_topic_error(error: &TopicError) -> ErrorCode {
 
 pub(crate) fn code_of_commit_error(error: &CommitError) -> ErrorCode {
     match error {
-        CommitError::Append(_) | CommitError::Offline { .. } => ErrorCode::KafkaStorageError,
-        CommitError::Storage(error) => code_of_storage_error(error),
-        CommitError::Encode(_) | CommitError::Apply(_) => ErrorCode::UnknownServerError,
+        CommitError::Decide(problem) => match problem {
+            DecideError::NotController => ErrorCode::NotController,
+            DecideError::Offline { .. } => ErrorCode::KafkaStorageError,
+            DecideError::Encode(_) | DecideError::Apply(_) => ErrorCode::UnknownServerError,
+            DecideError::Stopped => ErrorCode::BrokerNotAvailable,
+        },
+        CommitError::Apply(_) => ErrorCode::UnknownServerError,
         CommitError::Stopped => ErrorCode::BrokerNotAvailable,
     }
 }

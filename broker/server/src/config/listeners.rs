@@ -6,10 +6,22 @@ use std::net::ToSocketAddrs;
 use broker_metadata::config::NodeConfig;
 use thiserror::Error;
 
+use super::quorum::Roles;
+
+/// Who is served by a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Clients, and other brokers as followers.
+    Clients,
+    /// The quorum of the metadata, and brokers that speak with its leader.
+    Controllers,
+}
+
 /// One socket to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     pub name: String,
+    pub audience: Audience,
     /// Empty: all addresses of the machine.
     pub host: String,
     /// 0: any free port.
@@ -37,6 +49,16 @@ pub enum ListenerError {
     #[error("listeners has nothing for clients: all of it is named in controller.listener.names")]
     OnlyControllers,
     #[error(
+        "listener {name} is named in controller.listener.names, but this node is no controller: \
+         take it out of listeners, or add controller to process.roles"
+    )]
+    NoController { name: String },
+    #[error(
+        "listener {name} is for clients, but this node is a controller only: name it in \
+         controller.listener.names, take it out of listeners, or add broker to process.roles"
+    )]
+    NoBroker { name: String },
+    #[error(
         "advertised.listeners holds '{text}': clients can't connect to a wildcard; name the host \
          under which they reach this broker"
     )]
@@ -47,13 +69,79 @@ pub enum ListenerError {
     InterBroker { name: String },
 }
 
-/// Reads the addresses of a node. A listener of the controllers is left out: this process is its
-/// own.
+/// The sockets of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listeners {
+    /// For clients and other brokers; none on a node that is a controller only.
+    pub clients: Vec<Listener>,
+    /// For the quorum; none on a node that is no controller, or that stands alone without one.
+    pub controllers: Vec<Listener>,
+    /// Which of those for clients other brokers use.
+    pub inter_broker: String,
+    /// The name under which controllers are reached, here or elsewhere.
+    pub controller: Option<String>,
+}
+
+impl Listeners {
+    /// Those for clients first.
+    pub fn all(&self) -> impl Iterator<Item = &Listener> {
+        self.clients.iter().chain(&self.controllers)
+    }
+}
+
+/// Reads the addresses of a node.
 pub(super) fn resolve(
     node: &NodeConfig,
+    roles: Roles,
     notes: &mut Vec<String>,
-) -> Result<Vec<Listener>, ListenerError> {
+) -> Result<Listeners, ListenerError> {
     let protocols = protocols(node)?;
+    let mut advertised = advertised(node)?;
+    let of_controllers: Vec<String> =
+        node.controller_listener_names.iter().map(|name| name.to_ascii_uppercase()).collect();
+    let (mut clients, mut controllers): (Vec<Listener>, Vec<Listener>) = Default::default();
+    for text in &node.listeners {
+        let Address { name, host, port } = address("listeners", text)?;
+        check_protocol(&name, &protocols)?;
+        if clients.iter().chain(&controllers).any(|other| other.name == name) {
+            return Err(ListenerError::Twice { name });
+        }
+        let (advertised_host, advertised_port) = match advertised.remove(&name) {
+            Some((host, port)) => (host, Some(port)),
+            None if is_wildcard(&host) => (own_name(notes), None),
+            None => (host.clone(), None),
+        };
+        let audience = match of_controllers.contains(&name) {
+            true => Audience::Controllers,
+            false => Audience::Clients,
+        };
+        let listener = Listener { name, audience, host, port, advertised_host, advertised_port };
+        match audience {
+            Audience::Controllers if !roles.controller => {
+                return Err(ListenerError::NoController { name: listener.name });
+            }
+            Audience::Clients if !roles.broker => {
+                return Err(ListenerError::NoBroker { name: listener.name });
+            }
+            Audience::Controllers => controllers.push(listener),
+            Audience::Clients => clients.push(listener),
+        }
+    }
+    if roles.broker && clients.is_empty() {
+        return Err(ListenerError::OnlyControllers);
+    }
+    if let Some(name) = advertised.into_keys().find(|name| !of_controllers.contains(name)) {
+        return Err(ListenerError::Unknown { name });
+    }
+    let inter_broker = inter_broker(node, roles, &clients, &protocols)?;
+    let controller = of_controllers.into_iter().next();
+    if let Some(name) = &controller {
+        check_protocol(name, &protocols)?;
+    }
+    Ok(Listeners { clients, controllers, inter_broker, controller })
+}
+
+fn advertised(node: &NodeConfig) -> Result<BTreeMap<String, (String, u16)>, ListenerError> {
     let mut advertised = BTreeMap::new();
     for text in &node.advertised_listeners {
         let address = address("advertised.listeners", text)?;
@@ -62,40 +150,33 @@ pub(super) fn resolve(
         }
         advertised.insert(address.name, (address.host, address.port));
     }
-    let mut listeners: Vec<Listener> = Vec::new();
-    for text in &node.listeners {
-        let Address { name, host, port } = address("listeners", text)?;
-        if node.controller_listener_names.contains(&name) {
-            notes.push(format!(
-                "listener {name} is not opened: on one node the controller needs no socket"
-            ));
-            advertised.remove(&name);
-            continue;
+    Ok(advertised)
+}
+
+/// The listener that is named for brokers, or else the first one of the protocol for them.
+fn inter_broker(
+    node: &NodeConfig,
+    roles: Roles,
+    clients: &[Listener],
+    protocols: &BTreeMap<String, String>,
+) -> Result<String, ListenerError> {
+    match &node.inter_broker_listener_name {
+        Some(name) if !roles.broker => Ok(name.to_ascii_uppercase()),
+        Some(name) => {
+            let name = name.to_ascii_uppercase();
+            match clients.iter().any(|listener| listener.name == name) {
+                true => Ok(name),
+                false => Err(ListenerError::InterBroker { name }),
+            }
         }
-        check_protocol(&name, &protocols)?;
-        if listeners.iter().any(|other| other.name == name) {
-            return Err(ListenerError::Twice { name });
+        None => {
+            let is_plain = |listener: &&Listener| {
+                protocols.get(&listener.name).is_some_and(|protocol| protocol == "PLAINTEXT")
+            };
+            let first = clients.iter().find(is_plain);
+            Ok(first.map_or_else(|| "PLAINTEXT".to_owned(), |listener| listener.name.clone()))
         }
-        let (advertised_host, advertised_port) = match advertised.remove(&name) {
-            Some((host, port)) => (host, Some(port)),
-            None if is_wildcard(&host) => (own_name(notes), None),
-            None => (host.clone(), None),
-        };
-        listeners.push(Listener { name, host, port, advertised_host, advertised_port });
     }
-    if listeners.is_empty() {
-        return Err(ListenerError::OnlyControllers);
-    }
-    let controllers = &node.controller_listener_names;
-    if let Some(name) = advertised.into_keys().find(|name| !controllers.contains(name)) {
-        return Err(ListenerError::Unknown { name });
-    }
-    if let Some(name) = &node.inter_broker_listener_name
-        && !listeners.iter().any(|listener| listener.name == *name)
-    {
-        return Err(ListenerError::InterBroker { name: name.clone() });
-    }
-    Ok(listeners)
 }
 
 struct Address {

@@ -1,9 +1,11 @@
 //! What a broker is told at its start: a `server.properties` file or the same keys by hand, read
 //! and checked into typed settings, with addresses parsed.
 //!
-//! - `listeners`: addresses to listen on and to tell clients
+//! - `listeners`: addresses to listen on and to tell clients · `quorum`: roles, and where the
+//!   controllers are
 
 mod listeners;
+mod quorum;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +20,8 @@ use broker_metadata::config::{
 };
 use thiserror::Error;
 
-pub use self::listeners::{Listener, ListenerError};
+pub use self::listeners::{Audience, Listener, ListenerError, Listeners};
+pub use self::quorum::{Quorum, Roles, Voter};
 use crate::limits::LOG_DIR_CHECK;
 
 /// The node id of a broker that is given none.
@@ -44,8 +47,11 @@ pub struct BrokerConfig {
     pub file: Layer,
     /// The same, resolved with defaults and typed.
     pub settings: keys::BrokerConfig,
+    pub cluster: keys::ClusterConfig,
     pub node_id: i32,
-    pub listeners: Vec<Listener>,
+    pub roles: Roles,
+    pub quorum: Quorum,
+    pub listeners: Listeners,
     pub log_dirs: Vec<PathBuf>,
     pub recovery_threads: usize,
     pub transaction_max_timeout_ms: i64,
@@ -105,17 +111,23 @@ impl BrokerConfig {
         topics.validate().map_err(ConfigError::Unfit)?;
         keys::CleanerConfig::resolve(layers)?.validate().map_err(ConfigError::Unfit)?;
         let node_id = settings.node.id.unwrap_or(DEFAULT_NODE_ID);
-        check_voters(&file, node_id)?;
-        check_bootstrap_servers(&file, &settings.node)?;
+        let cluster = keys::ClusterConfig::resolve(layers)?;
+        cluster.validate().map_err(ConfigError::Unfit)?;
+        let (roles, quorum) = quorum::resolve(node_id, &settings.node, &cluster.quorum)
+            .map_err(ConfigError::Unfit)?;
+        check_alone(node_id, roles, &quorum)?;
         settings.node.log_dirs.iter().try_for_each(|dir| check_log_dir(dir))?;
         if file.contains_key("zookeeper.connect") {
             notes.push(stands_alone(node_id));
         }
-        let listeners = listeners::resolve(&settings.node, &mut notes)?;
+        let listeners = listeners::resolve(&settings.node, roles, &mut notes)?;
         let recovery_threads = number(layers, "num.recovery.threads.per.data.dir")?.max(1);
         let transaction_max_timeout_ms = number(layers, "transaction.max.timeout.ms")?;
         Ok(Self {
             node_id,
+            roles,
+            quorum,
+            cluster,
             listeners,
             log_dirs: settings.node.log_dirs.iter().map(PathBuf::from).collect(),
             recovery_threads: usize::try_from(recovery_threads).unwrap_or(1),
@@ -136,41 +148,32 @@ fn number(layers: BrokerLayers<'_>, key: &'static str) -> Result<i64, ConfigErro
 }
 
 /// One node is a quorum by itself; more of them are refused rather than run apart.
-fn check_voters(file: &Layer, node_id: i32) -> Result<(), ConfigError> {
-    let voters = file.get("controller.quorum.voters").map_or("", String::as_str);
-    let others: Vec<&str> = voters
-        .split(',')
-        .map(str::trim)
-        .filter(|voter| !voter.is_empty())
-        .filter(|voter| voter.split('@').next() != Some(&node_id.to_string()))
-        .collect();
-    if others.is_empty() {
-        return Ok(());
+fn check_alone(node_id: i32, roles: Roles, quorum: &Quorum) -> Result<(), ConfigError> {
+    let others: Vec<String> = match quorum {
+        Quorum::Alone => Vec::new(),
+        Quorum::Voters(voters) => voters
+            .iter()
+            .filter(|voter| voter.id != node_id)
+            .map(|voter| format!("{}@{}:{}", voter.id, voter.host, voter.port))
+            .collect(),
+        Quorum::Servers(servers) if servers.len() == 1 => Vec::new(),
+        Quorum::Servers(servers) => {
+            servers.iter().map(|(host, port)| format!("{host}:{port}")).collect()
+        }
+    };
+    if !others.is_empty() {
+        return Err(ConfigError::Unfit(format!(
+            "the quorum of the controllers has {}, but a node works alone as yet: leave only node \
+             {node_id} in controller.quorum.voters, or only its own address in \
+             controller.quorum.bootstrap.servers",
+            others.join(", ")
+        )));
     }
-    Err(ConfigError::Unfit(format!(
-        "controller.quorum.voters names {}, but a broker works alone as yet: leave only node \
-         {node_id} in it, or leave it out",
-        others.join(", ")
-    )))
-}
-
-/// Where a node finds its quorum: one that would have to be found elsewhere is refused rather than
-/// run apart from it.
-fn check_bootstrap_servers(file: &Layer, node: &keys::NodeConfig) -> Result<(), ConfigError> {
-    let key = "controller.quorum.bootstrap.servers";
-    let servers = keys::items(file.get(key).map_or("", String::as_str));
-    if servers.is_empty() {
-        return Ok(());
+    if !(roles.broker && roles.controller) {
+        let text = "a node works alone as yet: give it process.roles=broker,controller";
+        return Err(ConfigError::Unfit(text.to_owned()));
     }
-    let is_controller = node.roles.is_empty() || node.roles.iter().any(|role| role == "controller");
-    if is_controller && servers.len() == 1 {
-        return Ok(());
-    }
-    Err(ConfigError::Unfit(format!(
-        "{key} names {}, but a broker works alone as yet: give this node \
-         process.roles=broker,controller and leave only its own address in {key}, or leave it out",
-        servers.join(", ")
-    )))
+    Ok(())
 }
 
 /// Brokers that book after book starts on one ZooKeeper look like a cluster to whoever starts them.

@@ -31,9 +31,10 @@ fn a_file_as_books_print_it_is_taken_with_a_word_on_what_does_nothing() {
     assert_eq!(config.node_id, 0);
     assert_eq!(config.log_dirs, [PathBuf::from("/tmp/kafka-logs")]);
     assert_eq!(
-        config.listeners,
+        config.listeners.clients,
         [Listener {
             name: "PLAINTEXT".to_owned(),
+            audience: Audience::Clients,
             host: String::new(),
             port: 9092,
             advertised_host: "kafka1".to_owned(),
@@ -88,7 +89,7 @@ fn a_log_dir_that_would_be_made_below_the_present_folder_by_mistake_is_refused()
 }
 
 #[test]
-fn a_file_of_a_combined_node_is_taken_without_its_controller_socket() {
+fn a_file_of_a_combined_node_has_a_socket_for_controllers_too() {
     let config = BrokerConfig::from_properties(
         "process.roles=broker,controller\nnode.id=3\ncontroller.quorum.voters=3@localhost:9093\n\
          listeners=PLAINTEXT://localhost:9092,CONTROLLER://:9093\n\
@@ -97,8 +98,17 @@ fn a_file_of_a_combined_node_is_taken_without_its_controller_socket() {
          listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL",
     )
     .unwrap();
-    assert_eq!(config.listeners.len(), 1);
-    assert!(config.notes[0].starts_with("listener CONTROLLER is not opened"), "{:?}", config.notes);
+    let names = |listeners: &[Listener]| -> Vec<String> {
+        listeners.iter().map(|listener| listener.name.clone()).collect()
+    };
+    assert_eq!(names(&config.listeners.clients), ["PLAINTEXT"]);
+    assert_eq!(names(&config.listeners.controllers), ["CONTROLLER"]);
+    assert_eq!(config.listeners.inter_broker, "PLAINTEXT");
+    assert_eq!(config.listeners.controller.as_deref(), Some("CONTROLLER"));
+    let voter = Voter { id: 3, host: "localhost".to_owned(), port: 9093 };
+    assert_eq!(config.quorum, Quorum::Voters(vec![voter]));
+    assert_eq!(config.roles, Roles { broker: true, controller: true });
+    assert_eq!(config.notes, [""; 0]);
 }
 
 /// The file that Kafka 4 ships, with more threads than it has.
@@ -133,7 +143,6 @@ fn settings_that_change_nothing_are_named_once_all_together() {
             "these settings size Kafka's thread pools and buffers or are about other nodes; they \
              change nothing here: num.io.threads, num.network.threads, \
              replica.lag.time.max.ms",
-            "listener CONTROLLER is not opened: on one node the controller needs no socket",
         ]
     );
 }
@@ -151,13 +160,18 @@ fn what_can_not_be_is_refused_in_words() {
         ("advertised.listeners=OTHER://a:9092", "OTHER"),
         ("inter.broker.listener.name=OTHER", "OTHER"),
         ("num.partitions=many", "num.partitions"),
-        ("process.roles=controller", "process.roles"),
-        ("controller.quorum.voters=1@a:1,2@b:1", "2@b:1"),
-        ("controller.quorum.bootstrap.servers=a:1,b:1", "a:1, b:1"),
-        (
-            "process.roles=broker\ncontroller.quorum.bootstrap.servers=a:1",
-            "process.roles=broker,controller",
-        ),
+        ("process.roles=controller", "process.roles=broker,controller"),
+        ("controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@a:1,2@b:1", "2@b:1"),
+        ("process.roles=broker", "controller.quorum.bootstrap.servers"),
+        ("controller.quorum.voters=1@a:1,2@b:1", "controller.listener.names"),
+        ("controller.quorum.voters=1@a:1,1@b:1", "names node 1 twice"),
+        ("controller.quorum.voters=2@a:1,3@b:1", "controller with id 1"),
+        ("process.roles=broker\ncontroller.quorum.voters=1@a:1", "is no controller"),
+        ("controller.quorum.voters=a:1", "ID@HOST:PORT"),
+        ("controller.quorum.bootstrap.servers=a", "HOST:PORT"),
+        ("process.roles=broker\ncontroller.quorum.bootstrap.servers=a:1", "controller.listener"),
+        ("broker.session.timeout.ms=100", "broker.heartbeat.interval.ms"),
+        ("replica.lag.time.max.ms=100", "replica.fetch.wait.max.ms"),
         ("log.cleaner.dedupe.buffer.size=1000", "at least 1 MiB per cleaner thread"),
     ] {
         let text = refused(line);
@@ -168,6 +182,6 @@ fn what_can_not_be_is_refused_in_words() {
 #[test]
 fn a_listener_on_all_addresses_never_tells_clients_a_wildcard() {
     let config = BrokerConfig::from_properties("listeners=PLAINTEXT://0.0.0.0:0").unwrap();
-    let host = &config.listeners[0].advertised_host;
+    let host = &config.listeners.clients[0].advertised_host;
     assert!(!host.is_empty() && host != "0.0.0.0", "{host}");
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use broker_cluster::partition::{DataDir, ReopenError, Turn};
 use broker_log::StorageError;
+use tokio::runtime::Handle;
 use tracing::{error, warn};
 
 use super::janitor::Janitor;
 use super::rounds::every;
+use crate::broker::commit_assumed;
 use crate::services::Services;
 
 pub(super) fn start(services: &Arc<Services>, janitor: &Janitor) {
@@ -50,7 +52,8 @@ fn still_full(services: &Services, dir: &Arc<DataDir>, problem: &StorageError) {
 fn reopen(services: &Services, dir: &Arc<DataDir>) -> Result<(), ReopenError> {
     let (image, now_ms) = (services.image(), services.now_ms());
     services.partitions.reopen(dir, &image, services.config.recovery_threads, now_ms)?;
-    services.controller.reopen(dir, now_ms)
+    // This thread may wait; the quorum's own thread opens its log.
+    Handle::current().block_on(services.controller.quorum().reopen(dir.number()))
 }
 
 /// The dir takes writes again: does what had to wait for that.
@@ -62,7 +65,7 @@ fn put_back(services: &Services, dir: &Arc<DataDir>) {
             services.flusher.urge(&partition);
         }
     }
-    if let Err(problem) = services.controller.write_assumed() {
+    if let Err(problem) = Handle::current().block_on(commit_assumed(services)) {
         warn!("what this node says of itself is not in the metadata log yet: {problem}");
     }
     services.partitions.create_missing(&services.image(), services.now_ms());
@@ -80,7 +83,7 @@ fn move_on_request(services: &Arc<Services>, janitor: &Janitor) {
                 () = services.partitions.wait_for_moves() => {}
             }
             let (services, janitor) = (services.clone(), janitor.clone());
-            let runtime = tokio::runtime::Handle::current();
+            let runtime = Handle::current();
             let moved = tokio::task::spawn_blocking(move || {
                 // The janitor waits on the runtime's timer.
                 let _entered = runtime.enter();
