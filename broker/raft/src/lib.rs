@@ -15,6 +15,8 @@ mod role;
 mod rules;
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod tests;
 mod voters;
 
 pub use action::{Action, Fault, Fill};

@@ -66,7 +66,9 @@ pub(crate) fn end_for_epoch(log: &dyn LogView, epoch: i32) -> OffsetAndEpoch {
 /// the log.
 fn snapshot_at_start(log: &dyn LogView) -> Option<OffsetAndEpoch> {
     let start = log.start_offset();
-    log.earliest_snapshot().filter(|snapshot| snapshot.offset >= start).or(log.latest_snapshot())
+    log.earliest_snapshot()
+        .filter(|snapshot| snapshot.offset >= start)
+        .or_else(|| log.latest_snapshot())
 }
 
 /// How a replica's log relates to this one.

@@ -143,7 +143,8 @@ impl Raft {
                 Ok(self.voters())
             }
             offset => {
-                let offset = offset.map_or("no offset".to_owned(), |offset| offset.to_string());
+                let offset =
+                    offset.map_or_else(|| "no offset".to_owned(), |offset| offset.to_string());
                 Err(timed_out(format!(
                     "Request timed out waiting for voters to commit the latest voter change at \
                      {offset} with HWM {high_watermark}"

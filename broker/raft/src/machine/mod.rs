@@ -300,8 +300,13 @@ impl Raft {
         let me = self.config.node;
         let patience = self.config.election_timeout_ms / 10;
         let ids = self.history.voters().ids();
+        let asked = usize::try_from(-2 - i64::from(to)).ok();
+        let asked = asked.and_then(|index| self.config.bootstrap.get(index));
         let Role::Follower(follower) = &mut self.role else { return };
-        if to != follower.leader || !follower.has_fetched {
+        // The leader may have been asked as a bootstrap server.
+        let known = follower.endpoints.address(&self.config.listener);
+        let is_leader = to == follower.leader || (asked.is_some() && asked == known);
+        if !is_leader || !follower.has_fetched {
             return;
         }
         if failure == Failure::Refused && follower.is_cut_off {

@@ -67,9 +67,8 @@ impl Checks {
         if let Some((other, _)) = self.leaders.insert(epoch, (node, incarnation)) {
             return Err(format!("epoch {epoch} is led by node {other} and by node {node}"));
         }
-        if let Some((later, _)) = self.leaders.range(epoch + 1..).next_back() {
-            // It may not know of it yet; then nothing of it may be committed any more.
-            let _ = later;
+        if self.leaders.range(epoch + 1..).next().is_some() {
+            // It may not know of a later one yet; it commits nothing any more.
             return Ok(());
         }
         let end = self.committed_end();
