@@ -5,8 +5,11 @@
 //! - CreateTopics v5: the settings of the new topic (KIP-525) · v7: its id
 //! - DeleteTopics v5: error texts · v6: topics by name or by id (KIP-516)
 
+use std::collections::HashMap;
+
+use broker_cluster::HeldLayers;
 use broker_metadata::config::{Entry, Source, describe_topic};
-use broker_metadata::names;
+use broker_metadata::{ConfigMap, names};
 use protocol::ErrorCode;
 use protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -53,8 +56,10 @@ pub(super) async fn create(
             };
         }
     };
+    let held = services.configs.layers(&services.image());
+    let mut described = HashMap::new();
     let topics = results.into_iter().map(|(name, result)| match result {
-        Ok(created) => created_result(services, name, &created),
+        Ok(created) => created_result(&held, &mut described, name, created),
         Err(problem) => CreatableTopicResult {
             name,
             error_code: code_of_topic_error(&problem),
@@ -125,18 +130,28 @@ async fn commit_create(
     decision.await
 }
 
-fn created_result(services: &Services, name: String, created: &Created) -> CreatableTopicResult {
-    let held = services.configs.layers(&services.image());
-    let mut entries = describe_topic(&created.configs, &held.layers());
-    // As Kafka orders them: the topic's own, then the broker's, then defaults; by name within each.
-    entries.sort_by_key(|entry| (entry.source.code(), entry.key.name));
+/// What topics with the same settings are all told of them.
+type Described = HashMap<ConfigMap, Vec<CreatableTopicConfigs>>;
+
+fn created_result(
+    held: &HeldLayers,
+    described: &mut Described,
+    name: String,
+    created: Created,
+) -> CreatableTopicResult {
+    let configs = described.entry(created.configs).or_insert_with_key(|own| {
+        let mut entries = describe_topic(own, &held.layers());
+        // As Kafka orders them: the topic's own, the broker's, then defaults; by name within each.
+        entries.sort_by_key(|entry| (entry.source.code(), entry.key.name));
+        entries.into_iter().map(topic_config).collect()
+    });
     CreatableTopicResult {
         name,
         error_message: None,
         topic_id: created.id,
         num_partitions: i32::try_from(created.partitions).unwrap_or(i32::MAX),
         replication_factor: i16::try_from(created.replication_factor).unwrap_or(i16::MAX),
-        configs: Some(entries.into_iter().map(topic_config).collect()),
+        configs: Some(configs.clone()),
         ..CreatableTopicResult::default()
     }
 }

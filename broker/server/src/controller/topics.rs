@@ -87,8 +87,10 @@ pub(crate) struct Outcome<T> {
 
 pub(crate) type CreateResult = (String, Result<Created, TopicError>);
 
-/// CreateTopics. A name that the request holds twice has one result, a refusal. `fit` says whether
-/// settings that are right each by itself go together.
+/// CreateTopics. A name that the request holds twice has one result, a refusal. A request for more
+/// partitions than one may make is refused as a whole, before anything else is looked at, as Kafka's
+/// controller does. `fit` says whether settings that are right each by itself go together; it is
+/// asked once for all topics that have the same.
 pub(crate) fn create(
     image: &Image,
     topics: &[CreatableTopic],
@@ -99,10 +101,18 @@ pub(crate) fn create(
     for topic in topics {
         *seen.entry(&topic.name).or_default() += 1;
     }
-    let collisions = collision_index(image, topics);
     let mut outcome = Outcome { records: Vec::new(), results: Vec::new() };
-    let mut total = 0;
     let mut done = HashSet::new();
+    let count = topics.iter().map(|topic| partitions_asked(topic, defaults)).sum();
+    if count > PARTITIONS_PER_REQUEST {
+        let names =
+            topics.iter().map(|topic| &topic.name).filter(|name| done.insert(name.as_str()));
+        let refuse = |name: &String| (name.clone(), Err(TopicError::TooManyPartitions { count }));
+        outcome.results.extend(names.map(refuse));
+        return outcome;
+    }
+    let collisions = collision_index(image, topics);
+    let mut fitting: HashMap<ConfigMap, Result<(), TopicError>> = HashMap::new();
     for topic in topics {
         if !done.insert(topic.name.as_str()) {
             continue;
@@ -112,11 +122,14 @@ pub(crate) fn create(
         } else {
             create_one(image, topic, defaults, &collisions)
         };
-        let result = result.and_then(|made| fit(&made.0.configs).map(|()| made));
         let result = result.and_then(|(created, records)| {
-            total += created.partitions;
-            if total > PARTITIONS_PER_REQUEST {
-                return Err(TopicError::TooManyPartitions { count: total });
+            match fitting.get(&created.configs) {
+                Some(known) => known.clone()?,
+                None => {
+                    let known = fit(&created.configs);
+                    fitting.insert(created.configs.clone(), known.clone());
+                    known?;
+                }
             }
             outcome.records.extend(records);
             Ok(created)
@@ -124,6 +137,16 @@ pub(crate) fn create(
         outcome.results.push((topic.name.clone(), result));
     }
     outcome
+}
+
+/// How many partitions a topic is to have; one that can't be counts for none.
+fn partitions_asked(topic: &CreatableTopic, defaults: Defaults) -> usize {
+    let asked = match (topic.assignments.len(), topic.num_partitions) {
+        (0, -1) => defaults.partitions,
+        (0, asked) => asked,
+        (assigned, _) => return assigned,
+    };
+    usize::try_from(asked).unwrap_or(0)
 }
 
 fn create_one(
@@ -188,9 +211,6 @@ fn placed(
         let text = "Number of partitions was set to an invalid non-positive value.";
         TopicError::PartitionCount(text.to_owned())
     })?;
-    if count > PARTITIONS_PER_REQUEST {
-        return Err(TopicError::TooManyPartitions { count });
-    }
     let factor = match topic.replication_factor {
         -1 => defaults.replication_factor,
         factor => factor,

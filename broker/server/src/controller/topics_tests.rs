@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use broker_metadata::replay_all;
 use protocol::messages::RegisterBrokerRecord;
 use protocol::messages::create_partitions_request::CreatePartitionsAssignment;
@@ -93,6 +95,25 @@ fn counts_and_replication_factors_are_checked() {
     assert_eq!(refusal(&cluster, topic("t", 1, 0)), TopicError::ReplicationFactor);
     assert!(matches!(refusal(&cluster, topic("t", 1, 3)), TopicError::Placement(_)));
     assert!(matches!(refusal(&cluster, topic("t", -2, 1)), TopicError::PartitionCount(_)));
+}
+
+#[test]
+fn a_request_for_too_many_partitions_in_all_is_refused_before_anything_is_worked_out() {
+    let cluster = image(1, Vec::new());
+    let asked = Cell::new(0);
+    let fit = |_: &ConfigMap| {
+        asked.set(asked.get() + 1);
+        Ok(())
+    };
+    let many: Vec<_> = (0..5_001).map(|n| topic(&format!("t{n}"), -1, 1)).collect();
+    let outcome = create(&cluster, &many, DEFAULTS, fit);
+    let refused = Err(TopicError::TooManyPartitions { count: 10_002 });
+    assert_eq!(outcome.results.len(), 5_001);
+    assert!(outcome.results.iter().all(|(_, result)| *result == refused));
+    assert_eq!((outcome.records.len(), asked.get()), (0, 0));
+    let outcome = create(&cluster, &many[1..], DEFAULTS, fit);
+    assert!(outcome.results.iter().all(|(_, result)| result.is_ok()));
+    assert_eq!(asked.get(), 1, "topics that have the same settings are judged together");
 }
 
 fn assigned(partitions: &[(i32, &[i32])]) -> CreatableTopic {
