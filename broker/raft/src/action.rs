@@ -30,6 +30,11 @@ pub enum Fault {
     )]
     TwoLeaders { epoch: i32, known: i32, named: i32 },
     #[error(
+        "this node is said to lead epoch {epoch}, of which it knows nothing: its disk was replaced, \
+         or its quorum-state file is gone; it waits for the next epoch"
+    )]
+    ForgottenLeadership { epoch: i32 },
+    #[error(
         "the leader of epoch {epoch} wants the log cut at offset {offset}, below {committed}, \
          up to which it is committed; a majority of the voters has lost data, and this node stops \
          following rather than lose it too"

@@ -137,6 +137,11 @@ impl History {
         self.voters.last_key_value().map(|(offset, _)| *offset)
     }
 
+    /// The voters before those that hold now, if the log has both.
+    pub(crate) fn voters_before(&self) -> Option<&VoterSet> {
+        self.voters.iter().rev().nth(1).map(|(_, voters)| voters)
+    }
+
     /// The level of `kraft.version` that holds now.
     pub fn version(&self) -> i16 {
         self.versions.last_key_value().map_or(0, |(_, version)| *version)

@@ -111,10 +111,10 @@ enum Ballotted {
 pub(crate) struct Ballot(BTreeMap<i32, (ReplicaKey, Ballotted)>);
 
 impl Ballot {
-    /// An election among `voters` in which `me` has its own vote.
-    pub(crate) fn new(voters: &VoterSet, me: i32) -> Self {
+    /// An election among `voters` in which `me` has its own vote, if it has one.
+    pub(crate) fn new(voters: &VoterSet, me: &ReplicaKey) -> Self {
         let votes = voters.iter().map(|voter| {
-            let vote = if voter.key.id == me { Ballotted::Granted } else { Ballotted::Open };
+            let vote = if voter.key.names(me) { Ballotted::Granted } else { Ballotted::Open };
             (voter.key.id, (voter.key, vote))
         });
         Self(votes.collect())

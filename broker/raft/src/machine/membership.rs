@@ -277,24 +277,17 @@ impl Raft {
         Ok(())
     }
 
-    /// Ends a change that is committed. A leader that is no voter any more has to go.
+    /// Ends a change that is committed.
     pub(super) fn change_committed(&mut self, step: &mut Step<'_>) {
         let Role::Leader(leader) = &self.role else { return };
-        let (offset, is_removal) = match &leader.change {
-            Some(VoterChange::Adding { offset, .. }) => (*offset, false),
-            Some(VoterChange::Removing { offset, .. }) => (*offset, true),
+        let offset = match &leader.change {
+            Some(VoterChange::Adding { offset, .. } | VoterChange::Removing { offset, .. }) => {
+                *offset
+            }
             Some(VoterChange::Asking { .. }) | None => return,
         };
-        if leader.high_watermark.is_none_or(|committed| committed <= offset) {
-            return;
-        }
-        self.end_change(step, ErrorCode::None, None);
-        let is_voter = self.is_voter();
-        if let Role::Leader(leader) = &mut self.role
-            && is_removal
-            && !is_voter
-        {
-            leader.must_resign = true;
+        if leader.high_watermark.is_some_and(|committed| committed > offset) {
+            self.end_change(step, ErrorCode::None, None);
         }
     }
 

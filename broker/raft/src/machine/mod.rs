@@ -228,6 +228,16 @@ impl Raft {
         self.voters().is_voter(&self.config.key())
     }
 
+    /// Whether the node starts elections: as a voter, or as one whose removal may not be
+    /// committed. The others may not have heard of it, and then none of them can be elected
+    /// without this node, nor by it, whose log is longer.
+    fn may_lead(&self) -> bool {
+        let me = self.config.key();
+        let is_open = || self.history.voters_offset() >= Some(self.committed.unwrap_or(0));
+        let was_voter = || self.history.voters_before().is_some_and(|set| set.is_voter(&me));
+        self.is_voter() || (is_open() && was_voter())
+    }
+
     fn voters(&self) -> &VoterSet {
         self.history.voters()
     }
@@ -352,7 +362,19 @@ impl Raft {
             self.commit(step, offset);
         }
         self.change_committed(step);
+        self.go_if_removed();
         self.answer_parked(step, |_| true);
+    }
+
+    /// A leader that is no voter any more has to go, once that is committed.
+    fn go_if_removed(&mut self) {
+        let is_voter = self.is_voter();
+        let Some(offset) = self.history.voters_offset().filter(|_| !is_voter) else { return };
+        if let Role::Leader(leader) = &mut self.role
+            && leader.high_watermark.is_some_and(|committed| committed > offset)
+        {
+            leader.must_resign = true;
+        }
     }
 
     /// An election timeout: between one and two times the configured one.

@@ -47,7 +47,7 @@ impl Raft {
         }
         let me = self.config.key();
         let has_successor = self.leader().is_some_and(|leader| leader != me.id);
-        let is_free = !self.is_voter() || self.voters().is_only_voter(&me) || has_successor;
+        let is_free = !self.may_lead() || self.voters().is_only_voter(&me) || has_successor;
         if is_free || until <= step.ms() {
             self.is_stopped = true;
             step.act(Action::ShutdownDone { in_time: is_free });
@@ -58,7 +58,7 @@ impl Raft {
         match &self.role {
             Role::Leader(_) => self.poll_leader(step),
             Role::Candidate { .. } | Role::Prospective(_) => self.poll_election(step),
-            Role::Follower(_) if self.is_voter() => self.poll_voter(step),
+            Role::Follower(_) if self.may_lead() => self.poll_voter(step),
             Role::Follower(_) => self.poll_observer(step),
             Role::Unattached { .. } => self.poll_unattached(step),
             Role::Resigned { .. } => self.poll_resigned(step),
@@ -200,7 +200,7 @@ impl Raft {
 
     fn poll_unattached(&mut self, step: &mut Step<'_>) -> Polled {
         let Role::Unattached { election_at, .. } = &self.role else { return Polled::Changed };
-        let election_at = Some(*election_at).filter(|_| self.is_voter());
+        let election_at = Some(*election_at).filter(|_| self.may_lead());
         if self.shutdown_until.is_some() {
             return Polled::Until(None);
         }

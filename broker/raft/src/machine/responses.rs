@@ -69,8 +69,8 @@ impl Raft {
             return Verdict::Handled(false);
         }
         if epoch < self.epoch || error == ErrorCode::UnknownLeaderEpoch {
-            // It is behind, and will learn of this epoch itself.
-            return Verdict::Handled(true);
+            // It is behind, and will learn of this epoch itself; there is no hurry to ask again.
+            return Verdict::Handled(false);
         }
         let is_fenced =
             matches!(error, ErrorCode::FencedLeaderEpoch | ErrorCode::NotLeaderOrFollower);

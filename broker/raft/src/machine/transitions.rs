@@ -23,8 +23,8 @@ impl Raft {
             Role::Unattached { leader: None, voted: None, election_at }
         } else if election.leader == Some(me.id) {
             self.resigned(Vec::new(), election_at)
-        } else if election.has_voted_for(&me) && election.leader.is_none() && self.is_voter() {
-            Role::Candidate { ballot: Ballot::new(self.voters(), me.id), election_at }
+        } else if election.has_voted_for(&me) && election.leader.is_none() && self.may_lead() {
+            Role::Candidate { ballot: Ballot::new(self.voters(), &me), election_at }
         } else if let Some(leader) = election.leader {
             let endpoints = self.voters().endpoints(leader);
             if endpoints.is_empty() {
@@ -171,7 +171,7 @@ impl Raft {
             leader: self.leader(),
             leader_endpoints: self.leader_endpoints().cloned().unwrap_or_default(),
             voted: self.voted(),
-            ballot: Ballot::new(self.voters(), self.config.node),
+            ballot: Ballot::new(self.voters(), &self.config.key()),
             election_at: step.ms() + self.election_timeout(),
         };
         self.enter(step, self.epoch, Role::Prospective(prospective));
@@ -181,7 +181,7 @@ impl Raft {
     pub(super) fn to_candidate(&mut self, step: &mut Step<'_>) {
         // There is none after the last: better no leader than two of one epoch.
         let Some(epoch) = self.epoch.checked_add(1) else { return };
-        let ballot = Ballot::new(self.voters(), self.config.node);
+        let ballot = Ballot::new(self.voters(), &self.config.key());
         let election_at = step.ms() + self.election_timeout();
         self.enter(step, epoch, Role::Candidate { ballot, election_at });
         self.advance_election(step);
@@ -286,6 +286,11 @@ impl Raft {
         epoch: i32,
         endpoints: Endpoints,
     ) -> bool {
+        let leads = matches!(self.role, Role::Leader(_));
+        if leader == Some(self.config.node) && !(leads && epoch <= self.epoch) {
+            step.act(Action::Fault(Fault::ForgottenLeadership { epoch }));
+            return false;
+        }
         if !self.is_consistent(leader, epoch) {
             let named = leader.unwrap_or(-1);
             let known = self.leader().unwrap_or(-1);
@@ -314,9 +319,6 @@ impl Raft {
     /// Whether what is said of an epoch's leader agrees with what is known.
     fn is_consistent(&self, leader: Option<i32>, epoch: i32) -> bool {
         let Some(named) = leader else { return true };
-        if named == self.config.node {
-            return epoch <= self.epoch && matches!(self.role, Role::Leader(_));
-        }
         epoch != self.epoch || self.leader().is_none_or(|known| known == named)
     }
 }

@@ -17,10 +17,13 @@ pub(super) struct Checks {
     digests: BTreeMap<i64, u64>,
     acknowledged: Vec<(i64, Bytes)>,
     /// By node and epoch.
-    votes: BTreeMap<(usize, i32), i32>,
+    votes: BTreeMap<(Replica, i32), i32>,
     /// What was seen where there was nobody to tell.
     pub(super) found: Option<String>,
 }
+
+/// A node, and which of its disks.
+pub(super) type Replica = (usize, u128);
 
 fn digest(so_far: u64, batch: &[u8]) -> u64 {
     batch.iter().fold(so_far ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -48,11 +51,12 @@ impl Checks {
     }
 
     /// A node gives one vote an epoch, whatever happens to it.
-    pub(super) fn votes(&mut self, node: usize, epoch: i32, candidate: i32) {
+    pub(super) fn votes(&mut self, node: Replica, epoch: i32, candidate: i32) {
         let other = *self.votes.entry((node, epoch)).or_insert(candidate);
         if other != candidate {
-            self.found =
-                Some(format!("node {node} votes for {other} and for {candidate} in epoch {epoch}"));
+            self.found = Some(format!(
+                "node {node:?} votes for {other} and for {candidate} in epoch {epoch}"
+            ));
         }
     }
 

@@ -60,6 +60,8 @@ pub(super) struct SimNode {
     /// The event that was just handled has changed `quorum-state`.
     pub(super) has_persisted: bool,
     pub(super) is_stopped: bool,
+    /// Goes up when the disk is lost and replaced: then it is another replica.
+    pub(super) life: u128,
     askers: BTreeMap<u64, Asker>,
     next_handle: u64,
     /// Batches that clients wait for, with the offset from which on they are committed.
@@ -84,6 +86,7 @@ impl SimNode {
             written_at: 0,
             has_persisted: false,
             is_stopped: false,
+            life: 1,
             askers: BTreeMap::new(),
             next_handle: 0,
             proposed: Vec::new(),
@@ -137,6 +140,11 @@ impl SimNode {
         self.carry_out(actions, world, checks)
     }
 
+    /// Whose requests wait for an answer.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = &Asker> {
+        self.askers.values()
+    }
+
     pub(super) fn crash(&mut self, random: &mut crate::random::Random, world: i64) {
         if self.writes_late && world - self.written_at < 20 {
             self.disk.quorum_state = self.durable_state.clone();
@@ -145,6 +153,17 @@ impl SimNode {
         self.askers.clear();
         self.proposed.clear();
         self.disk.crash(random);
+    }
+
+    /// The disk is gone, and an empty one is in its place.
+    pub(super) fn replace_disk(&mut self) {
+        self.life += 1;
+        self.config.directory = directory(self.index, self.life);
+        let lies = self.disk.lies;
+        self.disk = Disk::default();
+        self.disk.lies = lies;
+        self.durable_state = None;
+        self.high_watermark = 0;
     }
 
     pub(super) fn request(
@@ -286,6 +305,8 @@ impl SimNode {
                 Action::ShutdownDone { .. } => self.is_stopped = true,
                 // Whoever comes late may be told of an older snapshot than it has.
                 Action::Fault(Fault::Unexpected { .. }) => {}
+                // Nor is it wrong to have another disk.
+                Action::Fault(Fault::ForgottenLeadership { .. }) if self.life > 1 => {}
                 Action::Fault(fault) => return Err(format!("node {}: {fault}", self.index)),
             }
         }

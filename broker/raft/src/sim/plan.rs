@@ -15,6 +15,8 @@ pub(super) struct Plan {
     /// One trouble follows the other closely, nodes come back at once, and a fetch gets one batch:
     /// elections interrupt each other.
     pub(super) storm: bool,
+    /// Controllers join by themselves, and some lose their disks for good.
+    pub(super) joins: bool,
     /// One of the nodes knows nothing of pre-votes.
     pub(super) mixed: bool,
 }
@@ -29,6 +31,7 @@ impl Default for Plan {
             snapshots: false,
             trouble_ms: 60_000,
             storm: false,
+            joins: false,
             mixed: false,
         }
     }

@@ -9,15 +9,17 @@
 //! | one voter commits | 1 | a leader without committed records |
 //! | a second vote in an epoch | 2 | two votes of a node in an epoch |
 //! | a vote for a log that is behind | 1 | a leader without committed records |
-//! | records of older epochs are committed by counting | 8 | a leader without committed records |
-//! | requests and responses of older epochs count | 8 | two votes of a node in an epoch |
+//! | records of older epochs are committed by counting | 10 | a leader without committed records |
+//! | requests and responses of older epochs count | 15 | records that do not continue the log |
 //! | a log that diverges is not cut | 1 | another batch at a committed offset |
-//! | a follower acknowledges what is not synced | 19 | a leader without committed records |
-//! | a leader counts itself before it has synced | 42 | a leader without committed records |
-//! | the vote is forgotten at a restart | 22 | two votes of a node in an epoch |
-//! | a disk that calls all synced that is written | 14 | another batch at a committed offset |
-//! | votes are sent before they are durable | 1 | two votes of a node in an epoch |
+//! | a follower acknowledges what is not synced | 17 | a leader without committed records |
+//! | a leader counts itself before it has synced | 35 | a leader without committed records |
+//! | voters change before the change before is committed | 2 | a leader without committed records |
+//! | the vote is forgotten at a restart | 24 | two votes of a node in an epoch |
+//! | a disk that calls all synced that is written | 96 | another batch at a committed offset |
+//! | votes are sent before they are durable | 1 | an epoch that is led twice |
 
+use super::node::SimNode;
 use super::plan::{Misuse, Plan};
 use super::world::World;
 use crate::rules::{Rule, break_rule};
@@ -73,7 +75,7 @@ fn five_voters_in_a_storm_of_elections_keep_what_they_acknowledge() {
 /// After how many seeds a breach is found.
 fn found_after(plan: Plan, rule: Option<Rule>, misuse: Option<Misuse>) -> Option<u64> {
     break_rule(rule);
-    let found = (0..100).find_map(|seed| {
+    let found = (0..200).find_map(|seed| {
         let error = World::new(plan, seed, misuse).run().err()?;
         println!("{rule:?} {misuse:?} after {} seeds: {error}", seed + 1);
         Some(seed + 1)
@@ -102,6 +104,9 @@ fn a_broken_rule_is_found() {
         let found = found_after(three_in_a_storm(), Some(rule), None);
         assert!(found.is_some(), "nobody notices that {rule:?} is broken");
     }
+    let changing = Plan { dynamic: true, spares: 2, ..three_in_a_storm() };
+    let found = found_after(changing, Some(Rule::OneChangeAtATime), None);
+    assert!(found.is_some(), "nobody notices that voters change at once");
     for misuse in [Misuse::ForgetVote, Misuse::UnsyncedIsSynced, Misuse::SendBeforePersist] {
         let found = found_after(three_in_a_storm(), None, Some(misuse));
         assert!(found.is_some(), "nobody notices that a driver does {misuse:?}");
@@ -141,5 +146,40 @@ fn a_voter_without_pre_votes_is_no_hindrance() {
     for seed in first()..first() + seeds() {
         let world = run(plan, seed);
         assert!(world.checks.acknowledged() > 50, "seed {seed}: clients get their work done");
+    }
+}
+
+#[test]
+fn controllers_that_lose_their_disks_join_again_and_nothing_is_lost() {
+    let plan = Plan { dynamic: true, joins: true, snapshots: true, ..Plan::default() };
+    let mut replaced = 0;
+    for seed in first()..first() + seeds() {
+        let world = run(plan, seed);
+        replaced += world.replaced;
+        let leader = world.nodes.iter().filter_map(|node| node.raft.as_ref());
+        let voters = leader.map(|raft| raft.history().voters().clone()).next();
+        let mine =
+            |node: &SimNode| voters.as_ref().is_some_and(|set| set.is_voter(&node.config.key()));
+        assert!(world.nodes[..3].iter().all(mine), "seed {seed}: all are voters again");
+    }
+    assert!(replaced > 0, "disks are lost");
+}
+
+#[test]
+fn a_leader_that_is_killed_is_replaced_within_half_a_second() {
+    for seed in first()..first() + seeds() {
+        let mut world = World::new(Plan { trouble_ms: 0, ..Plan::default() }, seed, None);
+        world.calm();
+        let took = world.kill_leader().expect("nothing goes wrong");
+        assert!(took < 500, "seed {seed}: without a leader for {took} ms");
+    }
+}
+
+#[test]
+fn voters_change_in_a_storm_and_nothing_is_lost() {
+    let plan = Plan { dynamic: true, spares: 2, snapshots: true, ..three_in_a_storm() };
+    for seed in first()..first() + seeds() {
+        let world = run(plan, seed);
+        assert!(world.voter_changes > 0, "seed {seed}: voters come and go");
     }
 }

@@ -54,6 +54,7 @@ enum Happening {
         node: usize,
     },
     Propose,
+    ReplaceDisk,
     Trouble,
     Heal,
     Administer,
@@ -79,6 +80,7 @@ pub(super) struct World {
     values: u64,
     pub(super) events: u64,
     pub(super) voter_changes: u64,
+    pub(super) replaced: u64,
     /// A digest of all that has happened.
     pub(super) trace: Option<u64>,
 }
@@ -107,6 +109,7 @@ impl World {
                 config.endpoints = endpoints(index);
             }
             config.bootstrap = addresses.clone();
+            config.auto_join = plan.joins;
             if plan.storm {
                 config.fetch_max_bytes = 1;
                 config.fetch_max_wait_ms = 50;
@@ -139,6 +142,7 @@ impl World {
             values: 0,
             events: 0,
             voter_changes: 0,
+            replaced: 0,
             trace: None,
         };
         for node in 0..count {
@@ -148,6 +152,9 @@ impl World {
         world.later(500, Happening::Propose);
         world.later(1500, Happening::Trouble);
         world.later(2000, Happening::Administer);
+        if plan.joins {
+            world.later(9000, Happening::ReplaceDisk);
+        }
         world.later(2500, Happening::Snapshot { node: 0 });
         world
     }
@@ -183,7 +190,22 @@ impl World {
         if leaders == 1 { Ok(()) } else { Err(format!("{leaders} nodes lead in the end")) }
     }
 
-    fn calm(&mut self) {
+    /// Kills the leader; how long it takes until another one leads.
+    pub(super) fn kill_leader(&mut self) -> Result<i64, String> {
+        self.run_until(20_000)?;
+        let leads =
+            |node: &SimNode| node.raft.as_ref().is_some_and(|raft| raft.role() == RoleName::Leader);
+        let leader = self.nodes.iter().position(leads).ok_or("nobody leads")?;
+        let at = self.now;
+        self.break_connections(leader);
+        self.nodes[leader].crash(&mut self.random, at);
+        while !self.nodes.iter().any(leads) {
+            self.run_until(self.now + 1)?;
+        }
+        Ok(self.now - at)
+    }
+
+    pub(super) fn calm(&mut self) {
         for node in 0..self.nodes.len() {
             if self.nodes[node].is_stopped {
                 self.crash(node);
@@ -300,6 +322,7 @@ impl World {
                 self.later(1200, Happening::Crash { node });
             }
             Happening::Propose => self.propose()?,
+            Happening::ReplaceDisk => self.replace_disk(),
             Happening::Trouble => self.trouble(),
             Happening::Heal => {
                 self.cut.clear();
@@ -429,7 +452,8 @@ impl World {
                 if let (Some((epoch, candidate)), Response::Vote(vote)) = (asked_vote, response) {
                     let said = vote.topics.first().map(|topic| &topic.partitions[0]);
                     if said.is_some_and(|said| said.vote_granted) {
-                        self.checks.votes(from, *epoch, *candidate);
+                        let voter = (from, self.nodes[from].life);
+                        self.checks.votes(voter, *epoch, *candidate);
                     }
                 }
                 let response = wire::response(response, *version);
@@ -515,8 +539,8 @@ impl World {
         if self.nodes[node].raft.is_none() {
             return;
         }
-        self.nodes[node].crash(&mut self.random, self.now);
         self.break_connections(node);
+        self.nodes[node].crash(&mut self.random, self.now);
         let most = if self.plan.storm { 60 } else { 3000 };
         let delay = 1 + self.random.below(most) as i64;
         self.later(delay, Happening::Start { node });
@@ -525,6 +549,12 @@ impl World {
     /// Whoever waits for an answer of a node that has died learns of it.
     fn break_connections(&mut self, node: usize) {
         let Self { queue, nodes, .. } = self;
+        let waiting = nodes[node].unanswered().filter_map(|asker| match asker {
+            Asker::Peer { node, incarnation, asked_as, correlation, .. } => {
+                Some((*node, *incarnation, *asked_as, *correlation))
+            }
+            Asker::Admin => None,
+        });
         let broken = |happening: &Happening| match happening {
             Happening::Request { to, from, incarnation, as_id, correlation, .. }
                 if *to == node && nodes[*from].raft.is_some() =>
@@ -533,7 +563,7 @@ impl World {
             }
             _ => None,
         };
-        let broken: Vec<_> = queue.values().filter_map(broken).collect();
+        let broken: Vec<_> = queue.values().filter_map(broken).chain(waiting).collect();
         for (to, incarnation, from, correlation) in broken {
             let failure = Failure::Disconnected;
             let delay = self.delay();
@@ -541,12 +571,45 @@ impl World {
         }
     }
 
+    /// A voter loses its disk, if all others are what the quorum believes them to be: it stands
+    /// the loss of one of three at a time.
+    fn replace_disk(&mut self) {
+        self.later(4000, Happening::ReplaceDisk);
+        if self.is_calm {
+            return;
+        }
+        let leads = |node: &&SimNode| {
+            node.raft.as_ref().is_some_and(|raft| raft.role() == RoleName::Leader)
+        };
+        let leader = self
+            .nodes
+            .iter()
+            .filter(leads)
+            .max_by_key(|node| node.raft.as_ref().map(crate::Raft::epoch));
+        let Some(raft) = leader.and_then(|leader| leader.raft.as_ref()) else { return };
+        let voters = raft.history().voters();
+        let is_whole = |voter: &crate::VoterNode| {
+            let node = &self.nodes[voter.key.id as usize];
+            node.config.key() == voter.key && node.raft.is_some()
+        };
+        let is_committed = raft.history().voters_offset() < raft.high_watermark();
+        if voters.len() < 3 || !is_committed || !voters.iter().all(is_whole) {
+            return;
+        }
+        let ids: Vec<i32> = voters.ids().collect();
+        let node = ids[self.random.below(ids.len() as u64) as usize] as usize;
+        self.crash(node);
+        self.nodes[node].replace_disk();
+        self.replaced += 1;
+    }
+
     /// Somebody adds and removes voters.
     fn administer(&mut self) -> Result<(), String> {
-        let delay = 300 + self.random.below(3000) as i64;
+        let most = if self.plan.storm { 50 } else { 3000 };
+        let delay = 5 + self.random.below(most) as i64;
         self.later(delay, Happening::Administer);
         let controllers = self.plan.voters + self.plan.spares;
-        if !self.plan.dynamic || self.plan.spares == 0 {
+        if !self.plan.dynamic || self.plan.spares == 0 || self.plan.joins {
             return Ok(());
         }
         let subject = self.random.below(controllers as u64) as usize;
@@ -556,8 +619,9 @@ impl World {
                 continue;
             }
             let voters = raft.history().voters();
+            let fewest = if self.plan.storm { 1 } else { 2 };
             let request = match voters.get(subject as i32) {
-                Some(_) if voters.len() <= 2 => continue,
+                Some(_) if voters.len() <= fewest => continue,
                 Some(voter) => Request::RemoveRaftVoter(remove(voter)),
                 None => Request::AddRaftVoter(add(subject)),
             };

@@ -76,6 +76,7 @@ fn announcements_that_cannot_be_true_are_refused() {
     assert_eq!(begun(&mut bench, begin(2, 4)), (ErrorCode::None, 2, 4));
     assert_eq!(begun(&mut bench, begin(3, 3)), (ErrorCode::FencedLeaderEpoch, 2, 4));
     assert_eq!(begun(&mut bench, begin(3, 4)), (ErrorCode::UnknownServerError, 2, 4));
+    // It does not know of having led that epoch: nothing good could come of it.
     assert_eq!(begun(&mut bench, begin(1, 5)), (ErrorCode::UnknownServerError, 2, 4));
     assert_eq!(begun(&mut bench, begin(-1, 5)), (ErrorCode::InvalidRequest, 2, 4));
     assert_eq!(begun(&mut bench, begin(3, i32::MAX)), (ErrorCode::InvalidRequest, 2, 4));

@@ -342,3 +342,27 @@ fn the_voters_move_into_the_log_once_all_of_them_support_it() {
     commit(&mut bench);
     assert_eq!(error(&bench.ask(Request::RemoveRaftVoter(remove(3)), 0)), None);
 }
+
+#[test]
+fn a_removal_that_may_not_be_committed_does_not_end_in_a_quorum_without_a_leader() {
+    // The leader of two voters removes itself, and dies before the other one hears of it.
+    let mut bench = Setup { dynamic: true, voters: vec![1, 2], ..Setup::default() }.bench();
+    bench.elect();
+    bench.sync();
+    let end = (bench.disk.end_offset(), 1);
+    bench.ask(fetch(2, 1, end, 0), 18);
+    bench.ask(Request::RemoveRaftVoter(remove(1)), 0);
+    bench.sync();
+    let election = ElectionState { epoch: 1, leader: Some(1), ..ElectionState::default() };
+    let disk = bench.disk.clone();
+    let setup = Setup { dynamic: true, voters: vec![1, 2], ..Setup::default() };
+    let mut bench = Setup { election: Some(election), disk, ..setup }.bench();
+    assert_eq!(voters(&bench), [2]);
+    // It is needed once more: its log is the longest, and the other one votes for it.
+    bench.elect();
+    bench.sync();
+    let end = (bench.disk.end_offset(), bench.raft.epoch());
+    bench.ask(fetch(2, end.1, end, 0), 18);
+    assert_eq!(bench.raft.role(), RoleName::Resigned, "now its removal is committed");
+    assert!(!bench.raft.is_voter());
+}
