@@ -30,8 +30,8 @@ pub enum Fault {
     )]
     TwoLeaders { epoch: i32, known: i32, named: i32 },
     #[error(
-        "this node is said to lead epoch {epoch}, of which it knows nothing: its disk was replaced, \
-         or its quorum-state file is gone; it waits for the next epoch"
+        "this node is said to lead epoch {epoch}, of which it knows nothing: its disk was \
+         replaced, or its quorum-state file is gone; it waits for the next epoch"
     )]
     ForgottenLeadership { epoch: i32 },
     #[error(

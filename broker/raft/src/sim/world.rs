@@ -1,12 +1,14 @@
 //! The world: time, network, clients, and what goes wrong.
 
+mod trouble;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks::Checks;
 use super::disk::Disk;
 use super::node::{Asker, Effect, SimNode, directory};
 use super::plan::{Misuse, Plan};
-use super::quorum::{add, asked_vote, bootstrap_snapshot, endpoints, port, remove};
+use super::quorum::{asked_vote, bootstrap_snapshot, endpoints, port};
 use super::wire::{self, Generation};
 use crate::random::Random;
 use crate::{Address, Config, Event, Failure, Node, Request, Response, RoleName, VoterSet};
@@ -103,30 +105,10 @@ impl World {
         };
         let bootstrap = plan.dynamic.then(|| bootstrap_snapshot(plan.voters));
         let nodes = (0..count).map(|index| {
-            let mut config = Config::new("cluster", index as i32, directory(index, 1));
-            config.can_become_voter = index < controllers;
-            if index < controllers {
-                config.endpoints = endpoints(index);
-            }
-            config.bootstrap = addresses.clone();
-            config.auto_join = plan.joins;
-            if plan.storm {
-                config.fetch_max_bytes = 1;
-                config.fetch_max_wait_ms = 50;
-                config.election_timeout_ms = 150;
-                config.fetch_timeout_ms = 200;
-                config.request_timeout_ms = 200;
-            }
             let formatted = bootstrap.clone().filter(|_| index < plan.voters);
-            let mut disk = Disk::formatted(formatted);
-            disk.lies = misuse == Some(Misuse::UnsyncedIsSynced);
-            let mut node = SimNode::new(index, config, static_voters.clone(), disk);
-            node.forgets_votes = misuse == Some(Misuse::ForgetVote);
-            node.writes_late = misuse == Some(Misuse::SendBeforePersist);
-            if plan.mixed && index == 0 {
-                node.generation = Generation::BeforePreVote;
-            }
-            node
+            let disk = Disk::formatted(formatted);
+            let config = config(plan, index, addresses.clone());
+            node(plan, config, static_voters.clone(), disk, misuse)
         });
         let mut world = Self {
             plan,
@@ -500,135 +482,41 @@ impl World {
         self.later(delay, Happening::Propose);
         Ok(())
     }
+}
 
-    fn trouble(&mut self) {
-        if self.is_calm {
-            return;
-        }
-        let count = self.nodes.len() as u64;
-        let node = self.random.below(count) as usize;
-        match self.random.below(10) {
-            0..4 => self.crash(node),
-            // All at once: the power of the room.
-            4 => (0..self.nodes.len()).for_each(|node| self.crash(node)),
-            5..7 => {
-                let other = self.random.below(count) as usize;
-                self.cut.insert((node, other));
-            }
-            7 => {
-                for other in 0..self.nodes.len() {
-                    self.cut.insert((node, other));
-                    self.cut.insert((other, node));
-                }
-            }
-            8 if self.random.below(2) == 0 => self.later(0, Happening::Shutdown { node }),
-            8 => self.sync_ms[node] = 1 + self.random.below(900),
-            _ => self.cut.clear(),
-        }
-        if self.random.below(3) == 0 {
-            let most = if self.plan.storm { 300 } else { 5000 };
-            let delay = 100 + self.random.below(most) as i64;
-            self.later(delay, Happening::Heal);
-        }
-        let most = if self.plan.storm { 200 } else { 2500 };
-        let delay = 10 + self.random.below(most) as i64;
-        self.later(delay, Happening::Trouble);
+/// The configuration of a node; the first ones are voters, the next ones may become some.
+fn config(plan: Plan, index: usize, bootstrap: Vec<Address>) -> Config {
+    let mut config = Config::new("cluster", index as i32, directory(index, 1));
+    config.can_become_voter = index < plan.voters + plan.spares;
+    if config.can_become_voter {
+        config.endpoints = endpoints(index);
     }
+    config.bootstrap = bootstrap;
+    config.auto_join = plan.joins;
+    if plan.storm {
+        config.fetch_max_bytes = 1;
+        config.fetch_max_wait_ms = 50;
+        config.election_timeout_ms = 150;
+        config.fetch_timeout_ms = 200;
+        config.request_timeout_ms = 200;
+    }
+    config
+}
 
-    fn crash(&mut self, node: usize) {
-        if self.nodes[node].raft.is_none() {
-            return;
-        }
-        self.break_connections(node);
-        self.nodes[node].crash(&mut self.random, self.now);
-        let most = if self.plan.storm { 60 } else { 3000 };
-        let delay = 1 + self.random.below(most) as i64;
-        self.later(delay, Happening::Start { node });
+fn node(
+    plan: Plan,
+    config: Config,
+    voters: VoterSet,
+    mut disk: Disk,
+    misuse: Option<Misuse>,
+) -> SimNode {
+    let index = config.node as usize;
+    disk.lies = misuse == Some(Misuse::UnsyncedIsSynced);
+    let mut node = SimNode::new(index, config, voters, disk);
+    node.forgets_votes = misuse == Some(Misuse::ForgetVote);
+    node.writes_late = misuse == Some(Misuse::SendBeforePersist);
+    if plan.mixed && index == 0 {
+        node.generation = Generation::BeforePreVote;
     }
-
-    /// Whoever waits for an answer of a node that has died learns of it.
-    fn break_connections(&mut self, node: usize) {
-        let Self { queue, nodes, .. } = self;
-        let waiting = nodes[node].unanswered().filter_map(|asker| match asker {
-            Asker::Peer { node, incarnation, asked_as, correlation, .. } => {
-                Some((*node, *incarnation, *asked_as, *correlation))
-            }
-            Asker::Admin => None,
-        });
-        let broken = |happening: &Happening| match happening {
-            Happening::Request { to, from, incarnation, as_id, correlation, .. }
-                if *to == node && nodes[*from].raft.is_some() =>
-            {
-                Some((*from, *incarnation, *as_id, *correlation))
-            }
-            _ => None,
-        };
-        let broken: Vec<_> = queue.values().filter_map(broken).chain(waiting).collect();
-        for (to, incarnation, from, correlation) in broken {
-            let failure = Failure::Disconnected;
-            let delay = self.delay();
-            self.later(delay, Happening::Failed { to, incarnation, from, correlation, failure });
-        }
-    }
-
-    /// A voter loses its disk, if all others are what the quorum believes them to be: it stands
-    /// the loss of one of three at a time.
-    fn replace_disk(&mut self) {
-        self.later(4000, Happening::ReplaceDisk);
-        if self.is_calm {
-            return;
-        }
-        let leads = |node: &&SimNode| {
-            node.raft.as_ref().is_some_and(|raft| raft.role() == RoleName::Leader)
-        };
-        let leader = self
-            .nodes
-            .iter()
-            .filter(leads)
-            .max_by_key(|node| node.raft.as_ref().map(crate::Raft::epoch));
-        let Some(raft) = leader.and_then(|leader| leader.raft.as_ref()) else { return };
-        let voters = raft.history().voters();
-        let is_whole = |voter: &crate::VoterNode| {
-            let node = &self.nodes[voter.key.id as usize];
-            node.config.key() == voter.key && node.raft.is_some()
-        };
-        let is_committed = raft.history().voters_offset() < raft.high_watermark();
-        if voters.len() < 3 || !is_committed || !voters.iter().all(is_whole) {
-            return;
-        }
-        let ids: Vec<i32> = voters.ids().collect();
-        let node = ids[self.random.below(ids.len() as u64) as usize] as usize;
-        self.crash(node);
-        self.nodes[node].replace_disk();
-        self.replaced += 1;
-    }
-
-    /// Somebody adds and removes voters.
-    fn administer(&mut self) -> Result<(), String> {
-        let most = if self.plan.storm { 50 } else { 3000 };
-        let delay = 5 + self.random.below(most) as i64;
-        self.later(delay, Happening::Administer);
-        let controllers = self.plan.voters + self.plan.spares;
-        if !self.plan.dynamic || self.plan.spares == 0 || self.plan.joins {
-            return Ok(());
-        }
-        let subject = self.random.below(controllers as u64) as usize;
-        for index in 0..self.nodes.len() {
-            let Some(raft) = &self.nodes[index].raft else { continue };
-            if raft.role() != RoleName::Leader {
-                continue;
-            }
-            let voters = raft.history().voters();
-            let fewest = if self.plan.storm { 1 } else { 2 };
-            let request = match voters.get(subject as i32) {
-                Some(_) if voters.len() <= fewest => continue,
-                Some(voter) => Request::RemoveRaftVoter(remove(voter)),
-                None => Request::AddRaftVoter(add(subject)),
-            };
-            let (now, asker) = (self.now, Asker::Admin);
-            let effects = self.nodes[index].request(asker, request, 0, now, &mut self.checks)?;
-            self.effect(index, effects);
-        }
-        Ok(())
-    }
+    node
 }
