@@ -17,7 +17,7 @@ pub mod off_sockets;
 pub mod partition;
 mod peers;
 pub mod quorum;
-mod replica;
+pub mod replica;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use flusher::Flusher;
