@@ -11,14 +11,17 @@
 mod cluster;
 pub mod disk;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[cfg(feature = "cluster")]
 pub use cluster::Cluster;
 
-/// The root of the workspace this crate was built in.
-pub fn workspace_root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is a folder of the workspace")
+/// The root of the workspace whose tests run. Cargo runs tests in the folder of their package; where
+/// they were compiled may be another checkout.
+pub fn workspace_root() -> PathBuf {
+    let package = std::env::current_dir().expect("tests run in a folder");
+    let root = package.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    root.expect("the package is in a workspace").to_owned()
 }
 
 /// Every file below the workspace root that belongs to the project: build output, version
@@ -26,7 +29,7 @@ pub fn workspace_root() -> &'static Path {
 pub fn project_files() -> Vec<PathBuf> {
     let root = workspace_root();
     let mut found = Vec::new();
-    let mut folders = vec![root.to_path_buf()];
+    let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).expect("a folder of the project can be read");
         for entry in entries {
@@ -39,7 +42,7 @@ pub fn project_files() -> Vec<PathBuf> {
             if entry.file_type().expect("an entry has a type").is_dir() {
                 folders.push(path);
             } else {
-                found.push(path.strip_prefix(root).expect("found below the root").to_path_buf());
+                found.push(path.strip_prefix(&root).expect("found below the root").to_path_buf());
             }
         }
     }

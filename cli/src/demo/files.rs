@@ -139,7 +139,7 @@ mod tests {
     fn what_the_binary_carries_is_what_the_example_holds() {
         let data = tempfile::tempdir().expect("a temporary folder");
         let files = Files::unpack(data.path()).expect("the files are written");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/flights");
+        let source = Path::new("../examples/flights");
         for (name, _) in CARRIED {
             let written = std::fs::read(files.folder.join(name)).expect("a file is there");
             let expected = std::fs::read(source.join(name)).expect("the example is there");

@@ -129,8 +129,7 @@ mod tests {
 
     #[test]
     fn the_page_on_the_command_line_names_each() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tools.md");
-        let page = std::fs::read_to_string(path).expect("the page is there");
+        let page = std::fs::read_to_string("../docs/tools.md").expect("the page is there");
         let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
         let named = |name: &str| {
             let is_name = |word: &str| word.trim_matches(['|', ' ', ',']) == name;

@@ -12,7 +12,7 @@ use crate::broker::{YEOUL, printed};
 type Row = (String, String, u64, String);
 
 fn files() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/flights")
+    PathBuf::from("../examples/flights")
 }
 
 /// The demo on free ports.

@@ -20,7 +20,7 @@ use crate::server::{FREE_PORTS, Server};
 const COMMANDS: [&str; 4] = ["yeoul ", "kafka-", "curl ", "kcat "];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    std::fs::canonicalize("..").expect("the folder of the project")
 }
 
 /// A fenced or indented block of a page.

@@ -2,7 +2,7 @@
 //! checkout: nothing may differ, in any message, field or error code.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use protocol::ErrorCode;
 
@@ -20,7 +20,7 @@ const NOT_LISTED: [&str; 5] = [
 ];
 
 fn folder() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/reference/protocol");
+    let folder = PathBuf::from("../../shared/reference/protocol");
     if folder.is_dir() {
         return Some(folder);
     }

@@ -1,6 +1,5 @@
 //! The schema as the tests read it, and whether the crate says the same.
 
-use std::path::Path;
 use std::sync::LazyLock;
 
 use protocol::ApiKey;
@@ -9,9 +8,8 @@ use crate::codecs::CODECS;
 use crate::schema::{Kind, Schema};
 
 pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
     let mut schema = Schema::default();
-    for entry in std::fs::read_dir(folder).expect("the schema folder is there") {
+    for entry in std::fs::read_dir("schema").expect("the schema folder is there") {
         let path = entry.expect("it can be listed").path();
         if path.extension().is_some_and(|e| e == "schema") {
             schema
@@ -62,8 +60,7 @@ fn every_api_has_the_versions_and_headers_of_its_messages() {
 /// The rows of the table in `docs/protocol.md`: key, name, versions.
 #[test]
 fn the_documented_versions_are_those_of_the_schema() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md");
-    let page = std::fs::read_to_string(page).expect("the page is there");
+    let page = std::fs::read_to_string("../docs/protocol.md").expect("the page is there");
     let rows = page.lines().filter_map(|line| {
         let cells: Vec<&str> = line.strip_prefix("| ")?.split(" | ").collect();
         Some((cells[0].parse::<i16>().ok()?, cells[1].to_string(), cells[2].to_string()))

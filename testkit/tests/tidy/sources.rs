@@ -62,6 +62,19 @@ fn a_line_fits_a_screen() {
     check("No line is longer than 100 characters:", &findings);
 }
 
+#[test]
+fn a_test_finds_its_files_from_where_it_runs() {
+    // Spelled in two parts, so that this file does not accuse itself.
+    let compiled_in = ["env!(\"CARGO_", "MANIFEST_DIR\")"].concat();
+    let sources = rust_files().into_iter().filter(|(_, text)| text.contains(&compiled_in));
+    let findings: Vec<String> = sources
+        .map(|(path, _)| {
+            format!("{path}: another checkout may have compiled it; cargo runs it in its package")
+        })
+        .collect();
+    check("No folder of a checkout is compiled in:", &findings);
+}
+
 /// Where a lock is taken although somebody panicked under it, with the reason beside it.
 const WHOLE_AFTER_A_PANIC: [&str; 5] = [
     "broker/coordinator/src/runtime/mod.rs",

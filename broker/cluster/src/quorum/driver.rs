@@ -201,6 +201,9 @@ impl Driver {
                     if self.active.as_ref().is_none_or(|active| active.image.is_none()) {
                         self.handle(Event::Resign { epoch: self.raft.epoch() })?;
                     }
+                    if self.log.synced_end() < self.log.end_offset() {
+                        self.wait_for_disk(&problem.to_string())?;
+                    }
                 }
             }
         }

@@ -57,8 +57,10 @@ pub(crate) struct MetadataLog {
     log: Log,
     dir: Arc<DataDir>,
     snapshots: Snapshots,
-    /// What a sync that failed left behind its place has to be cut off.
     synced_end: i64,
+    /// Whether a sync failed and what it left behind `synced_end` could not be cut off. Nothing is
+    /// written before it is.
+    is_torn: bool,
 }
 
 impl MetadataLog {
@@ -96,7 +98,7 @@ impl MetadataLog {
             return Err(LogOpenError::Beginning { dir, offset: start });
         }
         let synced_end = log.log_end_offset();
-        Ok(Self { log, dir: dir.clone(), snapshots, synced_end })
+        Ok(Self { log, dir: dir.clone(), snapshots, synced_end, is_torn: false })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -118,12 +120,13 @@ impl MetadataLog {
     /// Whether the disk takes anything now.
     pub(crate) fn admit(&mut self, now_ms: i64) -> Result<(), WriteError> {
         self.dir.admit().map_err(WriteError::Refused)?;
-        self.cut_unsynced(now_ms)
+        self.cut_torn(now_ms)
     }
 
     /// Appends batches that have their offsets and epochs. They are to be synced with
     /// [`Self::sync`] before anybody is told of them. Blocks.
     pub(crate) fn append(&mut self, batches: &Bytes, now_ms: i64) -> Result<(), WriteError> {
+        self.cut_torn(now_ms)?;
         self.log.append_as_follower(batches, now_ms).inspect_err(|problem| {
             if let AppendError::Storage(problem) = problem {
                 self.dir.storage_failed(problem);
@@ -134,7 +137,8 @@ impl MetadataLog {
 
     /// Syncs what was appended. Where that fails, all that is not synced is cut off, so that no
     /// later sync makes it true. Blocks.
-    pub(crate) fn sync(&mut self, now_ms: i64) -> Result<(), StorageError> {
+    pub(crate) fn sync(&mut self, now_ms: i64) -> Result<(), WriteError> {
+        self.cut_torn(now_ms)?;
         if self.synced_end == self.log.log_end_offset() {
             return Ok(());
         }
@@ -145,24 +149,36 @@ impl MetadataLog {
             }
             Err(problem) => {
                 self.dir.storage_failed(&problem);
-                // Should this fail, the next append begins with it.
-                let _ = self.cut_unsynced(now_ms);
-                Err(problem)
+                self.is_torn = true;
+                // Should this fail, whatever is written next begins with it.
+                let _ = self.cut_torn(now_ms);
+                Err(problem.into())
             }
         }
     }
 
     /// Cuts the log, so that it ends at an offset. Blocks.
     pub(crate) fn truncate(&mut self, offset: i64, now_ms: i64) -> Result<(), WriteError> {
+        self.cut_torn(now_ms)?;
+        self.cut(offset, now_ms)?;
         self.synced_end = self.synced_end.min(offset);
-        self.cut_unsynced(now_ms)
+        Ok(())
     }
 
-    fn cut_unsynced(&mut self, now_ms: i64) -> Result<(), WriteError> {
-        if self.log.log_end_offset() == self.synced_end {
+    /// Cuts off what a sync that failed left, if that could not be done at once.
+    fn cut_torn(&mut self, now_ms: i64) -> Result<(), WriteError> {
+        if self.is_torn {
+            self.cut(self.synced_end, now_ms)?;
+            self.is_torn = false;
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, offset: i64, now_ms: i64) -> Result<(), WriteError> {
+        if self.log.log_end_offset() <= offset {
             return Ok(());
         }
-        self.log.truncate_to(self.synced_end, now_ms).inspect_err(|problem| {
+        self.log.truncate_to(offset, now_ms).inspect_err(|problem| {
             if let TrimError::Storage(problem) = problem {
                 self.dir.storage_failed(problem);
             }
@@ -175,6 +191,7 @@ impl MetadataLog {
         self.log.truncate_fully_and_start_at(offset, now_ms)?;
         self.log.flush(now_ms)?;
         self.synced_end = self.log.log_end_offset();
+        self.is_torn = false;
         Ok(())
     }
 
@@ -203,6 +220,7 @@ impl MetadataLog {
         fresh.take_over(&mut self.log);
         self.log = fresh;
         self.synced_end = self.log.log_end_offset();
+        self.is_torn = false;
         Ok(())
     }
 
@@ -217,7 +235,7 @@ impl MetadataLog {
             return Err(failed(reason.to_string()));
         }
         let left = failed("a commit that failed could not be undone".to_owned());
-        if self.cut_unsynced(now_ms).is_err() {
+        if self.cut(self.synced_end, now_ms).is_err() {
             return Err(left);
         }
         self.log.close().map(|_| ())

@@ -9,6 +9,7 @@ use protocol::messages::{
     CreatePartitionsRequest, DeleteTopicsRequest, DescribeClusterRequest,
     DescribeTopicPartitionsRequest, MetadataRequest, MetadataResponse,
 };
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::support::{TestBroker, Wire, batch, create, records_of};
@@ -39,6 +40,24 @@ async fn a_topic_and_its_records_survive_a_restart() {
     let fetched = wire.fetch("t", 2, 0, 0).await;
     assert_eq!(records_of(&fetched), [(0, "a".to_owned()), (1, "b".to_owned())]);
     assert_eq!(wire.produce("t", 2, batch(&["c"])).await.base_offset, 2);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn topics_that_are_created_at_the_same_time_are_all_there_also_after_a_restart() {
+    const TOPICS: usize = 60;
+    let test = TestBroker::start().await;
+    let mut creating = JoinSet::new();
+    for number in 0..TOPICS {
+        let mut wire = test.connect().await;
+        creating.spawn(async move { wire.create_topic(&format!("t{number}"), 1, &[]).await });
+    }
+    creating.join_all().await;
+    let all = MetadataRequest { topics: None, ..Default::default() };
+    let before = test.connect().await.call(12, &all).await.topics;
+    assert_eq!(before.len(), TOPICS);
+    let test = test.restart().await;
+    assert_eq!(test.connect().await.call(12, &all).await.topics, before);
     test.stop().await;
 }
 
