@@ -16,8 +16,8 @@ use std::path::PathBuf;
 #[cfg(feature = "cluster")]
 pub use cluster::Cluster;
 
-/// The root of the workspace whose tests run. Cargo runs tests in the folder of their package; where
-/// they were compiled may be another checkout.
+/// The root of the workspace whose tests run. Cargo runs tests in the folder of their package;
+/// where they were compiled may be another checkout.
 pub fn workspace_root() -> PathBuf {
     let package = std::env::current_dir().expect("tests run in a folder");
     let root = package.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
