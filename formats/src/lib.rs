@@ -29,7 +29,9 @@
 //!
 //! # Arrow to records
 //! [`RowEncoder::encode`] appends one row's bytes. JSON has all columns, null ones too. For AVRO
-//! make the schema with [`avro::from_typed`], register it, and hand id and schema to the encoder.
+//! make the schema with [`avro::from_typed`] of [`avro::with_safe_names`], register it, and hand id
+//! and schema to the encoder. Columns and the fields of an Avro record find each other by name, by
+//! the name that a column has in Avro, and by the field's name in upper case.
 
 pub mod avro;
 mod columns;

@@ -158,12 +158,10 @@ impl SqlType {
                 let (key, value) = (Self::from_typed(&key.ty), Self::from_typed(&value.ty));
                 Self::Map(Box::new(key), Box::new(value))
             }
-            Type::Struct(fields) => Self::Struct(
-                fields
-                    .iter()
-                    .map(|f| (f.name.to_uppercase(), Self::from_typed(&f.schema.ty)))
-                    .collect(),
-            ),
+            Type::Struct(fields) => {
+                let member = |f: &Field| (column_name(f), Self::from_typed(&f.schema.ty));
+                Self::Struct(fields.iter().map(member).collect())
+            }
         }
     }
 
@@ -201,6 +199,13 @@ impl SqlType {
             _ => return None,
         })
     }
+}
+
+/// What a field of a registered schema is called as a column: its name in upper case, or that which
+/// it had before it got one that Avro takes.
+pub(crate) fn column_name(field: &Field) -> String {
+    let original = formats::avro::original_name(&field.name, field.schema.doc.as_deref());
+    original.unwrap_or(&field.name).to_uppercase()
 }
 
 fn common_struct(

@@ -17,7 +17,7 @@ pub use datum::{Datum, EncodeError};
 pub use model::{
     Enum, Field, Fixed, Kind, Logical, Name, Node, NodeId, Order, Props, Record, Schema,
 };
-pub use names::{safe_name, with_safe_names};
+pub use names::{original_name, safe_name, safe_names, with_safe_names};
 pub use parse::{SchemaError, Validation};
 pub use resolve::{ResolveError, Resolver};
 pub use typed::{TypedError, from_typed};

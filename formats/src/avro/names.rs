@@ -8,6 +8,8 @@
 //! - any other character that Avro does not take is `_`, or `_xHHHH_` too where two names would
 //!   become one;
 //! - before a digit at the start there is `_`.
+//!
+//! Names side by side get theirs together, so that they stay as many.
 
 use std::collections::HashSet;
 
@@ -22,15 +24,12 @@ pub fn safe_name(name: &str) -> String {
 pub fn with_safe_names(schema: &Schema) -> Schema {
     let ty = match &schema.ty {
         Type::Struct(fields) => {
-            let taken = fields.iter().filter(|field| is_safe(&field.name));
-            let mut taken: HashSet<String> = taken.map(|field| field.name.clone()).collect();
-            let fields = fields.iter().map(|field| {
+            let names = safe_names(fields.iter().map(|field| field.name.as_str()));
+            let fields = fields.iter().zip(names).map(|(field, name)| {
                 let mut inner = with_safe_names(&field.schema);
-                if is_safe(&field.name) {
-                    return Field::new(&field.name, inner);
+                if name != field.name {
+                    inner.doc.get_or_insert_with(|| field.name.clone());
                 }
-                let name = free_name(&field.name, &mut taken);
-                inner.doc.get_or_insert_with(|| field.name.clone());
                 Field::new(name, inner)
             });
             Type::Struct(fields.collect())
@@ -40,6 +39,28 @@ pub fn with_safe_names(schema: &Schema) -> Schema {
         plain => plain.clone(),
     };
     Schema { ty, ..schema.clone() }
+}
+
+/// The names in Avro of what stands side by side under these names, in their order.
+pub fn safe_names<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    let mut taken: HashSet<String> =
+        names.clone().filter(|name| is_safe(name)).map(str::to_owned).collect();
+    let safe = |name: &str| {
+        if is_safe(name) { name.to_owned() } else { free_name(name, &mut taken) }
+    };
+    names.map(safe).collect()
+}
+
+/// What a field was called before it got its name in Avro: its `doc`, if that has this name and the
+/// name shows that it was made. A plain name (`unit_price`) stays what it is, whatever its `doc`.
+pub fn original_name<'a>(name: &str, doc: Option<&'a str>) -> Option<&'a str> {
+    let doc = doc?;
+    let plain = written(doc, |_| "_".to_owned());
+    let is_made = |form: String| {
+        let rest = name.strip_prefix(&form).filter(|_| form != plain);
+        rest.is_some_and(|rest| rest.chars().all(|c| c == '_'))
+    };
+    (is_made(safe_name(doc)) || is_made(written(doc, escape))).then_some(doc)
 }
 
 fn free_name(name: &str, taken: &mut HashSet<String>) -> String {
@@ -117,5 +138,25 @@ mod tests {
             ("_xC774__xB984_", Some("이름")),
         ];
         assert_eq!(found, expected);
+        let back: Vec<&str> =
+            found.iter().map(|(name, doc)| original_name(name, *doc).unwrap_or(name)).collect();
+        assert_eq!(back, ["a b", "a_b", "a-b", "이름"]);
+    }
+
+    #[test]
+    fn only_a_name_that_was_made_for_avro_has_an_original() {
+        for (name, doc, expected) in [
+            ("_xC774__xB984_", Some("이름"), Some("이름")),
+            ("_xC774__xB984__", Some("이름"), Some("이름")),
+            ("_xC774__xB984_", Some("The customer's name"), None),
+            ("_xC774__xB984_", None, None),
+            ("unit_price", Some("unit price"), None),
+            ("tax_xs", Some("tax xs"), None),
+            ("unit_x0020_price", Some("unit price"), Some("unit price")),
+            ("name", Some("이름"), None),
+            ("_xC774_", Some("_xC774_"), None),
+        ] {
+            assert_eq!(original_name(name, doc), expected, "{name} {doc:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::avro_names::columns_of;
 use super::column::{Column, PushError};
 use crate::avro::{BinaryError, Kind, Logical, NodeId, Reader, Schema as AvroSchema};
 use crate::value::Decimal;
@@ -246,7 +247,7 @@ fn refuse(found: &str) -> ReadError {
     ReadError::Push(0, PushError::Kind { expected, found: found.to_owned() })
 }
 
-/// A record's fields against columns: by the column's name, or by the field's name in upper case.
+/// A record's fields against columns, by their names.
 fn record(
     writer: &AvroSchema,
     node: NodeId,
@@ -255,16 +256,13 @@ fn record(
 ) -> Result<Step, PlanError> {
     match writer.kind(node) {
         Kind::Record(record) => {
-            let mut missing: Vec<usize> = (0..fields.len()).collect();
+            let columns = columns_of(writer, record, fields.iter().map(|f| f.name.as_str()));
+            let missing = (0..fields.len()).filter(|index| !columns.contains(&Some(*index)));
+            let missing = missing.collect();
             let mut targets = Vec::with_capacity(record.fields.len());
-            for member in &record.fields {
-                let column = fields.iter().position(|field| {
-                    field.name == member.name || field.name == member.name.to_uppercase()
-                });
-                let free = column.filter(|index| missing.contains(index));
-                targets.push(match free {
+            for (member, column) in record.fields.iter().zip(columns) {
+                targets.push(match column {
                     Some(index) => {
-                        missing.retain(|other| *other != index);
                         let field = &fields[index];
                         let step = step(writer, member.schema, &field.schema, &field.name)?;
                         Target::Column(index, step)

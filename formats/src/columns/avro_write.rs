@@ -6,6 +6,8 @@ use arrow::datatypes::{
     Int64Type, Time32MillisecondType, TimeUnit, TimestampMillisecondType,
 };
 
+use super::avro_names::columns_of;
+use crate::Type;
 use crate::avro::{Kind, Logical, NodeId, Schema as AvroSchema, write_bytes, write_long};
 use crate::value::Decimal;
 
@@ -18,27 +20,66 @@ pub(super) struct Misfit {
 
 type Write = Result<(), Misfit>;
 
+/// A node of the schema, and the columns that its values come from.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) node: NodeId,
+    /// Those of an array's items, a map's values, a union's branches or a record's fields.
+    pub(super) inner: Vec<Target>,
+    /// For each field of a record, the column that belongs to it.
+    pub(super) columns: Vec<Option<usize>>,
+}
+
+impl Target {
+    /// For cells of type `ty`.
+    pub(super) fn new(schema: &AvroSchema, node: NodeId, ty: &Type) -> Self {
+        let (mut inner, mut columns) = (Vec::new(), Vec::new());
+        match (schema.kind(node), ty) {
+            (Kind::Union(branches), _) => {
+                inner.extend(branches.iter().map(|branch| Self::new(schema, *branch, ty)));
+            }
+            (Kind::Array(items), Type::Array(item)) => {
+                inner.push(Self::new(schema, *items, &item.ty));
+            }
+            (Kind::Map(values), Type::Map { value, .. }) => {
+                inner.push(Self::new(schema, *values, &value.ty));
+            }
+            (Kind::Record(record), Type::Struct(fields)) => {
+                columns = columns_of(schema, record, fields.iter().map(|f| f.name.as_str()));
+                let members = record.fields.iter().zip(&columns);
+                inner.extend(members.map(|(member, column)| match column {
+                    Some(index) => Self::new(schema, member.schema, &fields[*index].schema.ty),
+                    None => Self { node: member.schema, inner: Vec::new(), columns: Vec::new() },
+                }));
+            }
+            _ => {}
+        }
+        Self { node, inner, columns }
+    }
+}
+
 /// Appends the cell by the schema's node. In a union it takes the first branch that fits.
 pub(super) fn cell(
     out: &mut Vec<u8>,
     schema: &AvroSchema,
-    node: NodeId,
+    target: &Target,
     array: &dyn Array,
     row: usize,
 ) -> Write {
-    match schema.kind(node) {
-        Kind::Union(branches) => return union(out, schema, node, branches, array, row),
-        Kind::Null if array.is_null(row) => return Ok(()),
+    let node = target.node;
+    match (schema.kind(node), target.inner.as_slice()) {
+        (Kind::Union(_), _) => return union(out, schema, target, array, row),
+        (Kind::Null, _) if array.is_null(row) => return Ok(()),
         _ if array.is_null(row) => return misfit(schema, node, "null"),
-        Kind::Array(items) => {
+        (Kind::Array(_), [items]) => {
             if let DataType::List(_) = array.data_type() {
                 let list = array.as_list::<i32>().value(row);
                 return items_of(out, list.len(), |out, index| {
-                    cell(out, schema, *items, &list, index)
+                    cell(out, schema, items, &list, index)
                 });
             }
         }
-        Kind::Map(values) => {
+        (Kind::Map(_), [values]) => {
             if let DataType::Map(..) = array.data_type() {
                 let entries = array.as_map().value(row);
                 return items_of(out, entries.len(), |out, index| {
@@ -46,20 +87,17 @@ pub(super) fn cell(
                         return misfit(schema, node, "a map whose keys are not strings");
                     };
                     write_bytes(out, text.as_bytes());
-                    cell(out, schema, *values, entries.column(1), index)
+                    cell(out, schema, values, entries.column(1), index)
                 });
             }
         }
-        Kind::Record(record) => {
-            if let DataType::Struct(fields) = array.data_type() {
-                let children = array.as_struct();
-                for member in &record.fields {
-                    let index = fields.iter().position(|field| same(field.name(), &member.name));
-                    match index {
-                        Some(index) => {
-                            cell(out, schema, member.schema, children.column(index), row)?;
-                        }
-                        None => absent(out, schema, member.schema)?,
+        (Kind::Record(_), fields) => {
+            if let DataType::Struct(_) = array.data_type() {
+                let children = array.as_struct().columns();
+                for (field, column) in fields.iter().zip(&target.columns) {
+                    match column.and_then(|index| children.get(index)) {
+                        Some(child) => cell(out, schema, field, child, row)?,
+                        None => absent(out, schema, field.node)?,
                     }
                 }
                 return Ok(());
@@ -68,11 +106,6 @@ pub(super) fn cell(
         _ => return scalar(out, schema, node, array, row),
     }
     misfit(schema, node, &array.data_type().to_string())
-}
-
-/// Whether a column and a record's field are one by the rule of names.
-pub(super) fn same(column: &str, member: &str) -> bool {
-    column == member || column == member.to_uppercase()
 }
 
 /// What is written for a field that no column belongs to: a null, where that is allowed.
@@ -111,26 +144,25 @@ fn items_of(
 fn union(
     out: &mut Vec<u8>,
     schema: &AvroSchema,
-    node: NodeId,
-    branches: &[NodeId],
+    target: &Target,
     array: &dyn Array,
     row: usize,
 ) -> Write {
     if array.is_null(row) {
-        return absent(out, schema, node);
+        return absent(out, schema, target.node);
     }
     let start = out.len();
-    for (index, branch) in branches.iter().enumerate() {
-        if matches!(schema.kind(*branch), Kind::Null) {
+    for (index, branch) in target.inner.iter().enumerate() {
+        if matches!(schema.kind(branch.node), Kind::Null) {
             continue;
         }
         write_long(out, index as i64);
-        if cell(out, schema, *branch, array, row).is_ok() {
+        if cell(out, schema, branch, array, row).is_ok() {
             return Ok(());
         }
         out.truncate(start);
     }
-    misfit(schema, node, &array.data_type().to_string())
+    misfit(schema, target.node, &array.data_type().to_string())
 }
 
 fn misfit(schema: &AvroSchema, node: NodeId, found: &str) -> Write {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 
-use super::avro_write::{self, Misfit};
+use super::avro_write::{self, Misfit, Target};
 use super::json_write::write_json_cell;
 use super::{Format, FormatError, Wrapping, text_write};
 use crate::avro::{Kind, Schema as AvroSchema};
 use crate::json::write_string;
-use crate::{Field, framing};
+use crate::{Field, Type, framing};
 
 /// Why a row gave no bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +44,8 @@ pub struct RowEncoder {
 struct AvroTarget {
     id: u32,
     schema: Arc<AvroSchema>,
-    /// For each field of the record, the column that belongs to it.
-    columns: Vec<Option<usize>>,
+    /// What the record is written from, or the one bare column.
+    root: Target,
 }
 
 impl RowEncoder {
@@ -61,17 +61,16 @@ impl RowEncoder {
         let avro = match (format, avro) {
             (Format::Avro, None) => return Err(EncoderError::NoSchema),
             (Format::Avro, Some((id, schema))) => {
-                let columns = match (schema.kind(schema.root()), wrapping) {
-                    (_, Wrapping::Bare) => Vec::new(),
-                    (Kind::Record(record), _) => {
-                        let column = |name: &str| {
-                            names.iter().position(|other| avro_write::same(other, name))
-                        };
-                        record.fields.iter().map(|field| column(&field.name)).collect()
+                let root = match (schema.kind(schema.root()), wrapping, fields) {
+                    (_, Wrapping::Bare, [field]) => {
+                        Target::new(&schema, schema.root(), &field.schema.ty)
+                    }
+                    (Kind::Record(_), Wrapping::Record, _) => {
+                        Target::new(&schema, schema.root(), &Type::Struct(fields.to_vec()))
                     }
                     _ => return Err(EncoderError::NotRecord { id }),
                 };
-                Some(AvroTarget { id, schema, columns })
+                Some(AvroTarget { id, schema, root })
             }
             _ => None,
         };
@@ -138,30 +137,24 @@ impl RowEncoder {
     }
 
     fn avro(&self, columns: &[ArrayRef], row: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let Some(target) = &self.avro else { return Ok(()) };
-        let schema = &*target.schema;
-        framing::start(out, target.id);
-        let failed = |index: usize, error: Misfit| EncodeError::Avro {
-            column: self.names.get(index).cloned().unwrap_or_default(),
-            expected: error.expected,
-            found: error.found,
+        let Some(AvroTarget { id, schema, root }) = &self.avro else { return Ok(()) };
+        framing::start(out, *id);
+        let failed = |column: &str, Misfit { expected, found }| {
+            let column = column.to_owned();
+            EncodeError::Avro { column, expected, found }
         };
         if self.wrapping == Wrapping::Bare {
-            return avro_write::cell(out, schema, schema.root(), &columns[0], row)
-                .map_err(|error| failed(0, error));
+            return avro_write::cell(out, schema, root, &columns[0], row)
+                .map_err(|error| failed(&self.names[0], error));
         }
-        let Kind::Record(record) = schema.kind(schema.root()) else { return Ok(()) };
-        for (field, column) in record.fields.iter().zip(&target.columns) {
+        let Kind::Record(record) = schema.kind(root.node) else { return Ok(()) };
+        let targets = root.inner.iter().zip(&root.columns);
+        for (field, (target, column)) in record.fields.iter().zip(targets) {
             match column {
-                Some(index) => avro_write::cell(out, schema, field.schema, &columns[*index], row)
-                    .map_err(|error| failed(*index, error))?,
-                None => avro_write::absent(out, schema, field.schema).map_err(|error| {
-                    EncodeError::Avro {
-                        column: field.name.clone(),
-                        expected: error.expected,
-                        found: error.found,
-                    }
-                })?,
+                Some(index) => avro_write::cell(out, schema, target, &columns[*index], row)
+                    .map_err(|error| failed(&self.names[*index], error))?,
+                None => avro_write::absent(out, schema, target.node)
+                    .map_err(|error| failed(&field.name, error))?,
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Records to Arrow columns and back.
 
+mod avro_names;
 mod avro_read;
 mod avro_write;
 mod column;

@@ -254,6 +254,55 @@ fn through_avro(json: &str) -> (String, String) {
     (text(&columns), text(&back))
 }
 
+/// Columns of one JSON record, as Avro and back.
+fn renamed_through_avro(fields: &[Field], json: &str, read: &[Field]) -> String {
+    let columns_of = |format, fields: &[Field], writer: Option<Arc<avro::Schema>>, bytes: &[u8]| {
+        let mut decoder = RowDecoder::new(format, fields, Wrapping::Record).unwrap();
+        writer.into_iter().for_each(|writer| decoder.add_writer(1, writer));
+        assert_eq!(decoder.append(Some(bytes)), Ok(Appended::Row));
+        decoder.finish()
+    };
+    let row = avro::with_safe_names(&Schema::required(Type::Struct(fields.to_vec())));
+    let schema = Arc::new(avro::from_typed(&row, "x.Row").unwrap());
+    let columns = columns_of(Format::Json, fields, None, json.as_bytes());
+    let target = Some((1, Arc::clone(&schema)));
+    let encoder = RowEncoder::new(Format::Avro, fields, Wrapping::Record, target).unwrap();
+    let (mut bytes, mut text) = (Vec::new(), Vec::new());
+    encoder.encode(&columns, 0, &mut bytes).unwrap();
+    let back = columns_of(Format::Avro, read, Some(schema), &bytes);
+    let encoder = RowEncoder::new(Format::Json, read, Wrapping::Record, None).unwrap();
+    encoder.encode(&back, 0, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn columns_whose_names_avro_does_not_take_are_written_and_read_and_none_is_taken_for_another() {
+    let column = |name: &str, ty: Type| Field::new(name, Schema::optional(ty));
+    let strings = |names: &[&str]| -> Vec<Field> {
+        names.iter().map(|name| column(name, Type::String)).collect()
+    };
+    let names = ["이름", "a b", "a_b", "a-b", "A B", "A_B", "_xC774__xB984_"];
+    let nested = Type::Struct(strings(&names));
+    let mut fields = strings(&names);
+    fields.push(column("구조", nested.clone()));
+    fields.push(column("목록", Type::array(Schema::optional(nested.clone()))));
+    fields
+        .push(column("사전", Type::map(Schema::required(Type::String), Schema::optional(nested))));
+    let members = names.map(|name| format!("\"{name}\":\"<{name}>\"")).join(",");
+    let json = format!(
+        r#"{{{members},"구조":{{{members}}},"목록":[{{{members}}},null],"사전":{{"k":{{{members}}}}}}}"#
+    );
+    assert_eq!(renamed_through_avro(&fields, &json, &fields), json);
+    // Some of them, in any order.
+    let some = strings(&["a-b", "A_B", "이름", "a b"]);
+    let expected = r#"{"a-b":"<a-b>","A_B":"<A_B>","이름":"<이름>","a b":"<a b>"}"#;
+    assert_eq!(renamed_through_avro(&fields, &json, &some), expected);
+    // A name in upper case, of a name that has its own in Avro.
+    let (lower, upper) = (strings(&["größe"]), strings(&["GRÖSSE"]));
+    let read = renamed_through_avro(&lower, r#"{"größe":"7"}"#, &upper);
+    assert_eq!(read, r#"{"GRÖSSE":"7"}"#);
+}
+
 proptest! {
     #[test]
     fn rows_survive_avro(

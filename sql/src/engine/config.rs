@@ -25,6 +25,9 @@ pub struct EngineConfig {
     pub defaults: HashMap<String, String>,
     /// How often each query asks whether its topics are still those it started with.
     pub topic_check_interval: Duration,
+    /// How long a query that somebody reads waits for something outside that does not answer (the
+    /// schema registry), before it ends with the reason.
+    pub reader_patience: Duration,
 }
 
 impl Default for EngineConfig {
@@ -36,6 +39,7 @@ impl Default for EngineConfig {
             replication_factor: -1,
             defaults: HashMap::new(),
             topic_check_interval: Duration::from_secs(5),
+            reader_patience: Duration::from_secs(10),
         }
     }
 }

@@ -8,13 +8,14 @@ use streams::MetricsSnapshot;
 use super::define::checked;
 use super::{Session, Shared, entity};
 use crate::analyze::select::{self, Purpose};
-use crate::catalog::source::Source;
+use crate::catalog::source::{KeyWindow, Source};
 use crate::error::SqlError;
 use crate::functions::{self, aggregate};
-use crate::parser::ast::{Ident, Parsed, SourceKind, Statement};
+use crate::parser::ast::{Ident, Parsed, Query, SourceKind, Statement};
 use crate::plan::logical::QueryPlan;
 use crate::plan::statement::Definition;
 use crate::query::persistent::Running;
+use crate::query::{PullPlan, explain_pull, is_pull};
 
 type Result<T> = std::result::Result<T, SqlError>;
 
@@ -196,10 +197,7 @@ pub(super) async fn explain(
     session: &Session,
 ) -> Result<Json> {
     let node = match &explained_statement.statement {
-        Statement::Select(query) => {
-            let plan = select::plan(query, &shared.catalog(), Purpose::Push)?;
-            explained(&plan, "", text, "")
-        }
+        Statement::Select(query) => explained_select(shared, query, text)?,
         other => match checked(shared, other, text, session.default_formats()).await? {
             Some(Definition::Query(query, _)) => explained(&query.plan, &query.id, text, ""),
             _ => {
@@ -217,20 +215,49 @@ pub(super) async fn explain(
     }))
 }
 
+fn explained_select(shared: &Shared, query: &Query, text: &str) -> Result<Json> {
+    let (catalog, name) = (shared.catalog(), &query.from.name);
+    let source = catalog.source(&name.name).map_err(|e| e.at(name.span))?;
+    if !is_pull(query, source) {
+        return Ok(explained(&select::plan(query, &catalog, Purpose::Push)?, "", text, ""));
+    }
+    shared.result_store(source).map_err(|e| e.at(name.span))?;
+    let PullPlan { columns, steps } = explain_pull(query, source, &catalog)?;
+    let fields = columns.iter().map(|c| entity::field(&c.name, &c.ty, c.is_key)).collect();
+    let mut node = query_node(text, source.window.as_ref(), fields, steps);
+    node["sources"] = json!([source.name]);
+    node["queryType"] = json!("PULL");
+    Ok(node)
+}
+
 fn explained(plan: &QueryPlan, id: &str, statement: &str, topology: &str) -> Json {
     let mut steps = String::new();
     plan.root.describe(0, &mut steps);
     let rows = &plan.root.rows;
     let key = rows.key.iter().map(|c| entity::field(&c.name, &c.ty, true));
     let value = rows.value.iter().map(|c| entity::field(&c.name, &c.ty, false));
+    let mut node = query_node(statement, plan.window.as_ref(), key.chain(value).collect(), steps);
+    node["id"] = json!(id);
+    node["sources"] = plan.sources.iter().map(|s| s.name.clone()).collect();
+    node["topology"] = json!(topology);
+    node
+}
+
+/// A push query without a topology.
+fn query_node(
+    statement: &str,
+    window: Option<&KeyWindow>,
+    fields: Vec<Json>,
+    steps: String,
+) -> Json {
     json!({
-        "id": id,
+        "id": "",
         "statementText": statement,
-        "windowType": plan.window.as_ref().map(|w| w.word()),
-        "fields": key.chain(value).collect::<Vec<_>>(),
-        "sources": plan.sources.iter().map(|s| s.name.clone()).collect::<Vec<_>>(),
+        "windowType": window.map(|w| w.word()),
+        "fields": fields,
+        "sources": [],
         "sinks": [],
-        "topology": topology,
+        "topology": "",
         "executionPlan": steps,
         "overriddenProperties": {},
         "queryType": "PUSH",

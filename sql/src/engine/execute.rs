@@ -14,11 +14,11 @@ use crate::analyze::select::{self, Purpose};
 use crate::analyze::{grouping, insert};
 use crate::error::{ErrorKind, SqlError};
 use crate::parser;
-use crate::parser::ast::{Emit, Parsed, Print, Query, SourceKind, Statement};
+use crate::parser::ast::{Emit, Parsed, Print, Query, Statement};
 use crate::plan::physical::RESULT_STORE;
 use crate::query::push::PushContext;
 use crate::query::rows::{PrintStream, QueryStream};
-use crate::query::{PullContext, grouped, print, pull, push};
+use crate::query::{PullContext, grouped, is_pull, print, pull, push};
 
 /// The most push queries that run at once.
 const MAX_PUSH_QUERIES: usize = 100;
@@ -167,8 +167,7 @@ impl Shared {
         let source = catalog.source(&query.from.name.name);
         let source = source.map_err(|e| e.at(query.from.name.span))?.clone();
         let id = format!("transient_{}_{}", source.name, uuid::Uuid::new_v4().simple());
-        let table = query.emit == Emit::Unstated && source.kind == SourceKind::Table;
-        if table && query.joins.is_empty() {
+        if is_pull(query, &source) {
             let store = self.result_store(&source).map_err(|e| e.at(query.from.name.span))?;
             let context = PullContext {
                 tracker: &self.tracker,

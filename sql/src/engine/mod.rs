@@ -90,6 +90,7 @@ impl Engine {
             replication_factor: config.replication_factor,
             prefix,
             topic_check_interval: config.topic_check_interval,
+            reader_patience: config.reader_patience,
         };
         let shared = Arc::new(Shared {
             config,

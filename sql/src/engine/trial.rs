@@ -16,10 +16,10 @@ use crate::analyze::with::TopicWish;
 use crate::catalog::Catalog;
 use crate::catalog::source::Source;
 use crate::error::{SqlError, did_you_mean, near_names};
-use crate::parser::ast::{Emit, Parsed, Query, SourceKind, Statement};
+use crate::parser::ast::{Parsed, Query, Statement};
 use crate::plan::physical::{End, topology};
 use crate::plan::statement::{Change, Definition, Environment, define};
-use crate::query::check_pull;
+use crate::query::{explain_pull, is_pull};
 use crate::records::{Schemas, TriedSchemas, register_declared};
 
 type Result<T> = std::result::Result<T, SqlError>;
@@ -76,9 +76,7 @@ impl<'a> Trial<'a> {
             }
             Statement::Select(query) => self.select(query),
             Statement::Explain { statement } => match &statement.statement {
-                Statement::Select(query) => {
-                    select::plan(query, &self.catalog, Purpose::Push).map(|_| ())
-                }
+                Statement::Select(query) => self.select(query),
                 other => self.definition(other, text).await.map(|_| ()),
             },
             Statement::Print(print) => self.print(&print.topic.name, print.topic.span).await,
@@ -177,15 +175,14 @@ impl<'a> Trial<'a> {
     fn select(&self, query: &Query) -> Result<()> {
         let name = &query.from.name;
         let source = self.catalog.source(&name.name).map_err(|e| e.at(name.span))?;
-        let table = query.emit == Emit::Unstated && source.kind == SourceKind::Table;
-        if !table || !query.joins.is_empty() {
+        if !is_pull(query, source) {
             return select::plan(query, &self.catalog, Purpose::Push).map(|_| ());
         }
         // What a statement before this one makes does not run yet.
         if self.shared.catalog().find(&name.name) == Some(source) {
             self.shared.result_store(source).map_err(|e| e.at(name.span))?;
         }
-        check_pull(query, source, &self.catalog)
+        explain_pull(query, source, &self.catalog).map(|_| ())
     }
 
     async fn print(&self, topic: &str, span: crate::error::Span) -> Result<()> {

@@ -58,6 +58,31 @@ pub(crate) fn is_complete(text: &str) -> bool {
     ends_statement(&found)
 }
 
+/// Where the next statement of a script begins, from `at` on: behind blanks, comments and `;`.
+pub(crate) fn next_begin(text: &str, at: usize) -> Result<usize, SqlError> {
+    let mut lexer = Lexer { at, ..Lexer::new(text) };
+    lexer.skip_blank()?;
+    while lexer.rest().starts_with(';') {
+        lexer.at += 1;
+        lexer.skip_blank()?;
+    }
+    Ok(lexer.at)
+}
+
+/// Where the statement that begins at `at` ends, without parsing it: behind its `;`, or with the
+/// text.
+pub(crate) fn statement_end(text: &str, at: usize) -> Result<usize, SqlError> {
+    let mut lexer = Lexer { at, ..Lexer::new(text) };
+    loop {
+        lexer.skip_blank()?;
+        match lexer.next_kind()? {
+            TokenKind::Symbol(";") => return Ok(lexer.at),
+            TokenKind::End => return Ok(text.trim_end().len().max(at)),
+            _ => {}
+        }
+    }
+}
+
 fn ends_statement(found: &[Token]) -> bool {
     matches!(found, [.., Token { kind: TokenKind::Symbol(";"), .. }, _])
 }

@@ -13,15 +13,14 @@ mod tests;
 
 use std::collections::HashMap;
 
-pub(crate) use lexer::{Typed, is_complete, typed};
+pub(crate) use lexer::{Typed, is_complete, next_begin, statement_end, typed};
 pub(crate) use query::duration_text;
 pub(crate) use statement::FIRST_WORDS;
 use statement::begins_statement;
 
-use crate::error::{Span, SqlError};
+use crate::error::SqlError;
 use ast::{Ident, Parsed};
 use cursor::Cursor;
-use lexer::TokenKind;
 
 /// The statements of a script, in order. The first one that does not follow the grammar refuses
 /// the whole text.
@@ -42,31 +41,6 @@ pub(crate) fn parse_name(text: &str) -> Result<Ident, SqlError> {
     let mut cursor = Cursor::new(text)?;
     let name = cursor.ident("a name")?;
     if cursor.at_end() { Ok(name) } else { Err(cursor.expected(&["the end"])) }
-}
-
-/// The place of each statement in a script that may hold several, without parsing them: up to and
-/// with its `;`. What follows the last `;` is returned too, if it is more than blanks.
-pub(crate) fn split(text: &str) -> Result<Vec<Span>, SqlError> {
-    let mut parts = Vec::new();
-    let mut start = None;
-    for token in lexer::tokens(text)? {
-        match token.kind {
-            TokenKind::Symbol(";") => {
-                if let Some(start) = start.take() {
-                    parts.push(Span::new(start, token.span.end));
-                }
-            }
-            TokenKind::End => {
-                if let Some(start) = start {
-                    parts.push(Span::new(start, text.trim_end().len().max(start)));
-                }
-            }
-            _ => {
-                start.get_or_insert(token.span.start);
-            }
-        }
-    }
-    Ok(parts)
 }
 
 /// Puts the values of variables in the place of `${name}`, quoted texts included.

@@ -117,14 +117,6 @@ impl Node {
 
     /// The steps in words, the last one first.
     pub(crate) fn describe(&self, depth: usize, out: &mut String) {
-        let pad = if depth == 0 { " > ".to_owned() } else { format!("{} > ", "\t".repeat(depth)) };
-        let columns: Vec<String> = self
-            .rows
-            .key
-            .iter()
-            .map(|c| format!("{} {} KEY", c.name, c.ty))
-            .chain(self.rows.value.iter().map(|c| format!("{} {}", c.name, c.ty)))
-            .collect();
         let (name, inputs): (String, Vec<&Self>) = match &self.step {
             Step::Source { source } => (format!("SOURCE {}", source.name), vec![]),
             Step::Filter { input, condition } => (format!("FILTER {condition}"), vec![input]),
@@ -134,9 +126,25 @@ impl Node {
             Step::Aggregate { input, .. } => ("AGGREGATE".to_owned(), vec![input]),
             Step::Final { input, .. } => ("FINAL".to_owned(), vec![input]),
         };
-        out.push_str(&format!("{pad}[ {name} ] | Schema: {}\n", columns.join(", ")));
+        let key = self.rows.key.iter().map(|c| (c, true));
+        step_line(depth, &name, key.chain(self.rows.value.iter().map(|c| (c, false))), out);
         for input in inputs {
             input.describe(depth + 1, out);
         }
     }
+}
+
+/// One step in words, with the columns that it gives; `true` marks those of the key.
+pub(crate) fn step_line<'a>(
+    depth: usize,
+    name: &str,
+    columns: impl Iterator<Item = (&'a Column, bool)>,
+    out: &mut String,
+) {
+    let column = |(c, is_key): (&Column, bool)| {
+        format!("{} {}{}", c.name, c.ty, if is_key { " KEY" } else { "" })
+    };
+    let columns: Vec<String> = columns.map(column).collect();
+    let pad = "\t".repeat(depth);
+    out.push_str(&format!("{pad} > [ {name} ] | Schema: {}\n", columns.join(", ")));
 }

@@ -14,7 +14,7 @@ use crate::catalog::{Catalog, QueryEntry};
 use crate::error::SqlError;
 use crate::parser::ast::{CreateAs, CreateSource, Ident, Property, Query, SourceKind, Statement};
 use crate::records::Schemas;
-use crate::types::SqlType;
+use crate::types::{SqlType, column_name};
 
 type Result<T> = std::result::Result<T, SqlError>;
 
@@ -191,7 +191,7 @@ fn columns_of(subject: &str, environment: &Environment<'_>) -> Result<Option<Vec
     Ok(Some(match &typed.ty {
         formats::Type::Struct(fields) => fields
             .iter()
-            .map(|f| Column::new(f.name.to_uppercase(), SqlType::from_typed(&f.schema.ty)))
+            .map(|f| Column::new(column_name(f), SqlType::from_typed(&f.schema.ty)))
             .collect(),
         other => {
             let name = if key { "ROWKEY" } else { "ROWVAL" };

@@ -34,6 +34,23 @@ pub(super) fn selection(filter: Option<&Expr>, source: &Source) -> Selection {
     Selection { keys, starts }
 }
 
+/// How the rows of a selection are found, in words.
+pub(super) fn words(selection: &Selection, source: &Source) -> String {
+    let windows = source.window.is_some();
+    let range = match (*selection.starts.start(), *selection.starts.end()) {
+        (0, i64::MAX) => String::new(),
+        (first, last) if first > last => " OF NO WINDOW".to_owned(),
+        (first, i64::MAX) => format!(" OF WINDOWS FROM {first} ON"),
+        (first, last) => format!(" OF WINDOWS FROM {first} TO {last}"),
+    };
+    match &selection.keys {
+        Some(keys) if keys.len() == 1 => format!("LOOKUP OF 1 KEY{range}"),
+        Some(keys) => format!("LOOKUP OF {} KEYS{range}", keys.len()),
+        None if windows && !range.is_empty() => format!("SCAN{range}"),
+        None => "SCAN OF THE WHOLE TABLE".to_owned(),
+    }
+}
+
 /// Each combination of the values that the key columns may have; `None`: any.
 fn keys_of(filter: &Expr, source: &Source) -> Option<Vec<Vec<ArrayRef>>> {
     let mut keys: Vec<Vec<ArrayRef>> = vec![Vec::new()];

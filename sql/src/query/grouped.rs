@@ -1,11 +1,13 @@
 //! SELECT .. GROUP BY over a stream, without EMIT: what the stream holds now is aggregated, and
 //! then each group is shown once.
 
+use std::time::Duration;
+
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::Expr;
-use streams::{AppHandle, AppState, Selection};
+use streams::{AppHandle, Selection};
 
-use super::push::PushContext;
+use super::push::{PushContext, given_up};
 use super::rows::{QueryStream, ResultColumn, RowSender};
 use crate::error::SqlError;
 use crate::ops::Evaluator;
@@ -35,9 +37,10 @@ pub(crate) async fn grouped(
     let rows = RowSender::new(columns, limit, sender);
     let last_words = rows.last_words();
     let PushContext { stop, engine_stop, .. } = context;
+    let patience = context.runtime.reader_patience;
     context.tracker.spawn(async move {
         tokio::select! {
-            () = show(&handle, shown, rows) => {}
+            () = show(&handle, patience, shown, rows) => {}
             () = closed.cancelled() => {}
             () = stop.cancelled() => last_words.stopped(&engine_stop),
         }
@@ -49,8 +52,13 @@ pub(crate) async fn grouped(
 }
 
 /// Waits for the groups, and shows them.
-async fn show(handle: &AppHandle, shown: Vec<(Expr, DataType)>, mut rows: RowSender) {
-    if let Err(reason) = caught_up(handle).await {
+async fn show(
+    handle: &AppHandle,
+    patience: Duration,
+    shown: Vec<(Expr, DataType)>,
+    mut rows: RowSender,
+) {
+    if let Err(reason) = caught_up(handle, patience).await {
         return rows.fail(reason).await;
     }
     match groups(handle, shown, &mut rows).await {
@@ -60,22 +68,10 @@ async fn show(handle: &AppHandle, shown: Vec<(Expr, DataType)>, mut rows: RowSen
     }
 }
 
-async fn caught_up(handle: &AppHandle) -> Result<(), String> {
-    let mut state = handle.watch_state();
-    let caught_up = handle.wait_caught_up();
-    tokio::pin!(caught_up);
-    loop {
-        tokio::select! {
-            reached = &mut caught_up => return reached.map_err(|error| error.to_string()),
-            changed = state.changed() => {
-                if let AppState::Failed { reason } = state.borrow_and_update().clone() {
-                    return Err(reason);
-                }
-                if changed.is_err() {
-                    return Err("the query was stopped".to_owned());
-                }
-            }
-        }
+async fn caught_up(handle: &AppHandle, patience: Duration) -> Result<(), String> {
+    tokio::select! {
+        reached = handle.wait_caught_up() => reached.map_err(|error| error.to_string()),
+        reason = given_up(handle.watch_state(), patience) => Err(reason),
     }
 }
 

@@ -12,5 +12,5 @@ pub(crate) mod store_table;
 
 pub(crate) use grouped::grouped;
 pub(crate) use print::print;
-pub(crate) use pull::{PullContext, check_pull, pull};
+pub(crate) use pull::{PullContext, PullPlan, explain_pull, is_pull, pull};
 pub(crate) use push::push;

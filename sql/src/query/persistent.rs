@@ -20,6 +20,8 @@ pub(crate) struct Runtime {
     /// The beginning of all application ids.
     pub(crate) prefix: String,
     pub(crate) topic_check_interval: Duration,
+    /// How long a query that somebody reads waits for something outside.
+    pub(crate) reader_patience: Duration,
 }
 
 impl Runtime {

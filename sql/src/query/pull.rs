@@ -15,13 +15,15 @@ use tokio_util::task::TaskTracker;
 use super::pull_aggregate::Aggregation;
 use super::rows::{QueryStream, ResultColumn, RowSender};
 use super::{access, store_table};
+use crate::analyze::grouping;
 use crate::analyze::lower::{Lowerer, column};
 use crate::analyze::projection::{self, Item};
 use crate::analyze::scope::Scope;
 use crate::catalog::Catalog;
-use crate::catalog::source::Source;
+use crate::catalog::source::{Column, Source};
 use crate::error::SqlError;
-use crate::parser::ast::{self, Query};
+use crate::parser::ast::{self, Emit, Query, SourceKind};
+use crate::plan::logical::step_line;
 
 type Result<T> = std::result::Result<T, SqlError>;
 
@@ -68,11 +70,56 @@ pub(crate) async fn pull(
     Ok(stream)
 }
 
+/// Whether a query reads the state of a table, once.
+pub(crate) fn is_pull(query: &Query, source: &Source) -> bool {
+    query.emit == Emit::Unstated && source.kind == SourceKind::Table && query.joins.is_empty()
+}
+
+/// What a pull query would do.
+pub(crate) struct PullPlan {
+    pub(crate) columns: Vec<ResultColumn>,
+    /// The steps in words, the last one first.
+    pub(crate) steps: String,
+}
+
 /// Checks a pull query without running it.
-pub(crate) fn check_pull(query: &Query, source: &Arc<Source>, catalog: &Catalog) -> Result<()> {
+pub(crate) fn explain_pull(
+    query: &Query,
+    source: &Arc<Source>,
+    catalog: &Catalog,
+) -> Result<PullPlan> {
     let Pulled { filter, scope } = condition(query, source, catalog)?;
-    let empty = store_table::empty(source, filter).map_err(refused)?;
-    projected(empty, query, &Lowerer::new(&scope, catalog), source).map(|_| ())
+    let found_by = access::words(&access::selection(filter.as_ref(), source), source);
+    let empty = store_table::empty(source, filter.clone()).map_err(refused)?;
+    let (_, columns) = projected(empty, query, &Lowerer::new(&scope, catalog), source)?;
+    let result: Vec<(Column, bool)> =
+        columns.iter().map(|c| (Column::new(&c.name, c.ty.clone()), c.is_key)).collect();
+    let shown = || result.iter().map(|(column, is_key)| (column, *is_key));
+    let of_table =
+        || source.key.iter().map(|c| (c, true)).chain(source.value.iter().map(|c| (c, false)));
+    let (mut depth, mut steps) = (0..10, String::new());
+    let mut line = |name: &str, of_result: bool| {
+        let depth = depth.next().unwrap_or_default();
+        match of_result {
+            true => step_line(depth, name, shown(), &mut steps),
+            false => step_line(depth, name, of_table(), &mut steps),
+        }
+    };
+    line("PROJECT", true);
+    if let Some(limit) = query.limit {
+        line(&format!("LIMIT {limit}"), true);
+    }
+    if !query.order_by.is_empty() {
+        line("SORT", true);
+    }
+    if grouping::wanted(query) {
+        line("AGGREGATE", true);
+    }
+    if let Some(filter) = filter {
+        line(&format!("FILTER {filter}"), false);
+    }
+    line(&format!("SOURCE {}: {found_by}", source.name), false);
+    Ok(PullPlan { columns, steps })
 }
 
 struct Pulled {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::Int64Type;
 use bytes::Bytes;
-use formats::avro::{Schema as AvroSchema, from_typed};
+use formats::avro::{Schema as AvroSchema, from_typed, with_safe_names};
 use formats::{RowEncoder, Schema, Type, Wrapping};
 use streams::{Chunk, CodecError, OutputRecord, PartitionKeys, RecordEncoder};
 
@@ -63,7 +63,7 @@ impl Part {
     }
 }
 
-/// The schema that columns are registered with.
+/// The schema that columns are registered with: names that Avro does not take have others there.
 fn avro_schema(
     format: &Format,
     columns: &[Column],
@@ -73,7 +73,7 @@ fn avro_schema(
         (Wrapping::Bare, [one]) => Schema::required(one.ty.typed()),
         _ => Schema::required(Type::Struct(fields(columns))),
     };
-    from_typed(&schema, format.record_name())
+    from_typed(&with_safe_names(&schema), format.record_name())
         .map_err(|e| SqlError::statement(format!("the columns have no Avro schema: {e}")))
 }
 

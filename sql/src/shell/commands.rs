@@ -32,18 +32,28 @@ Commands of the shell:
   clear                             clears the screen
   server [url]                      shows the server, or changes it
   version                           of this shell
-  exit                              ends the shell, as Ctrl-D does
+  exit                              ends the shell, as Ctrl-D does on an empty line
 A \\ before one of these is as good, as in \\h and \\q.
 ";
 
 /// What other shells' commands for looking around are here.
 const LOOK_AROUND: &str = "SHOW STREAMS;  SHOW TABLES;  SHOW TOPICS;  DESCRIBE <name>;";
 
-/// The command that a line is, if it is one; an error if it is a command that is misspelt.
+/// The command that a typed line is, if it is one; an error if it is a command that is misspelt, or
+/// nothing at all.
 pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
-    let words: Vec<&str> = line.trim().trim_end_matches(';').split_whitespace().collect();
+    command(line).or_else(|| {
+        let typed = *words(line).first()?;
+        (parser::typed(line) == Typed::Hopeless).then(|| Err(no_command(typed)))
+    })
+}
+
+/// The command that a line of a script is, if it is one; an error if it can only be a command, and
+/// is none.
+pub(super) fn command(line: &str) -> Option<Result<Command, String>> {
+    let words = words(line);
     let (typed, rest) = words.split_first()?;
-    let bare = typed.trim_start_matches(['\\', '.', ':']);
+    let bare = unmarked(typed);
     let (name, is_marked) = (bare.to_lowercase(), bare.len() < typed.len());
     let command = match (name.as_str(), rest) {
         ("help" | "?", _) => Command::Help,
@@ -64,16 +74,26 @@ pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
                 return Some(Err(message));
             }
         },
-        (name, _) if is_marked || parser::typed(line) == Typed::Hopeless => {
-            let message = match name {
-                "d" | "dt" | "l" => format!("There is no command {typed}; try {LOOK_AROUND}"),
-                _ => unknown(typed),
-            };
-            return Some(Err(message));
-        }
+        _ if is_marked => return Some(Err(no_command(typed))),
         _ => return None,
     };
     Some(Ok(command))
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.trim().trim_end_matches(';').split_whitespace().collect()
+}
+
+/// A command's name without what other shells put before it.
+fn unmarked(typed: &str) -> &str {
+    typed.trim_start_matches(['\\', '.', ':'])
+}
+
+fn no_command(typed: &str) -> String {
+    match unmarked(typed).to_lowercase().as_str() {
+        "d" | "dt" | "l" => format!("There is no command {typed}; try {LOOK_AROUND}"),
+        _ => unknown(typed),
+    }
 }
 
 /// The answer to a line that is neither a command nor the beginning of a statement.
@@ -101,6 +121,14 @@ mod tests {
         assert!(matches!(parse("output xml"), Some(Err(_))));
         assert_eq!(parse("SHOW STREAMS;"), None);
         assert_eq!(parse("  "), None);
+    }
+
+    #[test]
+    fn a_line_of_a_script_is_no_command_only_because_it_is_no_statement() {
+        assert_eq!(command("exit\n"), Some(Ok(Command::Exit)));
+        assert!(matches!(command("\\dt"), Some(Err(_))));
+        assert_eq!(command("SELCT 1"), None);
+        assert!(matches!(parse("SELCT 1"), Some(Err(_))));
     }
 
     #[test]

@@ -10,8 +10,10 @@ mod client;
 mod commands;
 mod entities;
 mod grid;
+mod keys;
 mod repl;
 mod rows;
+mod script;
 mod session;
 mod table;
 
@@ -68,7 +70,7 @@ pub enum ShellError {
 pub async fn run(config: ShellConfig) -> Result<bool, ShellError> {
     let client = Client::new(&config.url).map_err(ShellError::Server)?;
     let terminal = io::stdout().is_terminal();
-    let mut session = Session::new(client, config.output, terminal);
+    let mut session = Session::new(client, &config, terminal);
     let script = match (&config.execute, &config.file) {
         (Some(text), _) => Some(terminated(text)),
         (None, Some(path)) => Some(terminated(&read(path)?)),
@@ -82,7 +84,7 @@ pub async fn run(config: ShellConfig) -> Result<bool, ShellError> {
     match script {
         Some(text) => Ok(session.script(&text).await),
         None => {
-            repl::run(session, config.history).await?;
+            repl::run(session).await?;
             Ok(true)
         }
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::env;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use reedline::{
     FileBackedHistory, Prompt, PromptEditMode, PromptHistorySearch, Reedline, Signal,
@@ -10,8 +11,8 @@ use reedline::{
 };
 
 use super::ShellError;
-use super::client::Client;
-use super::commands::{self, Command, HELP};
+use super::commands;
+use super::keys::{Keys, Watched};
 use super::session::{Session, put};
 use crate::parser::{self, Typed};
 
@@ -19,10 +20,9 @@ use crate::parser::{self, Typed};
 const HISTORY_ENTRIES: usize = 10_000;
 
 /// Reads and runs statements until the user leaves.
-pub(super) async fn run(mut session: Session, history: Option<PathBuf>) -> Result<(), ShellError> {
-    banner(&session).await;
-    let history = history.or_else(|| Some(data_folder()?.join("sql_history")));
-    let mut editor = editor(history.clone());
+pub(super) async fn run(mut session: Session) -> Result<(), ShellError> {
+    put(&format!("{}\n", session.banner().await));
+    let mut editor = editor(session.history.clone());
     loop {
         let read = tokio::task::spawn_blocking(move || {
             let line = editor.read_line(&SqlPrompt);
@@ -32,63 +32,24 @@ pub(super) async fn run(mut session: Session, history: Option<PathBuf>) -> Resul
         let (returned, line) = read.await.map_err(std::io::Error::other)?;
         editor = returned;
         match line? {
-            Signal::Success(text) if act(&mut session, &text, history.as_ref()).await => {}
+            Signal::Success(text) if act(&mut session, &text).await => {}
             Signal::Success(_) | Signal::CtrlD => return Ok(()),
             _ => {}
         }
     }
 }
 
-async fn banner(session: &Session) {
-    let version = env!("CARGO_PKG_VERSION");
-    match session.client.info().await {
-        Ok(info) => {
-            let server = info["version"].as_str().unwrap_or("unknown");
-            let url = &session.client.url;
-            put(&format!("Yeoul SQL {version}, server {server} at {url}. Type help for help.\n"));
-        }
-        Err(failure) => put(&format!("Yeoul SQL {version}\n{}\n", failure.message)),
-    }
-}
-
 /// False: the user leaves.
-async fn act(session: &mut Session, text: &str, history: Option<&PathBuf>) -> bool {
-    match commands::parse(text) {
-        None => {
-            if let Err(message) = session.statement(text).await {
-                eprintln!("{message}");
-            }
-        }
-        Some(Err(message)) => eprintln!("{message}"),
-        Some(Ok(Command::Exit)) => return false,
-        Some(Ok(Command::Help)) => put(HELP),
-        Some(Ok(Command::Clear)) => put("\x1b[2J\x1b[H"),
-        Some(Ok(Command::Version)) => put(&format!("Version: {}\n", env!("CARGO_PKG_VERSION"))),
-        Some(Ok(Command::History)) => put(&past(history)),
-        Some(Ok(Command::Output(None))) => {
-            put(&format!("Current output format: {}\n", session.output.word()));
-        }
-        Some(Ok(Command::Output(Some(mode)))) => {
-            session.output = mode;
-            put(&format!("Output format set to {}\n", mode.word()));
-        }
-        Some(Ok(Command::Server(None))) => put(&format!("{}\n", session.client.url)),
-        Some(Ok(Command::Server(Some(url)))) => match Client::new(&url) {
-            Ok(client) => {
-                session.client = client;
-                banner(session).await;
-            }
-            Err(message) => eprintln!("{message}"),
-        },
-    }
-    true
-}
-
-fn past(history: Option<&PathBuf>) -> String {
-    let text = history.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-    let entry =
-        |(i, line): (usize, &str)| format!("{:>5}  {}\n", i + 1, line.replace("<\\n>", " "));
-    text.lines().enumerate().map(entry).collect()
+async fn act(session: &mut Session, text: &str) -> bool {
+    let done = match commands::parse(text) {
+        None => session.statement(text).await.map(|()| true),
+        Some(Ok(command)) => session.command(command).await,
+        Some(Err(message)) => Err(message),
+    };
+    done.unwrap_or_else(|message| {
+        eprintln!("{message}");
+        true
+    })
 }
 
 /// What the user keeps of Yeoul: `$XDG_DATA_HOME/yeoul`, or the same under `~/.local/share`;
@@ -100,7 +61,11 @@ pub fn data_folder() -> Option<PathBuf> {
 }
 
 fn editor(history: Option<PathBuf>) -> Reedline {
-    let editor = Reedline::create().with_validator(Box::new(WholeStatement));
+    let last_line = Arc::default();
+    let editor = Reedline::create()
+        .with_validator(Box::new(WholeStatement))
+        .with_highlighter(Box::new(Watched::new(Arc::clone(&last_line))))
+        .with_edit_mode(Box::new(Keys::new(last_line)));
     let Some(path) = history else { return editor };
     match FileBackedHistory::with_file(HISTORY_ENTRIES, path) {
         Ok(history) => editor.with_history(Box::new(history)),

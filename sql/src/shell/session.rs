@@ -2,47 +2,105 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
 use super::client::{Client, Failure, Lines};
+use super::commands::{Command, HELP};
 use super::entities::entity;
 use super::rows::RowPrinter;
+use super::script::{self, Part};
 use super::table::{OutputMode, shown};
+use super::{ShellConfig, data_folder};
 use crate::parser;
 use crate::parser::ast::{Emit, Parsed, Show, Statement};
 
 pub(super) struct Session {
     pub(super) client: Client,
     pub(super) output: OutputMode,
+    /// Where typed lines are kept.
+    pub(super) history: Option<PathBuf>,
     terminal: bool,
     properties: HashMap<String, String>,
     variables: HashMap<String, String>,
 }
 
 impl Session {
-    pub(super) fn new(client: Client, output: OutputMode, terminal: bool) -> Self {
+    pub(super) fn new(client: Client, config: &ShellConfig, terminal: bool) -> Self {
+        let history = config.history.clone();
+        let history = history.or_else(|| Some(data_folder()?.join("sql_history")));
         let (properties, variables) = (HashMap::new(), HashMap::new());
-        Self { client, output, terminal, properties, variables }
+        Self { client, output: config.output, history, terminal, properties, variables }
     }
 
     /// Runs a script up to its first failure. False: there was one.
     pub(super) async fn script(&mut self, text: &str) -> bool {
-        let parts = match parser::split(text) {
-            Ok(parts) => parts,
-            Err(error) => {
-                eprintln!("{}", error.render(text));
-                return false;
-            }
+        let done = match script::parts(text) {
+            Ok(parts) => self.parts(parts).await,
+            Err(message) => Err(message),
         };
+        done.inspect_err(|message| eprintln!("{message}")).is_ok()
+    }
+
+    async fn parts(&mut self, parts: Vec<Part<'_>>) -> Result<(), String> {
         for part in parts {
-            let statement = &text[part.start..part.end];
-            if let Err(message) = self.statement(statement).await {
-                eprintln!("{message}");
-                return false;
+            match part {
+                Part::Statement(text) => self.statement(text).await?,
+                Part::Command(command) => {
+                    if !self.command(command).await? {
+                        break;
+                    }
+                }
             }
         }
-        true
+        Ok(())
+    }
+
+    /// Carries out a command of the shell; false: the user leaves.
+    pub(super) async fn command(&mut self, command: Command) -> Result<bool, String> {
+        match command {
+            Command::Exit => return Ok(false),
+            Command::Help => put(HELP),
+            Command::Clear if self.terminal => put("\x1b[2J\x1b[H"),
+            Command::Clear => {}
+            Command::Version => put(&format!("Version: {}\n", env!("CARGO_PKG_VERSION"))),
+            Command::History => put(&self.past()),
+            Command::Output(None) => {
+                put(&format!("Current output format: {}\n", self.output.word()));
+            }
+            Command::Output(Some(mode)) => {
+                self.output = mode;
+                self.say(&format!("Output format set to {}", mode.word()));
+            }
+            Command::Server(None) => put(&format!("{}\n", self.client.url)),
+            Command::Server(Some(url)) => {
+                self.client = Client::new(&url)?;
+                self.say(&self.banner().await);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Which shell this is, and of which server.
+    pub(super) async fn banner(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        match self.client.info().await {
+            Ok(info) => {
+                let server = info["version"].as_str().unwrap_or("unknown");
+                let url = &self.client.url;
+                format!("Yeoul SQL {version}, server {server} at {url}. Type help for help.")
+            }
+            Err(failure) => format!("Yeoul SQL {version}\n{}", failure.message),
+        }
+    }
+
+    fn past(&self) -> String {
+        let history = self.history.as_ref();
+        let text = history.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        let entry =
+            |(i, line): (usize, &str)| format!("{:>5}  {}\n", i + 1, line.replace("<\\n>", " "));
+        text.lines().enumerate().map(entry).collect()
     }
 
     /// Runs a text of statements; an error is words for the user.

@@ -1,5 +1,7 @@
 //! What queries need from outside: topics, and the registry.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 use sql::{RowEvent, Server};
 
@@ -137,6 +139,33 @@ async fn a_query_up_to_the_end_that_fails_on_its_way_is_an_error_and_not_complet
     }
     let Some(RowEvent::Error(reason)) = last else { panic!("{last:?}") };
     assert!(reason.contains("source topic s "), "{reason}");
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_that_is_read_tells_of_a_registry_that_is_away_and_ends() {
+    let mut cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    let create = "CREATE STREAM s (k VARCHAR KEY, v INT) \
+                  WITH (kafka_topic='s', value_format='AVRO', partitions=1);";
+    run(&engine, create).await;
+    run(&engine, "INSERT INTO s VALUES ('a', 1);").await;
+    engine.shutdown().await;
+    cluster.stop_registry().await;
+    let engine = cluster.patient_engine(Duration::ZERO).await;
+    for select in [
+        "SELECT * FROM s EMIT CHANGES;",
+        "SELECT * FROM s;",
+        "SELECT k, COUNT(*) FROM s GROUP BY k;",
+        "SELECT k, COUNT(*) FROM s GROUP BY k EMIT CHANGES;",
+    ] {
+        let mut shown = stream(&engine, select).await;
+        let Some(RowEvent::Error(reason)) = shown.rows.recv().await else { panic!("{select}") };
+        assert!(reason.contains("did not answer"), "{select}: {reason}");
+        assert!(reason.ends_with("Run the query again when it answers."), "{select}: {reason}");
+        assert_eq!(shown.rows.recv().await, None, "{select}");
+    }
     engine.shutdown().await;
     cluster.stop().await;
 }

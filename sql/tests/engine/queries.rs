@@ -77,6 +77,55 @@ async fn a_windowed_table_shows_its_windows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_tells_a_pull_query_from_a_push_query_and_how_its_rows_are_found() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    let create = "CREATE STREAM s (k VARCHAR KEY, v INT) \
+                  WITH (kafka_topic='s', value_format='JSON', partitions=1); \
+                  CREATE TABLE w AS SELECT k, COUNT(*) AS n FROM s \
+                  WINDOW TUMBLING (SIZE 10 MILLISECONDS) GROUP BY k; \
+                  CREATE TABLE plain (k VARCHAR PRIMARY KEY, v INT) \
+                  WITH (kafka_topic='T', value_format='JSON', partitions=1);";
+    run(&engine, create).await;
+    let explained = async |select: &str| {
+        let plan = entity(&engine, &format!("EXPLAIN {select}")).await;
+        let node = &plan["queryDescription"];
+        let text = |member: &str| node[member].as_str().unwrap_or_default().to_owned();
+        (text("queryType"), text("executionPlan"))
+    };
+    for (condition, found_by) in [
+        ("", "SCAN OF THE WHOLE TABLE"),
+        ("WHERE n > 1", "SCAN OF THE WHOLE TABLE"),
+        ("WHERE k = 'a'", "LOOKUP OF 1 KEY"),
+        ("WHERE k IN ('a', 'b') AND n > 1", "LOOKUP OF 2 KEYS"),
+        ("WHERE WINDOWSTART >= 50", "SCAN OF WINDOWS FROM 50 ON"),
+        (
+            "WHERE k = 'a' AND WINDOWSTART > 50 AND WINDOWEND <= 90",
+            "LOOKUP OF 1 KEY OF WINDOWS FROM 51 TO 80",
+        ),
+    ] {
+        let (query_type, plan) = explained(&format!("SELECT * FROM w {condition};")).await;
+        assert_eq!(query_type, "PULL", "{condition}");
+        let last = plan.lines().last().unwrap().trim_start();
+        let expected = format!("> [ SOURCE W: {found_by} ] | Schema: K STRING KEY, N BIGINT");
+        assert_eq!(last, expected, "{condition}: {plan}");
+        assert_eq!(plan.contains("[ FILTER "), !condition.is_empty(), "{plan}");
+    }
+    let (_, plan) = explained("SELECT n FROM w ORDER BY n LIMIT 2;").await;
+    let expected = " > [ PROJECT ] | Schema: N BIGINT\n\
+                    \t > [ LIMIT 2 ] | Schema: N BIGINT\n\
+                    \t\t > [ SORT ] | Schema: N BIGINT\n\
+                    \t\t\t > [ SOURCE W: SCAN OF THE WHOLE TABLE ] | Schema: K STRING KEY, N BIGINT\n";
+    assert_eq!(plan, expected);
+    assert_eq!(explained("SELECT * FROM w EMIT CHANGES;").await.0, "PUSH");
+    assert_eq!(explained("SELECT * FROM s;").await.0, "PUSH");
+    let message = refused(&engine, "EXPLAIN SELECT * FROM plain;").await;
+    assert!(message.contains("isn't queryable"), "{message}");
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn print_guesses_formats() {
     let cluster = Cluster::start().await;
     let engine = cluster.engine().await;
@@ -138,6 +187,35 @@ async fn names_of_any_script_are_streams_tables_and_columns_but_not_topics() {
     let total =
         rows(&engine, "SELECT `합` FROM `표` WHERE `이름` = '여울' EMIT CHANGES LIMIT 2;").await;
     assert_eq!(total.last().map(String::as_str), Some("[7]"));
+    engine.shutdown().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_any_script_are_written_in_avro_and_come_back_from_the_registry() {
+    let cluster = Cluster::start().await;
+    let engine = cluster.engine().await;
+    run(
+        &engine,
+        "CREATE STREAM k (`이름` VARCHAR KEY, `순 번` INT KEY, n INT, \
+         `값` STRUCT<`한 글` INT, `한_글` INT>) \
+         WITH (kafka_topic='k', key_format='JSON', value_format='JSON', partitions=1); \
+         CREATE STREAM ka WITH (format='AVRO') AS SELECT * FROM k; \
+         INSERT INTO k VALUES ('여울', 3, 4, STRUCT(`한 글` := 1, `한_글` := 2)); \
+         INSERT INTO ka VALUES ('내', 5, 6, STRUCT(`한_글` := 7, `한 글` := 8)); \
+         CREATE STREAM kr WITH (kafka_topic='KA', format='AVRO');",
+    )
+    .await;
+    engine.wait_caught_up().await.unwrap();
+    let described = entity(&engine, "DESCRIBE kr;").await;
+    let fields = described["sourceDescription"]["fields"].as_array().unwrap();
+    let names: Vec<_> = fields.iter().map(|field| field["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["이름", "순 번", "N", "값"]);
+    let select = "SELECT `이름`, `순 번`, n, `값`->`한 글` AS a, `값`->`한_글` AS b FROM";
+    for stream in ["ka", "kr"] {
+        let found = sorted_rows(&engine, &format!("{select} {stream};")).await;
+        assert_eq!(found, ["[\"내\",5,6,8,7]", "[\"여울\",3,4,1,2]"], "{stream}");
+    }
     engine.shutdown().await;
     cluster.stop().await;
 }

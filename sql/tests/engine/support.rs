@@ -67,10 +67,16 @@ impl Cluster {
     }
 
     pub(crate) async fn engine(&self) -> Engine {
+        self.patient_engine(Duration::from_secs(3600)).await
+    }
+
+    /// An engine whose readers wait for so long for what does not answer.
+    pub(crate) async fn patient_engine(&self, reader_patience: Duration) -> Engine {
         let config = EngineConfig {
             state_dir: Some(self.state_dir()),
             registry_url: Some(format!("http://{}", self.registry_address)),
             topic_check_interval: Duration::from_millis(20),
+            reader_patience,
             replication_factor: 1,
             defaults: HashMap::from([("auto.offset.reset".to_owned(), "earliest".to_owned())]),
             ..EngineConfig::default()
