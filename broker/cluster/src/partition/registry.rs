@@ -134,7 +134,7 @@ impl Partitions {
         changes: &Changes,
         now_ms: i64,
     ) -> Vec<(RemovedFiles, i64)> {
-        for id in &changes.topics {
+        for id in changes.topics.keys() {
             let Some(topic) = image.topic_by_id(*id) else { continue };
             self.open_missing(image, topic, now_ms);
         }

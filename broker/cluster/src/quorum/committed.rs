@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use broker_log::ReadError;
-use broker_metadata::{ApplyError, Changes, Delta, Image, MetadataRecord, RecordError};
+use broker_metadata::snapshot::SnapshotError;
+use broker_metadata::{ApplyError, BatchError, Changes, Delta, Image, decode_batch};
 use broker_raft::ControlError;
-use protocol::record::{self, BatchError, RecordBatch};
+use protocol::record::{self, RecordBatch};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -30,10 +31,10 @@ pub enum LoadError {
          copies of its files"
     )]
     Missing { dir: String, offset: i64, end: i64 },
-    #[error("the metadata log's record at offset {offset}: {source}")]
-    Record { offset: i64, source: RecordError },
-    #[error("the metadata log's record at offset {offset} has no value")]
-    NoValue { offset: i64 },
+    #[error("the metadata log: {0}")]
+    Batch(#[from] BatchError),
+    #[error("the snapshot {}: {source}. Put back a copy of the file", path.display())]
+    Snapshot { path: PathBuf, source: SnapshotError },
     #[error("the metadata log holds a record of the quorum that can't be followed: {0}")]
     Control(#[from] ControlError),
     #[error("the metadata log's record at offset {offset}: {source}")]
@@ -141,10 +142,7 @@ impl Committed {
 
 /// Applies the whole batches of a slice, of which there is at least one; the offset behind them.
 pub(super) fn replay(slice: &Slice, from: i64, delta: &mut Delta) -> Result<i64, LoadError> {
-    each_batch(slice, from, |batch| match batch.is_control() {
-        true => Ok(()),
-        false => replay_batch(batch, delta),
-    })
+    each_batch(slice, from, |batch| replay_batch(batch, delta))
 }
 
 /// Has a look at the whole batches of a slice, each of which must be there and well; the offset
@@ -163,7 +161,7 @@ pub(super) fn each_batch(
             Ok(batch) if batch.base_offset <= offset && batch.next_offset() > offset => batch,
             Ok(batch) => return damaged(format!("a batch at offset {}", batch.base_offset)),
             // The slice may end within a batch: the next read begins with it.
-            Err(BatchError::Truncated { .. }) if offset > from => return Ok(offset),
+            Err(record::BatchError::Truncated { .. }) if offset > from => return Ok(offset),
             Err(problem) => return damaged(problem.to_string()),
         };
         match look(&batch) {
@@ -179,12 +177,12 @@ pub(super) fn each_batch(
 
 /// A batch that can't be read, or a record of it that can't be applied.
 pub(super) enum ReplayError {
-    Batch(BatchError),
+    Batch(record::BatchError),
     Load(LoadError),
 }
 
-impl From<BatchError> for ReplayError {
-    fn from(problem: BatchError) -> Self {
+impl From<record::BatchError> for ReplayError {
+    fn from(problem: record::BatchError) -> Self {
         Self::Batch(problem)
     }
 }
@@ -196,14 +194,13 @@ impl From<LoadError> for ReplayError {
 }
 
 fn replay_batch(batch: &RecordBatch, delta: &mut Delta) -> Result<(), ReplayError> {
-    let payload = batch.payload(record::DECOMPRESSED_LIMIT)?;
-    for record in payload.records() {
-        let record = record?;
-        let offset = record.offset;
-        let value = record.value.ok_or(LoadError::NoValue { offset })?;
-        let decoded = MetadataRecord::decode(payload.share(value));
-        let decoded = decoded.map_err(|source| LoadError::Record { offset, source })?;
-        delta.replay(&decoded).map_err(|source| LoadError::Apply { offset, source })?;
+    let decoded = decode_batch(batch).map_err(|problem| match problem {
+        BatchError::Damaged(problem) => ReplayError::Batch(problem),
+        problem => ReplayError::Load(problem.into()),
+    })?;
+    let records = decoded.map(|decoded| decoded.records).unwrap_or_default();
+    for (offset, record) in (batch.base_offset..).zip(&records) {
+        delta.replay(record).map_err(|source| LoadError::Apply { offset, source })?;
     }
     Ok(())
 }

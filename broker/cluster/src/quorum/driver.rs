@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use broker_log::StorageError;
-use broker_metadata::{Changes, Delta};
+use broker_metadata::{Changes, Delta, MetadataVersion};
 use broker_raft::{Action, Event, Fill, Inbound, LogView as _, Now, Raft, Response};
 use protocol::record::{BatchBuilder, BatchOptions};
 use tokio::sync::{oneshot, watch};
@@ -360,7 +360,9 @@ impl Driver {
             if let Err(problem) = delta.replay(record) {
                 return Err((told, DecideError::Apply(problem)));
             }
-            match record.encode() {
+            // A record that raises the level is followed by records of the new one.
+            let level = delta.image().metadata_version().unwrap_or(MetadataVersion::LATEST);
+            match record.encode_at(level) {
                 Ok(bytes) => drop(batch.append(now.timestamp_ms, None, Some(&bytes), &[])),
                 Err(problem) => return Err((told, DecideError::Encode(problem))),
             }

@@ -23,9 +23,8 @@ mod state_file;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use broker_metadata::{ApplyError, Image, MetadataRecord};
+use broker_metadata::{ApplyError, Image, MetadataRecord, RecordWriteError};
 use broker_raft::{Failure, Now, Request, Response};
-use protocol::EncodeError;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
@@ -45,7 +44,7 @@ pub enum DecideError {
     #[error("the metadata can't be changed now: {reason}")]
     Offline { reason: Arc<str> },
     #[error("a metadata record could not be encoded: {0}")]
-    Encode(EncodeError),
+    Encode(RecordWriteError),
     #[error("the records do not follow from the metadata: {0}")]
     Apply(ApplyError),
     #[error("the node is stopping")]

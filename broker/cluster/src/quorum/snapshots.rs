@@ -5,12 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use broker_log::{File, StorageError, Store};
+use broker_metadata::snapshot::{SnapshotFile, SnapshotId, SnapshotState};
 use broker_raft::OffsetAndEpoch;
 use bytes::Bytes;
-
-/// What a snapshot is called that is not complete.
-const PART: &str = ".part";
-const SUFFIX: &str = ".checkpoint";
 
 /// The complete snapshots of a folder, and the one that is being fetched.
 #[derive(Debug)]
@@ -23,20 +20,22 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    /// Finds what is there, and removes what was never completed. Blocks.
+    /// Finds what is there, and removes what was never completed or was given up. Blocks.
     pub(super) fn open(store: Arc<dyn Store>, folder: &Path) -> Result<Self, StorageError> {
         let mut found =
             Self { store, folder: folder.to_owned(), complete: BTreeMap::new(), fetched: None };
         let listed = found.store.list(folder);
         for entry in listed.map_err(StorageError::on("list", folder.to_owned()))? {
             let path = folder.join(&entry.name);
-            if let Some(name) = entry.name.strip_suffix(PART)
-                && parse(name).is_some()
-            {
-                let removed = found.store.remove_file(&path);
-                removed.map_err(StorageError::on("remove", path))?;
-            } else if let Some(id) = parse(&entry.name) {
-                found.complete.insert(id, entry.size);
+            match SnapshotFile::parse(&entry.name) {
+                Some(SnapshotFile { id, state: SnapshotState::Complete }) => {
+                    found.complete.insert(of_name(id), entry.size);
+                }
+                Some(_) => {
+                    let removed = found.store.remove_file(&path);
+                    removed.map_err(StorageError::on("remove", path))?;
+                }
+                None => {}
             }
         }
         Ok(found)
@@ -61,7 +60,7 @@ impl Snapshots {
         position: u64,
         max_bytes: u64,
     ) -> Result<Bytes, StorageError> {
-        let path = self.path(id, "");
+        let path = self.path(id);
         let size = self.size(id).unwrap_or(0);
         let length = size.saturating_sub(position).min(max_bytes);
         let mut buffer = vec![0; usize::try_from(length).unwrap_or(0)];
@@ -73,7 +72,7 @@ impl Snapshots {
 
     /// All of a complete snapshot, with its path for whoever finds it damaged. Blocks.
     pub(crate) fn whole(&self, id: OffsetAndEpoch) -> Result<(PathBuf, Bytes), StorageError> {
-        Ok((self.path(id, ""), self.read(id, 0, u64::MAX)?))
+        Ok((self.path(id), self.read(id, 0, u64::MAX)?))
     }
 
     /// Begins a snapshot that is fetched, in place of one that was begun. Blocks.
@@ -81,7 +80,7 @@ impl Snapshots {
         if let Some((before, _)) = &self.fetched {
             self.discard(*before)?;
         }
-        let path = self.path(id, PART);
+        let path = self.part(id);
         let created = self.store.create(&path).and_then(|file| {
             file.set_size(0)?;
             Ok(file)
@@ -100,7 +99,7 @@ impl Snapshots {
         let Some((_, file)) = self.fetched.as_ref().filter(|(begun, _)| *begun == id) else {
             return Ok(());
         };
-        file.write_at(bytes, position).map_err(StorageError::on("write", self.path(id, PART)))
+        file.write_at(bytes, position).map_err(StorageError::on("write", self.part(id)))
     }
 
     /// Makes the snapshot that was begun complete, unless it is. Blocks.
@@ -108,8 +107,8 @@ impl Snapshots {
         if self.complete.contains_key(&id) {
             return Ok(());
         }
-        let path = self.path(id, "");
-        let part = self.path(id, PART);
+        let path = self.path(id);
+        let part = self.part(id);
         let size = complete(&*self.store, &self.folder, &part, &path)?;
         self.complete.insert(id, size);
         self.fetched = None;
@@ -119,7 +118,7 @@ impl Snapshots {
     /// Forgets a snapshot that was begun. Blocks.
     pub(super) fn discard(&mut self, id: OffsetAndEpoch) -> Result<(), StorageError> {
         self.fetched = None;
-        let path = self.path(id, PART);
+        let path = self.part(id);
         match self.store.remove_file(&path) {
             Err(problem) if problem.kind() != std::io::ErrorKind::NotFound => {
                 Err(StorageError::on("remove", path)(problem))
@@ -128,8 +127,12 @@ impl Snapshots {
         }
     }
 
-    fn path(&self, id: OffsetAndEpoch, more: &str) -> PathBuf {
-        self.folder.join(print(id) + more)
+    fn path(&self, id: OffsetAndEpoch) -> PathBuf {
+        self.folder.join(name(id).file_name())
+    }
+
+    fn part(&self, id: OffsetAndEpoch) -> PathBuf {
+        self.folder.join(name(id).part_name())
     }
 }
 
@@ -150,15 +153,10 @@ fn complete(
     Ok(size)
 }
 
-fn print(id: OffsetAndEpoch) -> String {
-    format!("{:020}-{:010}{SUFFIX}", id.offset, id.epoch)
+fn of_name(id: SnapshotId) -> OffsetAndEpoch {
+    OffsetAndEpoch { offset: id.end_offset, epoch: id.epoch }
 }
 
-fn parse(name: &str) -> Option<OffsetAndEpoch> {
-    let (offset, epoch) = name.strip_suffix(SUFFIX)?.split_once('-')?;
-    let digits = |text: &str, count: usize| {
-        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let is_id = digits(offset, 20) && digits(epoch, 10);
-    is_id.then_some(OffsetAndEpoch { offset: offset.parse().ok()?, epoch: epoch.parse().ok()? })
+fn name(id: OffsetAndEpoch) -> SnapshotId {
+    SnapshotId { end_offset: id.offset, epoch: id.epoch }
 }

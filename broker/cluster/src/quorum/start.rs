@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use broker_log::{LogDir, StorageError};
 use broker_metadata::config::{MetadataLogConfig, QuorumConfig};
-use broker_metadata::{Delta, Image};
+use broker_metadata::{Image, snapshot};
 use broker_raft::{
     Config, ElectionState, Endpoints, History, LogView as _, Now, OffsetAndEpoch, Raft, ReplicaKey,
     VoterSet,
 };
-use protocol::record::{self, RecordBatch};
+use protocol::record::RecordBatch;
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::committed::{Committed, LoadError, Publication, each_batch, replay};
+use super::committed::{Committed, LoadError, Publication, each_batch};
 use super::driver::Driver;
-use super::log::{LogOpenError, MetadataLog, Slice};
+use super::log::{LogOpenError, MetadataLog};
 use super::outbox::Outbox;
 use super::state_file::{StateFile, StateFileError};
 use super::{Leader, Quorum};
@@ -214,11 +214,7 @@ pub(super) fn load_snapshot(
     id: OffsetAndEpoch,
 ) -> Result<(Image, Vec<RecordBatch>), QuorumStartError> {
     let (path, bytes) = log.snapshots().whole(id)?;
-    let control = record::batches(&bytes)
-        .map_while(Result::ok)
-        .filter(|batch: &RecordBatch| batch.is_control())
-        .collect();
-    let mut delta = Delta::new(&Image::default());
-    replay(&Slice { bytes, path, position: 0 }, 0, &mut delta)?;
-    Ok((delta.finish(id.offset).0, control))
+    let read = snapshot::read(&bytes, id.offset);
+    let read = read.map_err(|source| LoadError::Snapshot { path, source })?;
+    Ok((read.image, read.control))
 }

@@ -454,11 +454,14 @@ fn reached_the_log(refusal: &ProduceRefusal) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use broker_metadata::LeaderRecoveryState;
+
     use super::*;
 
     fn partition(replicas: &[i32], isr: &[i32]) -> PartitionImage {
         PartitionImage {
             leader: 1,
+            leader_recovery_state: LeaderRecoveryState::Recovered,
             leader_epoch: 0,
             partition_epoch: 0,
             replicas: replicas.to_vec(),

@@ -1,7 +1,7 @@
 //! The records that a node writes at its start: what a new cluster begins with, and the node
 //! itself.
 
-use broker_metadata::{ConfigResource, Image, MetadataRecord};
+use broker_metadata::{ConfigResource, Image, MetadataRecord, MetadataVersion};
 use protocol::messages::register_broker_record::{BrokerEndpoint, BrokerFeature};
 use protocol::messages::{ConfigRecord, FeatureLevelRecord, RegisterBrokerRecord};
 use uuid::Uuid;
@@ -52,6 +52,8 @@ impl Identity {
             min_supported_version: feature.min,
             max_supported_version: feature.max,
         });
+        let level = image.metadata_version();
+        let has_directories = level.is_none_or(MetadataVersion::has_directories);
         records.push(MetadataRecord::RegisterBroker(RegisterBrokerRecord {
             broker_id: self.node_id,
             incarnation_id: self.incarnation_id,
@@ -61,7 +63,7 @@ impl Identity {
             features: features.collect(),
             rack: self.rack.clone(),
             fenced: false,
-            log_dirs: self.log_dirs.clone(),
+            log_dirs: if has_directories { self.log_dirs.clone() } else { Vec::new() },
             ..RegisterBrokerRecord::default()
         }));
         records

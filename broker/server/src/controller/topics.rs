@@ -9,7 +9,7 @@ use std::sync::Arc;
 use broker_metadata::config::{ChangeError, check_layer, topic_table};
 use broker_metadata::names::{self, InvalidTopicName};
 use broker_metadata::placement::{Candidate, PlacementError, place};
-use broker_metadata::{ConfigMap, Image, MetadataRecord, TopicImage};
+use broker_metadata::{ConfigMap, Image, MetadataRecord, MetadataVersion, TopicImage, directory};
 use protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::{ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord};
@@ -318,7 +318,10 @@ fn partition_records(
     first: usize,
     all: &[Vec<i32>],
 ) -> Vec<MetadataRecord> {
+    let level = image.metadata_version();
+    let has_directories = level.is_none_or(MetadataVersion::has_directories);
     let records = all.iter().enumerate().map(|(place, replicas)| {
+        let dirs = replicas.iter().filter(|_| has_directories);
         MetadataRecord::Partition(PartitionRecord {
             partition_id: i32::try_from(first + place).expect("bounded by the request's limit"),
             topic_id,
@@ -327,18 +330,19 @@ fn partition_records(
             leader: replicas[0],
             leader_epoch: 0,
             partition_epoch: 0,
-            directories: replicas.iter().map(|id| directory_of(image, *id)).collect(),
+            directories: dirs.map(|id| directory_of(image, *id)).collect(),
             ..PartitionRecord::default()
         })
     });
     records.collect()
 }
 
-/// The only log dir of a broker; with more of them the broker itself chooses, which is a nil id.
+/// The only log dir of a broker; with more of them the broker itself chooses.
 fn directory_of(image: &Image, broker: i32) -> Uuid {
     match image.broker(broker).map(|broker| broker.log_dirs.as_slice()) {
         Some([only]) => *only,
-        _ => Uuid::nil(),
+        Some([]) | None => directory::MIGRATING,
+        Some(_) => directory::UNASSIGNED,
     }
 }
 
@@ -400,7 +404,7 @@ fn grow_one(
     if more > PARTITIONS_PER_REQUEST {
         return Err(TopicError::TooManyPartitions { count: more });
     }
-    let factor = topic.partitions.first().map_or(1, |partition| partition.replicas.len());
+    let factor = topic.partitions.front().map_or(1, |partition| partition.replicas.len());
     let replicas = match &request.assignments {
         None => place(&candidates(image), more, factor, start + present)?,
         Some(given) => {

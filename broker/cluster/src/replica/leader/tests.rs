@@ -1,7 +1,7 @@
 //! What a leader does on each event.
 
 use broker_log::EpochEnd;
-use broker_metadata::PartitionImage;
+use broker_metadata::{LeaderRecoveryState, PartitionImage};
 use protocol::ErrorCode;
 
 use super::super::isr::{IsrAnswer, IsrMember};
@@ -21,6 +21,7 @@ fn image(leader_epoch: i32, partition_epoch: i32, isr: &[i32]) -> PartitionImage
         removing_replicas: Vec::new(),
         eligible_leader_replicas: Vec::new(),
         last_known_elr: Vec::new(),
+        leader_recovery_state: LeaderRecoveryState::Recovered,
         directories: Vec::new(),
     }
 }

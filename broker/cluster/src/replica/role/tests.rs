@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use broker_metadata::PartitionImage;
+use broker_metadata::{LeaderRecoveryState, PartitionImage};
 
 use super::*;
 use crate::replica::test_view::{Cluster, LogFacts};
@@ -20,6 +20,7 @@ fn image(leader: i32, leader_epoch: i32, partition_epoch: i32) -> Arc<PartitionI
         removing_replicas: Vec::new(),
         eligible_leader_replicas: Vec::new(),
         last_known_elr: Vec::new(),
+        leader_recovery_state: LeaderRecoveryState::Recovered,
         directories: Vec::new(),
     })
 }
