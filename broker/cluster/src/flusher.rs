@@ -135,7 +135,7 @@ impl Flusher {
 
     /// Syncs one partition and tells who waits for it; returns whether it could. Blocks, but not
     /// under the partition's lock.
-    fn flush(&self, partition: &Partition, all: bool) -> bool {
+    fn flush(&self, partition: &Arc<Partition>, all: bool) -> bool {
         let now_ms = self.shared.clock.now_ms();
         // A panic must not take the thread, and the partition's turn, with it.
         let flushed = catch_unwind(AssertUnwindSafe(|| partition.flush(all, now_ms)));

@@ -6,7 +6,8 @@ use crate::recovery::remove_segments;
 use crate::segment::Segment;
 
 impl Log {
-    /// Cuts the log so that it ends at an offset; does nothing when it ends there or earlier.
+    /// Cuts the log so that it ends at an offset; when it ends there or earlier only leader epochs
+    /// that have no records yet are forgotten, for the leader may not have them.
     /// A batch that the offset lies in goes as a whole, and the log then ends before it.
     /// Producers are as they were then. Where it fails, the log takes nothing until it was cut
     /// by a later call, or opened anew.
@@ -15,7 +16,8 @@ impl Log {
             return Err(TrimError::NegativeOffset { offset });
         }
         if offset >= self.next_offset && !self.is_half_cut {
-            return Ok(());
+            self.epochs.truncate_from_end(self.next_offset);
+            return Ok(self.epochs.save()?);
         }
         if offset < self.segments[0].base_offset() {
             return self.truncate_fully_and_start_at(offset, now_ms);

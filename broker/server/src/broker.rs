@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker_cluster::partition::Partitions;
+use broker_cluster::partition::{Partitions, Surroundings};
 use broker_cluster::quorum::{self, Quorum, QuorumResources, QuorumSettings, QuorumStartError};
 use broker_cluster::{Flusher, LogConfigs};
 use broker_coordinator::Groups;
@@ -336,7 +336,9 @@ fn assemble(
     let stopping = CancellationToken::new();
     let clock = config.environment.clock.clone();
     let configs = LogConfigs::new(config.node_id, config.file.clone());
-    let partitions = Arc::new(Partitions::new(config.node_id, folders.dirs, configs.clone()));
+    let lag_ms = config.cluster.replication.lag_time_max_ms;
+    let (surroundings, _events) = Surroundings::new(config.node_id, clock.clone(), lag_ms);
+    let partitions = Arc::new(Partitions::new(surroundings, folders.dirs, configs.clone()));
     let janitor = Janitor::new(tasks.clone(), stopping.clone());
     let controller = Controller::new(quorum, partitions.clone(), janitor, clock.clone());
     let slots = config.settings.fetch.session_slots as usize;

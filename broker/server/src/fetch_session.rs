@@ -51,6 +51,10 @@ pub(crate) struct Asked {
     pub(crate) max_bytes: i32,
     pub(crate) current_leader_epoch: i32,
     pub(crate) last_fetched_epoch: i32,
+    /// Only of followers.
+    pub(crate) log_start_offset: i64,
+    /// What a follower knows as committed; the largest offset: it does not say.
+    pub(crate) high_watermark: i64,
 }
 
 /// What the consumer was last told of a partition; -1 and an error make that it is told again.
@@ -258,7 +262,14 @@ mod tests {
     }
 
     fn asked(fetch_offset: i64) -> Asked {
-        Asked { fetch_offset, max_bytes: 1, current_leader_epoch: -1, last_fetched_epoch: -1 }
+        Asked {
+            fetch_offset,
+            max_bytes: 1,
+            current_leader_epoch: -1,
+            last_fetched_epoch: -1,
+            log_start_offset: -1,
+            high_watermark: i64::MAX,
+        }
     }
 
     fn told(high_watermark: i64) -> Told {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use broker_cluster::Clock;
 use broker_cluster::Flusher;
-use broker_cluster::partition::{Partition, Partitions, ProduceError, SyncError};
+use broker_cluster::partition::{
+    Partition, Partitions, ProduceError, SyncError, UncommittedError, Written,
+};
 use broker_coordinator::{AppendError, Commit, LogWriter, ReadError};
 use broker_log::{AppendError as LogAppendError, Origin, ReadError as LogReadError, ReadRequest};
 use broker_metadata::names::CONSUMER_OFFSETS;
@@ -47,7 +49,7 @@ impl LogWriter for OffsetsLog {
     }
 
     fn leads(&self, partition: i32) -> bool {
-        self.partition(partition).is_some()
+        self.partition(partition).is_some_and(|held| held.is_leader())
     }
 
     fn max_batch_bytes(&self, partition: i32) -> usize {
@@ -58,19 +60,23 @@ impl LogWriter for OffsetsLog {
 
     fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError> {
         let held = self.partition(partition).ok_or(AppendError::NotLeader)?;
-        let appended = held
+        let written = held
             .append(batch, Origin::Coordinator, self.clock.now_ms(), &self.flusher)
             .map_err(|problem| refused(problem, self.max_batch_bytes(partition)))?;
+        let Written { appended, leader_epoch } = written;
         let end = appended.last_offset + 1;
         let timeout = self.commit_timeout;
         Ok(Box::pin(async move {
             if let Some(offset) = appended.sync_to {
                 held.wait_until_synced(offset).await.map_err(not_synced)?;
             }
-            match held.wait_for_high_watermark(end, timeout).await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(AppendError::Timeout),
-                Err(_) => Err(AppendError::NotLeader),
+            match held.wait_until_committed(end, leader_epoch, timeout).await {
+                Ok(()) => Ok(()),
+                // What is written may yet be committed, as after a time-out.
+                Err(UncommittedError::TimedOut | UncommittedError::TooFew(_)) => {
+                    Err(AppendError::Timeout)
+                }
+                Err(UncommittedError::Leadership(_)) => Err(AppendError::NotLeader),
             }
         }))
     }
@@ -131,6 +137,8 @@ fn not_synced(problem: SyncError) -> AppendError {
 fn refused(problem: ProduceError, limit: usize) -> AppendError {
     match problem {
         ProduceError::Leadership(_) => AppendError::NotLeader,
+        // A client tries again, as after a time-out.
+        ProduceError::TooFew(_) => AppendError::Timeout,
         ProduceError::Append(
             LogAppendError::MessageTooLarge { .. } | LogAppendError::BatchesTooLarge { .. },
         ) => AppendError::TooLarge { limit },

@@ -16,17 +16,36 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
-use broker_log::{Appended, LeaderAppend, Origin};
+use broker_log::{AppendError, Appended, LeaderAppend, Origin};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::roles::{Effects, Held};
 use super::{LeadershipError, Partition, ProduceError};
 use crate::flusher::Flusher;
 use crate::limits::APPENDS_IN_A_TURN;
 use crate::lock::whole;
+use crate::replica::Role;
 
-type Answer = Result<Appended, ProduceError>;
+/// Who is to have a batch before it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    Leader,
+    /// All replicas in sync, of which there must be enough before it is written.
+    All,
+}
+
+/// A batch that is in the leader's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub appended: Appended,
+    /// The leader epoch in which it was appended: in another one the log may have other records at
+    /// its offsets.
+    pub leader_epoch: i32,
+}
+
+type Answer = Result<Written, ProduceError>;
 
 /// What waits for a partition's log.
 #[derive(Debug, Default)]
@@ -47,7 +66,16 @@ struct Waiting {
     records: Bytes,
     origin: Origin,
     now_ms: i64,
+    acks: Acks,
     answer: oneshot::Sender<Answer>,
+}
+
+/// A batch that is to be appended.
+struct Entry {
+    records: Bytes,
+    origin: Origin,
+    now_ms: i64,
+    acks: Acks,
 }
 
 impl Appends {
@@ -175,42 +203,126 @@ impl Drop for Submitted {
 }
 
 impl Partition {
-    /// Hands over a validated batch. Where the topic demands a sync, or the client wants all
-    /// replicas to have it, the caller waits for that too before the append is acknowledged: see
-    /// [`Self::append`].
+    /// Hands over a validated batch. Before the append is acknowledged the caller waits with
+    /// [`Self::wait_until_synced`] for [`Appended::sync_to`], where the topic demands a sync, and
+    /// with [`Self::wait_until_committed`] if the client wants all replicas to have it.
     pub fn submit(
+        self: &Arc<Self>,
+        (records, origin, acks): (Bytes, Origin, Acks),
+        now_ms: i64,
+        flusher: &Flusher,
+    ) -> Submitted {
+        let (sender, answer) = oneshot::channel();
+        let waiting = Waiting { records, origin, now_ms, acks, answer: sender };
+        self.appends.lock().waiting.push(waiting);
+        let (partition, flusher) = (self.clone(), flusher.clone());
+        Submitted { partition, flusher, answer, is_answered: false }
+    }
+
+    /// Appends validated batches at once, which all replicas in sync are to have before they are
+    /// acknowledged: as [`Self::submit`].
+    pub fn append(
         self: &Arc<Self>,
         records: Bytes,
         origin: Origin,
         now_ms: i64,
         flusher: &Flusher,
-    ) -> Submitted {
-        let (sender, answer) = oneshot::channel();
-        self.appends.lock().waiting.push(Waiting { records, origin, now_ms, answer: sender });
-        let (partition, flusher) = (self.clone(), flusher.clone());
-        Submitted { partition, flusher, answer, is_answered: false }
+    ) -> Result<Written, ProduceError> {
+        let entry = Entry { records, origin, now_ms, acks: Acks::All };
+        let (answers, effects) = self.append_to(&mut self.lock(), vec![entry]);
+        let answer = self.announced(answers, effects, flusher).pop();
+        answer.unwrap_or_else(|| Err(LeadershipError::Gone.into()))
     }
 
     /// Appends all that waits, as one group, when the log is free.
     fn append_what_waits(self: &Arc<Self>, flusher: &Flusher) {
-        let (answers, senders) = {
-            let mut log = self.lock();
+        let (answers, effects, senders) = {
+            let mut held = self.lock();
             let group = self.appends.take();
             if group.is_empty() {
                 return;
             }
-            let leader_epoch = self.leader_epoch();
-            let (appends, senders): (Vec<_>, Vec<_>) = group
+            let (entries, senders): (Vec<_>, Vec<_>) = group
                 .into_iter()
-                .map(|Waiting { records, origin, now_ms, answer }| {
-                    ((records, LeaderAppend { leader_epoch, origin, now_ms }), answer)
+                .map(|Waiting { records, origin, now_ms, acks, answer }| {
+                    (Entry { records, origin, now_ms, acks }, answer)
                 })
                 .unzip();
-            (self.append_to(&mut log, &appends), senders)
+            let (answers, effects) = self.append_to(&mut held, entries);
+            (answers, effects, senders)
         };
-        for (sender, answer) in senders.into_iter().zip(self.announced(answers, flusher)) {
+        for (sender, answer) in senders.into_iter().zip(self.announced(answers, effects, flusher)) {
             // One that has given up needs no answer.
             let _ = sender.send(answer);
         }
+    }
+
+    /// Appends each of them as if it were alone, in as few writes as may be.
+    fn append_to(&self, held: &mut Option<Held>, entries: Vec<Entry>) -> (Vec<Answer>, Effects) {
+        let mut effects = Effects::default();
+        let refused =
+            |problem: &dyn Fn() -> ProduceError| entries.iter().map(|_| Err(problem())).collect();
+        if let Err(reason) = self.admit() {
+            return (refused(&|| ProduceError::Offline { reason: reason.clone() }), effects);
+        }
+        let Some(held) = held else {
+            return (refused(&|| LeadershipError::Gone.into()), effects);
+        };
+        let leader = match held.replica.role() {
+            Role::Leader(leader) => leader,
+            Role::Follower(_) => return (refused(&|| LeadershipError::NotLeader.into()), effects),
+            Role::Offline => return (refused(&|| LeadershipError::Offline.into()), effects),
+        };
+        let (leader_epoch, admitted) = (leader.epoch(), leader.admit());
+        let may = |entry: &Entry| admitted.is_ok() || entry.acks == Acks::Leader;
+        let appends: Vec<(Bytes, LeaderAppend)> = entries
+            .iter()
+            .filter(|entry| may(entry))
+            .map(|Entry { records, origin, now_ms, .. }| {
+                let append = LeaderAppend { leader_epoch, origin: *origin, now_ms: *now_ms };
+                (records.clone(), append)
+            })
+            .collect();
+        let mut appended = held.log.append_group_as_leader(&appends).into_iter();
+        let mut next = || appended.next().unwrap_or(Err(AppendError::Empty));
+        let answers = entries.iter().map(|entry| match &admitted {
+            Err(problem) if !may(entry) => Err(problem.clone().into()),
+            _ => Ok(Written { appended: next()?, leader_epoch }),
+        });
+        let answers = answers.collect();
+        self.on_log_moved(held, &mut effects);
+        (answers, effects)
+    }
+
+    /// Tells whoever waits for it, or has to do something about it, what was appended.
+    fn announced(
+        self: &Arc<Self>,
+        answers: Vec<Answer>,
+        mut effects: Effects,
+        flusher: &Flusher,
+    ) -> Vec<Answer> {
+        let (mut to_sync, mut rolled) = (false, false);
+        for answer in &answers {
+            match answer {
+                Ok(Written { appended, .. }) => {
+                    effects.note_appended();
+                    to_sync |= appended.sync_to.is_some();
+                    rolled |= appended.rolled;
+                }
+                Err(ProduceError::Append(AppendError::Storage(problem))) => {
+                    self.storage_failed(problem);
+                }
+                Err(_) => {}
+            }
+        }
+        self.settle(effects);
+        if to_sync {
+            self.sync_waits.expect();
+            flusher.urge(self);
+        }
+        if rolled {
+            flusher.request(self);
+        }
+        answers
     }
 }

@@ -1,10 +1,11 @@
 //! From what lies in the log dirs to partitions in service: at the start, and when a dir is back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use broker_log::{
-    FolderFate, Loaded, Log, LogConfig, LogDir, OpenError, RecoveryReport, TopicPartition,
+    FolderFate, Loaded, Log, LogConfig, LogDir, OffsetCheckpoint, OpenError, RecoveryReport,
+    TopicPartition,
 };
 use broker_metadata::{Image, names};
 use tracing::{debug, error, info, warn};
@@ -80,7 +81,8 @@ impl Partitions {
     /// Opens what lies in the log dirs, all of them at once, creates what the image has and they
     /// have not, and sets aside folders of topics that the image does not know. What can't be
     /// opened is offline. Blocks; for the start of the broker.
-    pub fn load(&self, image: &Image, threads: usize, now_ms: i64) {
+    pub fn load(&self, image: &Arc<Image>, threads: usize, now_ms: i64) {
+        self.surroundings.take_image(image);
         let dirs = self.dirs().to_vec();
         let count = dirs.len();
         let found = in_parallel(dirs, count, |dir| {
@@ -147,9 +149,13 @@ impl Partitions {
             });
             Some((known.0, known.1.clone()))
         };
+        let committed = self.committed(dir, &opened);
         for (id, loaded) in opened.load(&ids, describe, threads, now_ms) {
             match loaded {
-                Loaded::Open(log, report) => {
+                Loaded::Open(mut log, report) => {
+                    // Without a line nothing is known to be: a leader alone takes all it has.
+                    let known = committed.get(&id).copied();
+                    log.set_high_watermark(known.unwrap_or(log.log_start_offset()));
                     debug!("{id}: {report:?}");
                     found.summary = found.summary.with(&report);
                     if let Some(postponed) = &report.postponed {
@@ -181,9 +187,10 @@ impl Partitions {
                 .entry(id.topic.clone())
                 .or_insert_with(|| self.configs.rules(image, &id.topic));
             let end = log.log_end_offset();
+            let Some(part) = self.hosted(image, &id, Some(log.topic_id())) else { continue };
             let loser = match self.get(&id.topic, id.partition) {
                 None => {
-                    self.insert(log, dir, known_epoch(image, &id), rules);
+                    self.insert(log, dir, part, rules);
                     continue;
                 }
                 Some(other) => {
@@ -192,7 +199,7 @@ impl Partitions {
                         Some(log)
                     } else {
                         let loser = other.take_log();
-                        self.insert(log, dir, known_epoch(image, &id), rules);
+                        self.insert(log, dir, part, rules);
                         loser
                     }
                 }
@@ -220,7 +227,7 @@ impl Partitions {
         let mut lost = Vec::new();
         for topic in image.topics() {
             for (index, partition) in (0..).zip(&topic.partitions) {
-                if partition.replicas.contains(&self.node_id)
+                if partition.replicas.contains(&self.surroundings.node_id)
                     && self.get(&topic.name, index).is_none()
                 {
                     lost.push(TopicPartition::new(topic.name.clone(), index));
@@ -238,6 +245,17 @@ impl Partitions {
         offline.extend(lost.into_iter().map(|id| (id, Offline::Lost)));
     }
 
+    /// Up to where the partitions of a dir were known to be committed.
+    fn committed(&self, dir: &DataDir, opened: &LogDir) -> BTreeMap<TopicPartition, i64> {
+        opened.read_checkpoint(OffsetCheckpoint::HighWatermark).unwrap_or_else(|problem| {
+            warn!(
+                "log dir {}: {problem}: what is committed is found out anew",
+                dir.path().display()
+            );
+            BTreeMap::new()
+        })
+    }
+
     fn set_aside(&self, dir: &DataDir, opened: &LogDir, id: &TopicPartition, of: Option<Uuid>) {
         let topic_id = of.unwrap_or(Uuid::nil());
         warn!("{id} of topic id {topic_id} is in no topic: its folder is set aside as a stray");
@@ -245,10 +263,4 @@ impl Partitions {
             self.dir_failed(dir, &problem);
         }
     }
-}
-
-/// The leader epoch of a partition that the image has.
-pub(super) fn known_epoch(image: &Image, id: &TopicPartition) -> i32 {
-    let partition = image.topic(&id.topic).and_then(|topic| topic.partition(id.partition));
-    partition.map_or(0, |partition| partition.leader_epoch)
 }

@@ -21,7 +21,8 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::data_dir::{DataDir, DirState};
-use super::{LeadershipError, Partition, Partitions, advance_high_watermark};
+use super::roles::Effects;
+use super::{LeadershipError, Partition, Partitions};
 use crate::limits::PREFERRED_DIRS;
 use crate::lock::{whole, write_whole};
 
@@ -369,7 +370,7 @@ impl Partitions {
     fn told<T>(
         &self,
         this: &Move,
-        partition: &Partition,
+        partition: &Arc<Partition>,
         result: Result<T, CopyError>,
     ) -> Result<T, CopyError> {
         match &result {
@@ -400,7 +401,7 @@ fn storage_error(problem: &CopyError) -> Option<&StorageError> {
 
 fn open_left(
     this: &Move,
-    partition: &Partition,
+    partition: &Arc<Partition>,
     folder: PathBuf,
     source_end: i64,
     now_ms: i64,
@@ -421,7 +422,7 @@ fn open_left(
 
 /// Copies the next piece; `false`: there is none.
 fn copy_piece(
-    partition: &Partition,
+    partition: &Arc<Partition>,
     future: &mut FutureLog,
     now_ms: i64,
 ) -> Result<bool, CopyError> {
@@ -453,7 +454,7 @@ fn copy_piece(
 
 /// Makes the copy the partition, with the last records that came.
 fn switch(
-    partition: &Partition,
+    partition: &Arc<Partition>,
     mut future: FutureLog,
     target: &Arc<DataDir>,
     now_ms: i64,
@@ -489,30 +490,34 @@ impl Partition {
     /// Puts the log that `make` makes of the present one, in another dir, in its place; returns the
     /// old one. `None`: the partition is gone.
     fn relocate(
-        &self,
+        self: &Arc<Self>,
         to: &Arc<DataDir>,
         make: impl FnOnce(&mut Log) -> Result<Log, CopyError>,
     ) -> Result<Option<Log>, CopyError> {
         let mut held = self.lock();
-        if self.log.is_poisoned() {
+        if self.held.is_poisoned() {
             // What a panic left half changed is no source, and is read anew first.
             let source = std::io::Error::other("a panic may have left it half changed");
             let path = self.dir().path().join(self.id.folder());
             return Err(StorageError { operation: "move", path, source }.into());
         }
-        let Some(old) = held.as_mut() else { return Ok(None) };
-        let mut fresh = make(old)?;
-        let epoch = self.leader_epoch();
-        if fresh.latest_epoch() != Some(epoch) {
+        let Some(part) = held.as_mut() else { return Ok(None) };
+        let mut fresh = make(&mut part.log)?;
+        let synced_to = fresh.recovery_point();
+        let mut effects = Effects::default();
+        fresh.set_high_watermark(part.log.high_watermark());
+        if let Some(epoch) = part.log.latest_epoch()
+            && fresh.latest_epoch() != Some(epoch)
+        {
             fresh.assign_epoch(epoch);
         }
-        advance_high_watermark(&mut fresh);
-        let synced_to = fresh.recovery_point();
-        let old = std::mem::replace(old, fresh);
+        let old = std::mem::replace(&mut part.log, fresh);
         *write_whole(&self.dir) = to.clone();
+        self.on_log_moved(part, &mut effects);
+        effects.note_moved();
         drop(held);
         self.sync_waits.reached(synced_to);
-        self.waiters.wake();
+        self.settle(effects);
         Ok(Some(old))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use broker_log::{
     FolderFate, Location, Log, OpenError, OpenOptions, RemovedFiles, StorageError, TopicPartition,
 };
-use broker_metadata::{Changes, ConfigResource, Image, TopicImage};
+use broker_metadata::{Changes, ConfigResource, Image, PartitionImage, TopicImage};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::cleaned::CleanedOffsets;
 use super::data_dir::{DataDir, DirState};
 use super::moves::Moves;
 use super::parallel::in_parallel;
-use super::{LeadershipError, Partition, ProduceRules};
+use super::{LeadershipError, Partition, ProduceRules, Surroundings};
 use crate::limits::DISK_THREADS;
 use crate::lock::{read_whole, whole, write_whole};
 use crate::log_configs::LogConfigs;
@@ -37,7 +37,7 @@ type Places = Vec<Option<Arc<Partition>>>;
 /// The partitions that have their log open here, and the log dirs that they lie in.
 #[derive(Debug)]
 pub struct Partitions {
-    pub(super) node_id: i32,
+    pub(super) surroundings: Arc<Surroundings>,
     dirs: Vec<Arc<DataDir>>,
     pub(super) configs: LogConfigs,
     /// By topic, then partition number. A std lock: held for a look-up or a change of the map.
@@ -52,10 +52,14 @@ pub struct Partitions {
 }
 
 impl Partitions {
-    pub fn new(node_id: i32, dirs: Vec<Arc<DataDir>>, configs: LogConfigs) -> Self {
+    pub fn new(
+        surroundings: Arc<Surroundings>,
+        dirs: Vec<Arc<DataDir>>,
+        configs: LogConfigs,
+    ) -> Self {
         let cleaned = CleanedOffsets::load(&dirs);
         Self {
-            node_id,
+            surroundings,
             dirs,
             configs,
             topics: RwLock::default(),
@@ -84,7 +88,12 @@ impl Partitions {
             return Err(LeadershipError::Offline);
         }
         // It may have been put into service between the two looks.
-        self.get(topic, partition).ok_or(LeadershipError::Gone)
+        self.get(topic, partition).ok_or_else(|| {
+            let image = self.surroundings.image();
+            let is_elsewhere =
+                image.topic(topic).is_some_and(|it| it.partition(partition).is_some());
+            if is_elsewhere { LeadershipError::NotLeader } else { LeadershipError::Gone }
+        })
     }
 
     pub fn get(&self, topic: &str, partition: i32) -> Option<Arc<Partition>> {
@@ -125,56 +134,77 @@ impl Partitions {
         }
     }
 
-    /// Follows a change of the image: opens new partitions, moves leader epochs, hands new settings
-    /// to the logs, and closes what was deleted, whose files are returned to be removed later. What
-    /// fails for one partition is logged and leaves that partition out. Blocks.
+    /// Follows a change of the image: opens new partitions, lets those that are open take their
+    /// part, hands new settings to the logs, and closes what was deleted or is on other brokers
+    /// now, whose files are returned to be removed later. What fails for one partition is logged
+    /// and leaves that partition out. Blocks.
     pub fn follow(
         &self,
-        image: &Image,
+        image: &Arc<Image>,
         changes: &Changes,
         now_ms: i64,
     ) -> Vec<(RemovedFiles, i64)> {
-        for id in changes.topics.keys() {
-            let Some(topic) = image.topic_by_id(*id) else { continue };
-            self.open_missing(image, topic, now_ms);
-        }
-        self.reconfigure(image, changes);
+        self.surroundings.take_image(image);
         let mut removed = Vec::new();
         for topic in &changes.deleted {
             removed.extend(self.retire(topic));
         }
+        for (id, numbers) in &changes.topics {
+            let Some(topic) = image.topic_by_id(*id) else { continue };
+            for number in numbers {
+                removed.extend(self.take_part(topic, *number));
+            }
+            self.open_missing(image, topic, now_ms);
+        }
+        self.reconfigure(image, changes);
+        if !changes.brokers.is_empty() {
+            for partition in self.all() {
+                partition.on_brokers_change();
+            }
+        }
         removed
     }
 
-    /// The leader epoch of a partition that this broker holds, if the folder is of that very topic.
-    pub(super) fn hosted(
+    /// Lets an open partition take the part that the image gives it, which may be none.
+    fn take_part(&self, topic: &TopicImage, number: i32) -> Option<(RemovedFiles, i64)> {
+        let partition = self.get(&topic.name, number)?;
+        let image = topic.partition(number);
+        match partition.take_part(image) {
+            Ok(true) => self.leave(&partition),
+            Ok(false) => None,
+            Err(problem) => {
+                warn!("{}: {problem}", partition.id);
+                None
+            }
+        }
+    }
+
+    /// What the image says of a partition that this broker holds, if the folder is of that very
+    /// topic.
+    pub(super) fn hosted<'a>(
         &self,
-        image: &Image,
+        image: &'a Image,
         id: &TopicPartition,
         topic_id: Option<Uuid>,
-    ) -> Option<i32> {
+    ) -> Option<&'a Arc<PartitionImage>> {
         let topic = image.topic(&id.topic)?;
         let partition = topic.partition(id.partition)?;
         let same = topic_id.is_none_or(|found| found == topic.id);
-        (same && partition.replicas.contains(&self.node_id)).then_some(partition.leader_epoch)
+        (same && partition.replicas.contains(&self.surroundings.node_id)).then_some(partition)
     }
 
     /// Creates partitions of a topic that are not open here, those too that could not be created
-    /// before; those that are open take their part in a new leader epoch.
+    /// before.
     pub(super) fn open_missing(&self, image: &Image, topic: &TopicImage, now_ms: i64) {
         let mut missing = Vec::new();
         for (index, image_of) in (0..).zip(&topic.partitions) {
-            if !image_of.replicas.contains(&self.node_id) {
+            if !image_of.replicas.contains(&self.surroundings.node_id) {
                 continue;
             }
             match self.find(&topic.name, index) {
                 Err(LeadershipError::Offline) if !self.is_uncreated(&topic.name, index) => {}
-                Err(_) => missing.push((index, image_of.leader_epoch)),
-                Ok(present) => {
-                    if let Err(problem) = present.lead(image_of.leader_epoch) {
-                        warn!("{}: {problem}", present.id);
-                    }
-                }
+                Err(_) => missing.push((index, image_of.clone())),
+                Ok(_) => {}
             }
         }
         if missing.is_empty() {
@@ -184,7 +214,7 @@ impl Partitions {
         let rules = self.configs.rules(image, &topic.name);
         let places = self.places(&topic.name, missing.iter().map(|(index, _)| *index));
         let missing = missing.into_iter().zip(places).collect();
-        in_parallel(missing, DISK_THREADS, |((index, epoch), dir): (_, Option<Arc<DataDir>>)| {
+        in_parallel(missing, DISK_THREADS, |((index, part), dir): (_, Option<Arc<DataDir>>)| {
             let id = TopicPartition::new(topic.name.clone(), index);
             let created = dir.map(|dir| {
                 let location = Location {
@@ -198,7 +228,7 @@ impl Partitions {
                 (dir, opened)
             });
             match created {
-                Some((dir, Ok((log, _)))) => self.insert(log, &dir, epoch, rules),
+                Some((dir, Ok((log, _)))) => self.insert(log, &dir, &part, rules),
                 Some((dir, Err(problem))) => {
                     error!("{id} could not be created, and will be later: {problem}");
                     if let OpenError::Storage(problem) = &problem {
@@ -232,17 +262,23 @@ impl Partitions {
         self.offline().get(&id) == Some(&Offline::Uncreated)
     }
 
-    /// Puts an opened log into service.
-    pub(super) fn insert(&self, mut log: Log, dir: &Arc<DataDir>, epoch: i32, rules: ProduceRules) {
+    /// Puts an opened log into service, whose high watermark is as far as was known when it was
+    /// closed.
+    pub(super) fn insert(
+        &self,
+        log: Log,
+        dir: &Arc<DataDir>,
+        part: &Arc<PartitionImage>,
+        rules: ProduceRules,
+    ) {
         let id = log.topic_partition().clone();
-        if log.latest_epoch() != Some(epoch) {
-            log.assign_epoch(epoch);
-        }
-        let end = log.safe_end_offset();
-        log.set_high_watermark(end);
         let index =
             usize::try_from(id.partition).expect("a partition of the image is not negative");
-        let partition = Arc::new(Partition::new(log, dir.clone(), epoch, rules));
+        let surroundings = self.surroundings.clone();
+        let partition = Arc::new(Partition::new(log, dir.clone(), rules, surroundings));
+        if let Err(problem) = partition.take_part(Some(part)) {
+            warn!("{id}: {problem}");
+        }
         {
             let mut topics = write_whole(&self.topics);
             let places = topics.entry(id.topic.clone()).or_default();
@@ -279,7 +315,8 @@ impl Partitions {
     }
 
     fn reconfigure(&self, image: &Image, changes: &Changes) {
-        let of_broker = |name: &str| name.is_empty() || name.parse() == Ok(self.node_id);
+        let node_id = self.surroundings.node_id;
+        let of_broker = |name: &str| name.is_empty() || name.parse() == Ok(node_id);
         let all = changes
             .configs
             .iter()
@@ -299,6 +336,34 @@ impl Partitions {
         }
     }
 
+    /// Takes a partition off this broker, that is on others now.
+    fn leave(&self, partition: &Arc<Partition>) -> Option<(RemovedFiles, i64)> {
+        {
+            let mut topics = write_whole(&self.topics);
+            let place = topics
+                .get_mut(&partition.id.topic)
+                .and_then(|places| places.get_mut(usize::try_from(partition.id.partition).ok()?));
+            if let Some(place) = place {
+                *place = None;
+            }
+        }
+        info!("{} is no longer on this broker", partition.id);
+        self.discard(partition)
+    }
+
+    fn discard(&self, partition: &Arc<Partition>) -> Option<(RemovedFiles, i64)> {
+        let log = partition.take_log()?;
+        let delay_ms = log.config().retention.file_delete_delay_ms;
+        match log.retire(FolderFate::Delete, Uuid::new_v4()) {
+            Ok(files) => Some((files, delay_ms)),
+            Err(problem) => {
+                error!("the folder of {} stays: {problem}", partition.id);
+                self.dir_failed(&partition.dir(), &problem);
+                None
+            }
+        }
+    }
+
     fn retire(&self, topic: &TopicImage) -> Vec<(RemovedFiles, i64)> {
         let partitions = {
             let mut topics = write_whole(&self.topics);
@@ -307,15 +372,7 @@ impl Partitions {
         self.offline().retain(|id, _| id.topic != topic.name);
         let mut removed = self.moves.cancel_topic(&topic.name);
         for partition in partitions.into_iter().flatten() {
-            let Some(log) = partition.take_log() else { continue };
-            let delay_ms = log.config().retention.file_delete_delay_ms;
-            match log.retire(FolderFate::Delete, Uuid::new_v4()) {
-                Ok(files) => removed.push((files, delay_ms)),
-                Err(problem) => {
-                    error!("the folder of {} stays: {problem}", partition.id);
-                    self.dir_failed(&partition.dir(), &problem);
-                }
-            }
+            removed.extend(self.discard(&partition));
         }
         if let Err(problem) = self.cleaned.keep(&self.dirs, |id| id.topic != topic.name) {
             error!("the cleaner's checkpoint still names {}: {problem}", topic.name);

@@ -10,7 +10,7 @@ use broker_metadata::Image;
 use thiserror::Error;
 
 use super::data_dir::DataDir;
-use super::{Partition, Partitions, advance_high_watermark};
+use super::{Partition, Partitions};
 
 /// Why a log dir is not used again yet.
 #[derive(Debug, Error)]
@@ -108,7 +108,7 @@ pub fn as_after_a_crash(log: &Log, now_ms: i64) -> OpenOptions {
 impl Partition {
     /// Puts a log that is read anew in the place of the old one. Blocks, but not under the
     /// partition's lock, so that what can be read is read meanwhile.
-    fn reopen(&self, dir: &LogDir, now_ms: i64) -> Result<(), ReopenError> {
+    fn reopen(self: &Arc<Self>, dir: &LogDir, now_ms: i64) -> Result<(), ReopenError> {
         let known = self.with_log(|log| {
             log.abandon_compaction();
             let options = as_after_a_crash(log, now_ms);
@@ -122,13 +122,16 @@ impl Partition {
         }
         let id = self.id.clone();
         let mut fresh = open_again(dir, id, self.topic_id, config, options, high_watermark)?;
-        let replaced = self.with_log(|old| {
+        let replaced = self.with_held(|held, effects| {
+            let old = &mut held.log;
             if Extent::of(old) != extent {
                 return Err(ReopenError::Moved { partition: self.id.clone() });
             }
             fresh.take_over(old);
-            advance_high_watermark(&mut fresh);
+            fresh.set_high_watermark(high_watermark);
             self.replace(old, fresh);
+            self.on_log_moved(held, effects);
+            effects.note_moved();
             Ok(())
         });
         // Deleted meanwhile, as above.

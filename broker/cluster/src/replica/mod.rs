@@ -52,6 +52,10 @@ pub use self::waits::{Entered, EpochFenced, Expired, WaitId, Waits};
 pub trait LogView {
     fn log_start_offset(&self) -> i64;
     fn log_end_offset(&self) -> i64;
+    /// The end of what is as safe on this node's disk as its topic wants it.
+    fn safe_end_offset(&self) -> i64 {
+        self.log_end_offset()
+    }
     fn high_watermark(&self) -> i64;
     /// The epoch of the last record, or the leader's own before its first record; `None`: the log
     /// knows of no epoch.
@@ -67,6 +71,10 @@ impl LogView for Log {
 
     fn log_end_offset(&self) -> i64 {
         Log::log_end_offset(self)
+    }
+
+    fn safe_end_offset(&self) -> i64 {
+        Log::safe_end_offset(self)
     }
 
     fn high_watermark(&self) -> i64 {

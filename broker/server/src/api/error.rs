@@ -1,7 +1,10 @@
 //! The one place that turns errors into Kafka's codes.
 
-use broker_cluster::partition::{FetchError, LeadershipError, MoveError, ProduceError, SyncError};
+use broker_cluster::partition::{
+    FetchError, LeadershipError, MoveError, ProduceError, SyncError, UncommittedError,
+};
 use broker_cluster::quorum::DecideError;
+use broker_cluster::replica::FetchRefusal;
 use broker_log::{AppendError, OpenError, ReadError, StorageError, TrimError};
 use protocol::ErrorCode;
 use protocol::record::BatchError;
@@ -53,6 +56,7 @@ pub(crate) fn code_of_storage_error(_: &StorageError) -> ErrorCode {
 pub(crate) fn code_of_leadership_error(error: &LeadershipError) -> ErrorCode {
     match error {
         LeadershipError::Gone => ErrorCode::UnknownTopicOrPartition,
+        LeadershipError::NotLeader => ErrorCode::NotLeaderOrFollower,
         LeadershipError::Offline => ErrorCode::KafkaStorageError,
         LeadershipError::FencedEpoch { .. } => ErrorCode::FencedLeaderEpoch,
         LeadershipError::UnknownEpoch { .. } => ErrorCode::UnknownLeaderEpoch,
@@ -64,6 +68,15 @@ pub(crate) fn code_of_produce_error(error: &ProduceError) -> ErrorCode {
         ProduceError::Leadership(error) => code_of_leadership_error(error),
         ProduceError::Append(error) => code_of_append_error(error),
         ProduceError::Offline { .. } => ErrorCode::KafkaStorageError,
+        ProduceError::TooFew(_) => ErrorCode::NotEnoughReplicas,
+    }
+}
+
+pub(crate) fn code_of_uncommitted_error(error: &UncommittedError) -> ErrorCode {
+    match error {
+        UncommittedError::Leadership(error) => code_of_leadership_error(error),
+        UncommittedError::TooFew(_) => ErrorCode::NotEnoughReplicasAfterAppend,
+        UncommittedError::TimedOut => ErrorCode::RequestTimedOut,
     }
 }
 
@@ -106,7 +119,6 @@ pub(crate) fn code_of_refusal(error: &ProduceRefusal) -> ErrorCode {
         ProduceRefusal::Internal => ErrorCode::InvalidTopicException,
         ProduceRefusal::Transactional => ErrorCode::InvalidTxnState,
         ProduceRefusal::TooLarge { .. } => ErrorCode::MessageTooLarge,
-        ProduceRefusal::NotEnoughReplicas { .. } => ErrorCode::NotEnoughReplicas,
         ProduceRefusal::Batch(error) => code_of_batch_error(error),
         ProduceRefusal::Partition(error) => code_of_produce_error(error),
     }
@@ -136,6 +148,16 @@ pub(crate) fn code_of_fetch_error(error: &FetchError) -> ErrorCode {
         FetchError::Leadership(error) => code_of_leadership_error(error),
         FetchError::Read(error) => code_of_read_error(error),
         FetchError::EpochNotFound { .. } => ErrorCode::OffsetOutOfRange,
+        FetchError::Follower(refusal) => match refusal {
+            FetchRefusal::FencedEpoch { .. } => ErrorCode::FencedLeaderEpoch,
+            FetchRefusal::UnknownEpoch { .. } | FetchRefusal::NotYetReplica { .. } => {
+                ErrorCode::UnknownLeaderEpoch
+            }
+            FetchRefusal::NotReplica { .. } | FetchRefusal::StaleBroker { .. } => {
+                ErrorCode::NotLeaderOrFollower
+            }
+            FetchRefusal::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        },
     }
 }
 

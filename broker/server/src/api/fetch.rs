@@ -5,7 +5,10 @@
 //! - The first batch of the first partition that has one comes whole, whatever the limits.
 //! - v7: sessions (KIP-227) · v9: leader epochs · v12: diverging epochs (KIP-595) · v13: topics by
 //!   id
-//! - A request in the name of a replica is INVALID_REQUEST: there is no replication yet.
+//! - A broker that follows reads to the end of the log, and what it says of its own is noted. It is
+//!   answered too when the high watermark is news for it (v18, KIP-1166) · v15: broker epochs
+//!   (KIP-903)
+//! - v11: clients may read from a follower (KIP-392)
 
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex};
@@ -13,7 +16,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use broker_cluster::lock::whole;
-use broker_cluster::partition::{FetchSpec, Fetched, Isolation, Partition, RecordRange, Wake};
+use broker_cluster::partition::{
+    FetchSpec, Fetched, FollowerReader, Isolation, Partition, Reader, RecordRange, Waiters, Wake,
+};
 use broker_metadata::Image;
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -58,11 +63,18 @@ pub(super) async fn handle(
     services: &Services,
     request: FetchRequest,
 ) -> FetchReply {
-    if request.replica_id >= 0 || request.replica_state.replica_id >= 0 {
-        return FetchReply::error(ErrorCode::InvalidRequest);
-    }
+    let who = match (request.replica_id, &request.replica_state) {
+        (-1, state) if state.replica_id >= 0 => {
+            Who::Follower { node: state.replica_id, broker_epoch: state.replica_epoch }
+        }
+        (node @ 0.., _) => Who::Follower { node, broker_epoch: -1 },
+        _ => Who::Client {
+            isolation: Isolation::from_wire(request.isolation_level),
+            any_replica: context.version >= ANY_REPLICA_FROM,
+        },
+    };
     let limits = Limits {
-        isolation: Isolation::from_wire(request.isolation_level),
+        who,
         max_bytes: usize::try_from(request.max_bytes)
             .unwrap_or(0)
             .min(services.config.settings.fetch.max_bytes as usize),
@@ -81,9 +93,19 @@ pub(super) async fn handle(
     scope.reply(context.version, parts)
 }
 
+/// The first version in which a client may be sent to a follower.
+const ANY_REPLICA_FROM: i16 = 11;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+enum Who {
+    Client { isolation: Isolation, any_replica: bool },
+    Follower { node: i32, broker_epoch: i64 },
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    isolation: Isolation,
+    who: Who,
     max_bytes: usize,
     min_bytes: usize,
     max_wait: Duration,
@@ -201,6 +223,8 @@ fn asked(partition: &FetchPartition) -> Asked {
         max_bytes: partition.partition_max_bytes,
         current_leader_epoch: partition.current_leader_epoch,
         last_fetched_epoch: partition.last_fetched_epoch,
+        log_start_offset: partition.log_start_offset,
+        high_watermark: partition.high_watermark,
     }
 }
 
@@ -234,7 +258,7 @@ async fn wait_and_read(services: &Services, scope: &Scope, limits: Limits) -> Ve
     let wake = Arc::new(Wake::default());
     let park = |(number, (target, moves)): (usize, &(Target, u64))| {
         let partition = target.as_ref().ok()?;
-        Some(partition.waiters().park(&wake, number, *moves))
+        Some(waiters(partition, limits.who).park(&wake, number, *moves))
     };
     let _parked: Vec<_> = reading.targets.iter().enumerate().filter_map(park).collect();
     let time_is_up = tokio::time::sleep_until(deadline);
@@ -252,6 +276,14 @@ async fn wait_and_read(services: &Services, scope: &Scope, limits: Limits) -> Ve
         if over || reading.is_enough() {
             return reading.found;
         }
+    }
+}
+
+/// Those of a partition that wait for the same as who asks.
+fn waiters(partition: &Partition, who: Who) -> &Arc<Waiters> {
+    match who {
+        Who::Client { .. } => partition.waiters(),
+        Who::Follower { .. } => partition.replica_waiters(),
     }
 }
 
@@ -300,9 +332,10 @@ impl<'a> Reading<'a> {
         let image = services.image();
         for (number, (key, _)) in scope.partitions.iter().enumerate() {
             let target = find(services, &image, key);
-            let moves = target.as_ref().map_or(0, |partition| partition.waiters().moves());
+            let moves = |partition: &Arc<Partition>| waiters(partition, limits.who).moves();
+            let moves = target.as_ref().map_or(0, moves);
             reading.targets.push((target, moves));
-            let found = reading.read(number);
+            let found = reading.read(number, false);
             reading.found.push(found);
         }
         reading
@@ -311,11 +344,12 @@ impl<'a> Reading<'a> {
     /// Looks at one partition again.
     fn look(&mut self, number: usize) {
         self.total -= self.found[number].length();
-        self.found[number] = self.read(number);
+        self.found[number] = self.read(number, true);
     }
 
-    /// Reads as much of a partition as the others leave of the response.
-    fn read(&mut self, number: usize) -> Found {
+    /// Reads as much of a partition as the others leave of the response. A follower's position is
+    /// noted at the first look.
+    fn read(&mut self, number: usize, is_noted: bool) -> Found {
         let partition = match &self.targets[number].0 {
             Ok(partition) => partition,
             Err(code) => {
@@ -325,17 +359,27 @@ impl<'a> Reading<'a> {
         };
         let asked = &self.scope.partitions[number].1;
         let left = self.limits.max_bytes.saturating_sub(self.total);
+        let reader = match self.limits.who {
+            Who::Client { isolation, any_replica } => Reader::Client { isolation, any_replica },
+            Who::Follower { node, broker_epoch } => Reader::Follower(FollowerReader {
+                node,
+                broker_epoch,
+                log_start_offset: asked.log_start_offset,
+                high_watermark: asked.high_watermark,
+                is_noted,
+            }),
+        };
         let fetched = partition.fetch(FetchSpec {
             offset: asked.fetch_offset,
             max_bytes: usize::try_from(asked.max_bytes).unwrap_or(0).min(left),
             min_one_batch: self.total == 0,
-            isolation: self.limits.isolation,
             current_leader_epoch: asked.current_leader_epoch,
             last_fetched_epoch: asked.last_fetched_epoch,
+            reader,
         });
         match fetched {
             Ok(fetched) => {
-                self.at_once |= fetched.diverging.is_some();
+                self.at_once |= fetched.diverging.is_some() || fetched.is_news;
                 let found = Found::Read(fetched);
                 self.total += found.length();
                 found
@@ -356,7 +400,7 @@ fn part(partition_index: i32, found: Found) -> Part {
     match found {
         Found::Missing(error_code) => Part::missing(partition_index, error_code),
         Found::Failed(error_code) => Part::failed(partition_index, error_code),
-        Found::Read(Fetched { marks, records, aborted, diverging }) => {
+        Found::Read(Fetched { marks, records, aborted, diverging, .. }) => {
             let aborted = aborted.map(|all| {
                 let all = all.iter().map(|one| AbortedTransaction {
                     producer_id: one.producer_id,

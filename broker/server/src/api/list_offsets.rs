@@ -109,7 +109,7 @@ fn look_up(
     let partition = services.partitions.find(topic, asked.partition_index);
     let partition = partition.map_err(|error| code_of_leadership_error(&error))?;
     partition
-        .check_epoch(asked.current_leader_epoch)
+        .check_leader(asked.current_leader_epoch)
         .map_err(|error| code_of_leadership_error(&error))?;
     let since = match asked.timestamp {
         MAX_TIMESTAMP => 7,

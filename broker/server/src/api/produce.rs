@@ -20,9 +20,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use broker_cluster::off_sockets::off_sockets;
-use broker_cluster::partition::{LeadershipError, Partition, ProduceError, Submitted};
-use broker_log::{AppendError, Appended, Origin};
-use broker_metadata::{Image, PartitionImage, TopicImage, names};
+use broker_cluster::partition::{
+    Acks, LeadershipError, Partition, ProduceError, Submitted, Written,
+};
+use broker_log::{AppendError, Origin};
+use broker_metadata::{Image, TopicImage, names};
 use protocol::ErrorCode;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
@@ -31,7 +33,7 @@ use protocol::record::{BatchError, BatchHeader, Compression, RecordBatch, Record
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::error::{code_of_leadership_error, code_of_refusal, code_of_sync_error};
+use super::error::{code_of_refusal, code_of_sync_error, code_of_uncommitted_error};
 use super::produce_batch::check_batch;
 use super::record_errors::RefusedRecords;
 use crate::limits::{CHECKED_IN_PLACE, RECORD_ERROR_TEXTS, RECORD_ERRORS};
@@ -62,8 +64,6 @@ pub(crate) enum ProduceRefusal {
     Records(#[from] RefusedRecords),
     #[error("{size} bytes are more than max.message.bytes = {max}")]
     TooLarge { size: usize, max: u32 },
-    #[error("{isr} replicas are in sync, min.insync.replicas is {min}")]
-    NotEnoughReplicas { isr: usize, min: i32 },
     #[error(transparent)]
     Batch(#[from] BatchError),
     #[error(transparent)]
@@ -120,7 +120,7 @@ pub(super) async fn handle(
     for (topic, partition, batch) in submitted {
         let response = &mut responses[topic].partition_responses[partition];
         let appended = batch.appended(services, response).await;
-        waiting.extend(appended.map(|(of, appended)| Waiting { topic, partition, of, appended }));
+        waiting.extend(appended.map(|(of, written)| Waiting { topic, partition, of, written }));
     }
     if acks != 0 {
         let all = acks == -1;
@@ -180,18 +180,19 @@ impl Batch {
         mut self,
         services: &Services,
         response: &mut PartitionProduceResponse,
-    ) -> Option<(Arc<Partition>, Appended)> {
+    ) -> Option<(Arc<Partition>, Written)> {
         let answer = (&mut self.of).await;
         let partition = self.of.partition().clone();
         match answer {
-            Ok(appended) => {
+            Ok(written) => {
+                let appended = written.appended;
                 if !appended.duplicate {
                     services.metrics.records_appended(u64::try_from(self.records).unwrap_or(0));
                 }
                 response.base_offset = appended.base_offset;
                 response.log_append_time_ms = appended.log_append_time_ms;
                 response.log_start_offset = appended.log_start_offset;
-                Some((partition, appended))
+                Some((partition, written))
             }
             Err(problem) => {
                 *response = refused(response.index, Some(&partition), &problem.into());
@@ -206,23 +207,22 @@ struct Waiting {
     topic: usize,
     partition: usize,
     of: Arc<Partition>,
-    appended: Appended,
+    written: Written,
 }
 
 impl Waiting {
     /// Waits for the sync that the topic demands, then until `deadline` for the replicas.
     async fn until_safe(&self, deadline: Option<Instant>) -> Result<(), ErrorCode> {
-        if let Some(offset) = self.appended.sync_to {
+        let Written { appended, leader_epoch } = self.written;
+        if let Some(offset) = appended.sync_to {
             let synced = self.of.wait_until_synced(offset).await;
             synced.map_err(|problem| code_of_sync_error(&problem))?;
         }
         let Some(deadline) = deadline else { return Ok(()) };
         let left = deadline.saturating_duration_since(Instant::now());
-        match self.of.wait_for_high_watermark(self.appended.last_offset + 1, left).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(ErrorCode::RequestTimedOut),
-            Err(problem) => Err(code_of_leadership_error(&problem)),
-        }
+        let end = appended.last_offset + 1;
+        let committed = self.of.wait_until_committed(end, leader_epoch, left).await;
+        committed.map_err(|problem| code_of_uncommitted_error(&problem))
     }
 }
 
@@ -343,7 +343,7 @@ impl Append<'_> {
         }
         let partition = match self.services.partitions.find(&topic.name, data.index) {
             Ok(partition) if partition.topic_id == topic.id => partition,
-            Err(problem @ LeadershipError::Offline) => {
+            Err(problem @ (LeadershipError::Offline | LeadershipError::NotLeader)) => {
                 return Err((None, ProduceError::from(problem).into()));
             }
             _ => return Err((None, ProduceRefusal::UnknownTopicOrPartition)),
@@ -352,7 +352,9 @@ impl Append<'_> {
             Ok(batch) => {
                 let records = batch.bytes().clone();
                 let flusher = &self.services.flusher;
-                let of = partition.submit(records, Origin::Client, self.now_ms, flusher);
+                let acks = if self.acks == -1 { Acks::All } else { Acks::Leader };
+                let batch_of = (records, Origin::Client, acks);
+                let of = partition.submit(batch_of, self.now_ms, flusher);
                 Ok(Batch { of, records: batch.count })
             }
             Err(refusal) => Err((Some(partition), refusal)),
@@ -366,9 +368,6 @@ impl Append<'_> {
         records: Option<Records>,
     ) -> Result<RecordBatch, ProduceRefusal> {
         let rules = partition.rules();
-        if self.acks == -1 {
-            self.check_replicas(partition, rules.min_insync_replicas)?;
-        }
         let bytes = records.as_ref().and_then(Records::bytes).ok_or(ProduceRefusal::NotOneBatch)?;
         let listed_at_most = self.listed.get();
         let checked = check_batch(bytes, &partition.id, &rules, self.now_ms, listed_at_most);
@@ -377,24 +376,6 @@ impl Append<'_> {
         }
         checked
     }
-
-    fn check_replicas(&self, partition: &Partition, min: i32) -> Result<(), ProduceRefusal> {
-        let topic = self.image.topic(&partition.id.topic);
-        let image = topic.and_then(|topic| topic.partition(partition.id.partition));
-        enough_replicas(image.map(|image| &**image), min)
-    }
-}
-
-/// Whether as many replicas are in sync as an append with acks=all wants; no more can be asked for
-/// than there are.
-fn enough_replicas(image: Option<&PartitionImage>, min: i32) -> Result<(), ProduceRefusal> {
-    let (isr, replicas) =
-        image.map_or((0, usize::MAX), |image| (image.isr.len(), image.replicas.len()));
-    let wanted = usize::try_from(min).unwrap_or(0).min(replicas);
-    if isr < wanted {
-        return Err(ProduceRefusal::NotEnoughReplicas { isr, min });
-    }
-    Ok(())
 }
 
 /// Kafka tells the log's start with the errors of a batch that came as far as the log, and a text
@@ -445,44 +426,8 @@ fn reached_the_log(refusal: &ProduceRefusal) -> bool {
         | ProduceRefusal::Internal
         | ProduceRefusal::Control
         | ProduceRefusal::TooLarge { .. }
-        | ProduceRefusal::NotEnoughReplicas { .. }
-        | ProduceRefusal::Partition(ProduceError::Leadership(_) | ProduceError::Offline { .. }) => {
-            false
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use broker_metadata::LeaderRecoveryState;
-
-    use super::*;
-
-    fn partition(replicas: &[i32], isr: &[i32]) -> PartitionImage {
-        PartitionImage {
-            leader: 1,
-            leader_recovery_state: LeaderRecoveryState::Recovered,
-            leader_epoch: 0,
-            partition_epoch: 0,
-            replicas: replicas.to_vec(),
-            isr: isr.to_vec(),
-            adding_replicas: Vec::new(),
-            removing_replicas: Vec::new(),
-            eligible_leader_replicas: Vec::new(),
-            last_known_elr: Vec::new(),
-            directories: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn too_few_replicas_in_sync_are_told_and_no_more_are_asked_for_than_there_are() {
-        let behind = partition(&[1, 2, 3], &[1]);
-        assert!(enough_replicas(Some(&behind), 1).is_ok());
-        let refusal = enough_replicas(Some(&behind), 2).unwrap_err();
-        assert_eq!(code_of_refusal(&refusal), ErrorCode::NotEnoughReplicas);
-        assert_eq!(refusal.to_string(), "1 replicas are in sync, min.insync.replicas is 2");
-        assert!(enough_replicas(Some(&partition(&[1, 2, 3], &[1, 3])), 2).is_ok());
-        assert!(enough_replicas(Some(&partition(&[1], &[1])), 3).is_ok());
-        assert!(enough_replicas(None, 1).is_err());
+        | ProduceRefusal::Partition(
+            ProduceError::Leadership(_) | ProduceError::Offline { .. } | ProduceError::TooFew(_),
+        ) => false,
     }
 }

@@ -94,7 +94,8 @@ fn producers(
 ) -> Result<Vec<ProducerState>, ErrorCode> {
     let partition = services.partitions.find(topic, index);
     let partition = partition.map_err(|error| code_of_leadership_error(&error))?;
-    let active = partition.with_log(|log| log.active_producers());
+    let active =
+        partition.check_leader(-1).and_then(|()| partition.with_log(|log| log.active_producers()));
     let active = active.map_err(|error| code_of_leadership_error(&error))?;
     let states = active.iter().map(|producer| ProducerState {
         producer_id: producer.producer_id,

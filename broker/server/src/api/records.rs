@@ -76,13 +76,14 @@ fn delete_before(
         return Err(DeleteRecordsError::Internal);
     }
     let partition = services.partitions.find(topic, index)?;
-    partition.with_log(|log| {
-        if !log.config().retention.delete {
-            return Err(DeleteRecordsError::CompactedOnly);
-        }
-        let offset = if offset == -1 { log.high_watermark() } else { offset };
-        Ok(log.delete_records_before(offset)?)
-    })?
+    partition.check_leader(-1)?;
+    let known = partition.with_log(|log| (log.config().retention.delete, log.high_watermark()))?;
+    let (is_deleted_from, high_watermark) = known;
+    if !is_deleted_from {
+        return Err(DeleteRecordsError::CompactedOnly);
+    }
+    let offset = if offset == -1 { high_watermark } else { offset };
+    Ok(partition.delete_records_before(offset)??)
 }
 
 pub(super) async fn offset_for_leader_epoch(
@@ -122,7 +123,7 @@ fn end_of(
     let partition = services.partitions.find(topic, asked.partition);
     let partition = partition.map_err(|error| code_of_leadership_error(&error))?;
     let end = partition
-        .check_epoch(asked.current_leader_epoch)
+        .check_leader(asked.current_leader_epoch)
         .and_then(|()| partition.with_log(|log| log.epoch_end_offset(asked.leader_epoch)));
     let end = end.map_err(|error| code_of_leadership_error(&error))?;
     Ok((end.leader_epoch, end.end_offset))

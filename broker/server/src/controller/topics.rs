@@ -89,8 +89,8 @@ pub(crate) type CreateResult = (String, Result<Created, TopicError>);
 
 /// CreateTopics. A name that the request holds twice has one result, a refusal. A request for more
 /// partitions than one may make is refused as a whole, before anything else is looked at, as
-/// Kafka's controller does. `fit` says whether settings that are right each by itself go together; it is
-/// asked once for all topics that have the same.
+/// Kafka's controller does. `fit` says whether settings that are right each by itself go together;
+/// it is asked once for all topics that have the same.
 pub(crate) fn create(
     image: &Image,
     topics: &[CreatableTopic],

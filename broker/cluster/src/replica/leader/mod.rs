@@ -65,6 +65,8 @@ pub struct LeaderState {
     /// The replicas but this one.
     followers: BTreeMap<i32, FollowerProgress>,
     log_end: i64,
+    /// Up to where the leader's own records count as replicated.
+    safe_end: i64,
     log_start: i64,
     high_watermark: i64,
     low_watermark: i64,
@@ -92,6 +94,7 @@ impl LeaderState {
             isr: Isr::new(&image.isr),
             followers: BTreeMap::new(),
             log_end: end,
+            safe_end: log.safe_end_offset(),
             log_start: log.log_start_offset(),
             high_watermark: log.high_watermark().min(end),
             low_watermark: -1,
@@ -134,9 +137,9 @@ impl LeaderState {
         self.advance(at)
     }
 
-    /// Records were appended, and the log ends at `log_end` now.
-    pub fn on_append(&mut self, log_end: i64, at: Moment<'_>) -> Vec<LeaderAction> {
-        self.log_end = self.log_end.max(log_end);
+    /// Records were appended, or more of them are synced.
+    pub fn on_append(&mut self, log: &dyn LogView, at: Moment<'_>) -> Vec<LeaderAction> {
+        self.look_at(log);
         self.advance(at)
     }
 
@@ -199,6 +202,7 @@ impl LeaderState {
 
     fn look_at(&mut self, log: &dyn LogView) {
         self.log_end = self.log_end.max(log.log_end_offset());
+        self.safe_end = self.safe_end.max(log.safe_end_offset());
         self.log_start = self.log_start.max(log.log_start_offset());
     }
 }

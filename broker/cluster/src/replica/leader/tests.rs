@@ -50,7 +50,7 @@ impl Leader {
 
     fn append(&mut self, end: i64) -> String {
         self.log.end = end;
-        said(&self.state.on_append(end, self.cluster.at(self.now_ms)))
+        said(&self.state.on_append(&self.log, self.cluster.at(self.now_ms)))
     }
 
     fn try_fetch(&mut self, fetch: &ReplicaFetch) -> Result<FetchOutcome, FetchRefusal> {

@@ -56,7 +56,7 @@ impl LeaderState {
     /// about to join it, which could never catch up with a watermark that does not wait for them.
     fn replicated(&self, at: Moment<'_>) -> i64 {
         let unknown = if holds(Rule::UnknownPositionHolds) { -1 } else { self.log_end };
-        let mut least = self.log_end;
+        let mut least = self.safe_end;
         for member in self.isr.maximal().filter(|id| *id != self.node) {
             let end = self.followers.get(&member).and_then(FollowerProgress::log_end);
             least = least.min(end.unwrap_or(unknown));
