@@ -24,8 +24,8 @@ mod task;
 mod worker;
 
 pub use config::{
-    ConnectorConfig, ConnectorFileError, OffsetStorage, PropertiesError, WorkerConfig,
-    parse_properties,
+    ConnectorConfig, ConnectorFileError, OffsetStorage, OverridePolicy, PropertiesError,
+    WorkerConfig, parse_properties,
 };
 pub use offsets::OffsetError;
 pub use status::{ConnectorStatus, Progress, TaskState};

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{ClientConfig, Producer, ProducerConfig};
+use client::Producer;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::TopicCreation;
@@ -21,7 +21,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Supervisor {
     pub(crate) checked: Checked,
-    pub(crate) client: ClientConfig,
     pub(crate) offsets: Arc<dyn OffsetStore>,
     pub(crate) flush_interval: Duration,
     pub(crate) status: Arc<Shared>,
@@ -70,7 +69,7 @@ impl Supervisor {
     }
 
     fn task(&self) -> Result<TaskRun, TaskError> {
-        let Checked { name, connector, values, key, value } = &self.checked;
+        let Checked { name, connector, values, key, value, producer } = &self.checked;
         let source = connector.task(name, values, Arc::clone(&self.status.progress));
         let source = source.map_err(|problems| {
             let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -82,8 +81,9 @@ impl Supervisor {
             topics: connector.topics(values),
             key: Arc::clone(key),
             value: Arc::clone(value),
-            targets: Arc::new(Targets::new(self.client.clone(), TopicCreation::new(values))?),
-            producer: Producer::new(ProducerConfig::new(self.client.clone()))?,
+            // Topics are looked at where the producer writes.
+            targets: Arc::new(Targets::new(producer.client.clone(), TopicCreation::new(values))?),
+            producer: Producer::new(producer.clone())?,
             offsets: Arc::clone(&self.offsets),
             flush_interval: self.flush_interval,
             status: Arc::clone(&self.status),

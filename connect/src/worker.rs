@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use client::{ClientConfig, ConfigError};
+use client::{ClientConfig, ConfigError, ProducerConfig};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ConnectorConfig, WorkerConfig, connector_def, refused};
+use crate::config::{
+    ConnectorConfig, WorkerConfig, connector_def, connector_settings, is_of_connector, refused,
+    worker_settings,
+};
 use crate::connectors;
 use crate::converters::{self, Converter, Side};
 use crate::offsets::{self, OffsetError, OffsetStore};
@@ -27,6 +30,8 @@ pub enum StartError {
     Connector { connector: String, problems: Vec<ConfigProblem> },
     #[error("Connector {0} already exists")]
     Twice(String),
+    #[error("Worker configuration is invalid: {0}")]
+    Worker(ConfigProblem),
     #[error("the positions' storage cannot be opened: {0}")]
     Offsets(#[from] OffsetError),
     #[error(transparent)]
@@ -86,12 +91,20 @@ pub async fn start(
     client: ClientConfig,
 ) -> Result<Worker, StartError> {
     client.validate()?;
+    let producers = worker_settings(&worker, client.clone()).map_err(StartError::Worker)?;
+    for key in &producers.unknown {
+        tracing::warn!(key, "no producer knows this setting of the worker: no effect");
+    }
     let mut checked = Vec::with_capacity(connectors.len());
     for config in &connectors {
         if checked.iter().any(|known: &Checked| known.name == config.name) {
             return Err(StartError::Twice(config.name.clone()));
         }
-        checked.push(check(&worker, config).map_err(|problems| StartError::Connector {
+        let Findings { unknown, outcome } = check(&worker, config, &client);
+        for key in unknown {
+            tracing::warn!(connector = config.name, key, "this setting is not known: no effect");
+        }
+        checked.push(outcome.map_err(|problems| StartError::Connector {
             connector: config.name.clone(),
             problems,
         })?);
@@ -101,7 +114,7 @@ pub async fn start(
     let stop = CancellationToken::new();
     let mut running = Vec::with_capacity(checked.len());
     for connector in checked {
-        running.push(run(connector, &worker, &client, &offsets, &stop));
+        running.push(run(connector, &worker, &offsets, &stop));
     }
     Ok(Worker { connectors: running, stop, offsets: OffsetsHandle(offsets) })
 }
@@ -113,9 +126,17 @@ pub(crate) struct Checked {
     pub(crate) values: ConfigValues,
     pub(crate) key: Arc<dyn Converter>,
     pub(crate) value: Arc<dyn Converter>,
+    pub(crate) producer: ProducerConfig,
 }
 
-fn check(worker: &WorkerConfig, config: &ConnectorConfig) -> Result<Checked, Vec<ConfigProblem>> {
+/// What a look at a connector's settings gives.
+struct Findings {
+    /// Settings that nobody knows, each of which is named once.
+    unknown: Vec<String>,
+    outcome: Result<Checked, Vec<ConfigProblem>>,
+}
+
+fn check(worker: &WorkerConfig, config: &ConnectorConfig, client: &ClientConfig) -> Findings {
     let settings = &config.settings;
     let mut problems = refused(settings);
     let class = settings.get("connector.class").map_or("", String::as_str);
@@ -146,21 +167,34 @@ fn check(worker: &WorkerConfig, config: &ConnectorConfig) -> Result<Checked, Vec
         found.map_err(|problem| problems.push(problem)).ok()
     };
     let (key, value) = (converter(Side::Key), converter(Side::Value));
+    let client = client.clone().named(format!("connector-producer-{}-0", config.name));
+    let producer = connector_settings(worker, settings, client);
+    let producer = producer.map_err(|wrong| problems.extend(wrong)).ok();
+    let mut unknown = producer.as_ref().map_or_else(Vec::new, |found| found.unknown.clone());
     // Of a class that is not there nobody knows the settings.
     if connector.is_some() {
-        for key in unknown_keys(config, &def) {
-            tracing::warn!(connector = config.name, key, "this setting is not known: no effect");
-        }
+        unknown.extend(unknown_keys(config, &def));
+        // A setting that is refused is told once, with the reason.
+        unknown.retain(|key| problems.iter().all(|problem| problem.key != *key));
     }
-    match (connector, values, key, value) {
-        (Some(connector), Ok(values), Some(key), Some(value)) if problems.is_empty() => {
+    let outcome = match (connector, values, key, value, producer) {
+        (Some(connector), Ok(values), Some(key), Some(value), Some(producer))
+            if problems.is_empty() =>
+        {
             let name = config.name.clone();
             // A task that is thrown away: it finds what only shows in all settings together.
-            connector.task(&name, &values, Arc::default())?;
-            Ok(Checked { name, connector, values, key: key.into(), value: value.into() })
+            connector.task(&name, &values, Arc::default()).map(|_| Checked {
+                name,
+                connector,
+                values,
+                key: key.into(),
+                value: value.into(),
+                producer: producer.config,
+            })
         }
         _ => Err(problems),
-    }
+    };
+    Findings { unknown, outcome }
 }
 
 fn available() -> String {
@@ -201,24 +235,23 @@ fn find_converter(
 fn unknown_keys<'a>(
     config: &'a ConnectorConfig,
     def: &'a crate::plugin::ConfigDef,
-) -> impl Iterator<Item = &'a str> {
+) -> impl Iterator<Item = String> {
     let served = ["key.converter.", "value.converter.", "topic.creation.default."];
-    config.settings.keys().map(String::as_str).filter(move |key| {
-        let inside = served.iter().any(|prefix| key.starts_with(prefix));
+    let unknown = config.settings.keys().filter(move |key| {
+        let inside = served.iter().any(|prefix| key.starts_with(prefix)) || is_of_connector(key);
         !def.has(key) && !crate::config::is_checked(key) && !inside
-    })
+    });
+    unknown.cloned()
 }
 
 fn run(
     checked: Checked,
     worker: &WorkerConfig,
-    client: &ClientConfig,
     offsets: &Arc<dyn OffsetStore>,
     stop: &CancellationToken,
 ) -> Running {
     let status = Shared::new(&checked.name);
     let supervisor = Supervisor {
-        client: client.clone().named(format!("connector-producer-{}-0", checked.name)),
         checked,
         offsets: Arc::clone(offsets),
         flush_interval: worker.offset_flush_interval,
@@ -269,5 +302,55 @@ impl Worker {
             }
         }
         let _ = timeout(GRACE, self.offsets.0.close()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OverridePolicy;
+
+    fn look(worker: &WorkerConfig, own: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+        let base = [("connector.class", "FileStreamSource"), ("file", "f"), ("topic", "t")];
+        let config = ConnectorConfig::new("c", base.iter().chain(own).copied());
+        let found = check(worker, &config, &ClientConfig::tcp("a:1"));
+        let problems = found.outcome.map(|_| ()).err().unwrap_or_default();
+        (found.unknown, problems.into_iter().map(|problem| problem.key).collect())
+    }
+
+    fn strings() -> WorkerConfig {
+        let class = "StringConverter";
+        WorkerConfig::new([("key.converter", class), ("value.converter", class)])
+    }
+
+    #[test]
+    fn a_setting_that_is_refused_is_not_called_unknown_too() {
+        let refused = [
+            ("producer.override.acks", "0"),
+            ("transforms.a.type", "x"),
+            ("errors.deadletterqueue.topic.name", "d"),
+            ("topic.creation.groups", "g"),
+            ("errors.tolerance", "all"),
+            ("tasks.max", "many"),
+        ];
+        for setting in refused {
+            let told = (Vec::new(), vec![setting.0.to_owned()]);
+            assert_eq!(look(&strings(), &[setting]), told, "{setting:?}");
+        }
+        let mut none = strings();
+        none.override_policy = OverridePolicy::None;
+        let own = [("producer.override.max.request.size", "5"), ("batch.sice", "2")];
+        let told =
+            (vec!["batch.sice".to_owned()], vec!["producer.override.max.request.size".to_owned()]);
+        assert_eq!(look(&none, &own), told);
+    }
+
+    #[test]
+    fn each_setting_that_nobody_knows_is_named_once() {
+        let mut worker = strings();
+        worker.producer.insert("max.request.sice".into(), "5".into());
+        let own = [("producer.override.akcs", "1"), ("producer.acks", "1"), ("batch.sice", "2")];
+        let names = ["producer.override.akcs", "batch.sice", "producer.acks"];
+        assert_eq!(look(&worker, &own), (names.map(str::to_owned).into(), Vec::new()));
     }
 }

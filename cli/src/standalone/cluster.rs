@@ -1,5 +1,6 @@
 //! The cluster of a part that runs alone: how it is named, and waiting until it is there.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -39,7 +40,16 @@ impl ClusterOptions {
     /// # Errors
     /// The options or the properties file are wrong.
     pub(super) async fn reach(&self, client_id: &str) -> anyhow::Result<ClientConfig> {
-        let client = self.client(client_id)?;
+        self.reach_with(client_id, BTreeMap::new()).await
+    }
+
+    /// The same, with clients' settings of a part's own file; those of --command-config win.
+    pub(super) async fn reach_with(
+        &self,
+        client_id: &str,
+        settings: BTreeMap<String, String>,
+    ) -> anyhow::Result<ClientConfig> {
+        let client = self.client(client_id, settings)?;
         let mut pause = FIRST_PAUSE;
         while let Err(reason) = attempt(&client).await {
             let servers = self.servers();
@@ -53,9 +63,18 @@ impl ClusterOptions {
         Ok(client)
     }
 
-    fn client(&self, client_id: &str) -> anyhow::Result<ClientConfig> {
-        let properties = client_properties(self.command_config.as_deref(), &[]);
-        let mut properties = properties.map_err(anyhow::Error::msg)?;
+    fn client(
+        &self,
+        client_id: &str,
+        settings: BTreeMap<String, String>,
+    ) -> anyhow::Result<ClientConfig> {
+        let own = client_properties(self.command_config.as_deref(), &[]);
+        let mut properties = own.map_err(anyhow::Error::msg)?;
+        for (key, value) in settings {
+            if properties.get(&key).is_none() {
+                properties.set(key, value);
+            }
+        }
         properties.set("bootstrap.servers", self.servers());
         let client =
             ClientConfig::from_properties(&mut properties).context("--bootstrap-server")?;
@@ -90,4 +109,36 @@ async fn answer(client: &ClientConfig, server: &str) -> Result<(), String> {
     described.map(drop).map_err(|error| {
         format!("{server} takes connections, but does not answer as a Kafka broker does: {error}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_take_the_settings_of_a_parts_file_unless_their_own_file_has_others() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("client.properties");
+        std::fs::write(&file, "request.timeout.ms=5\n").expect("written");
+        let options = ClusterOptions {
+            bootstrap_server: "a:1".to_owned(),
+            command_config: Some(file.display().to_string()),
+        };
+        let settings = [
+            ("bootstrap.servers", "other:1"),
+            ("request.timeout.ms", "7"),
+            ("retry.backoff.ms", "9"),
+        ];
+        let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let client = options.client("connect", settings.clone().into()).expect("settings");
+        assert_eq!(
+            (client.bootstrap_servers.as_slice(), client.client_id.as_str()),
+            (&["a:1".to_owned()][..], "connect")
+        );
+        assert_eq!(client.request_timeout, Duration::from_millis(5));
+        assert_eq!(client.retry_backoff.base, Duration::from_millis(9));
+        let secured = [("security.protocol".to_owned(), "SSL".to_owned())].into();
+        let refused = options.client("connect", secured).expect_err("nothing is encrypted");
+        assert!(format!("{refused:#}").contains("security.protocol=SSL"), "{refused:#}");
+    }
 }

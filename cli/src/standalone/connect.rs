@@ -1,5 +1,6 @@
 //! `yeoul connect`.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub(crate) struct ConnectOptions {
     /// A connector to run: a properties or JSON file; may be repeated
     #[arg(long, value_name = "FILE", required = true)]
     connector: Vec<PathBuf>,
-    /// A worker.properties: converters, where positions are kept. --bootstrap-server wins over it
+    /// A worker.properties: converters, where positions are kept, producer.* and clients' settings.
+    /// --bootstrap-server and --command-config win over it
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
     /// The schema registry of values in Avro. Without it, and without a worker.properties, values
@@ -41,14 +43,15 @@ pub(crate) struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    fn worker(&self) -> anyhow::Result<WorkerConfig> {
+    /// The worker's settings, and those of its clients that stand in its file.
+    fn worker(&self) -> anyhow::Result<(WorkerConfig, BTreeMap<String, String>)> {
         if let Some(path) = &self.config {
-            let mut properties = properties_file::read(path).map_err(anyhow::Error::msg)?;
-            properties.remove("bootstrap.servers");
-            return WorkerConfig::from_properties(&properties).map_err(|problems| {
+            let properties = properties_file::read(path).map_err(anyhow::Error::msg)?;
+            let config = WorkerConfig::from_properties(&properties).map_err(|problems| {
                 let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 anyhow::anyhow!("{path}: {}", lines.join("; "))
-            });
+            })?;
+            return Ok((config, WorkerConfig::client_settings(&properties)));
         }
         let mut converters = vec![("key.converter", "StringConverter")];
         match &self.schema_registry {
@@ -65,7 +68,7 @@ impl ConnectOptions {
         if let OffsetStorage::Topic { replication_factor, .. } = &mut config.offsets {
             *replication_factor = self.replication_factor;
         }
-        Ok(config)
+        Ok((config, BTreeMap::new()))
     }
 }
 
@@ -78,12 +81,12 @@ impl Part for Running {
     type Options = ConnectOptions;
 
     async fn start(options: &ConnectOptions) -> anyhow::Result<Self> {
-        let config = options.worker()?;
+        let (config, clients) = options.worker()?;
         let connectors: Result<Vec<ConnectorConfig>, _> =
             options.connector.iter().map(|path| ConnectorConfig::read(path)).collect();
         let connectors = connectors?;
         let listener = WorkerApi::bind(&options.listen).await?;
-        let client = options.cluster.reach("connect").await?;
+        let client = options.cluster.reach_with("connect", clients).await?;
         let worker = connect::start(config, connectors, client).await;
         let worker = Arc::new(worker.context("a connector cannot start")?);
         let api = WorkerApi::serve(listener, Arc::clone(&worker));

@@ -85,28 +85,39 @@ impl ClientConfig {
     /// Reads Kafka's property names, over TCP. Keys of other families stay in `properties`, whose
     /// [`Properties::unused`] names what no family took.
     pub fn from_properties(properties: &mut Properties) -> Result<Self, ConfigError> {
-        properties.refuse_security()?;
         let servers = properties
-            .string("bootstrap.servers")
-            .ok_or(ConfigError::Missing { key: "bootstrap.servers" })?;
-        let mut config = Self::tcp(&servers);
-        if let Some(client_id) = properties.string("client.id") {
-            config.client_id = client_id;
+            .get("bootstrap.servers")
+            .ok_or(ConfigError::Missing { key: "bootstrap.servers" })?
+            .to_owned();
+        Self::tcp(&servers).with_properties(properties)
+    }
+
+    /// The same with Kafka's properties on top. Another `bootstrap.servers` is reached over TCP;
+    /// the sizes of sockets' buffers are taken only where there are sockets.
+    pub fn with_properties(mut self, properties: &mut Properties) -> Result<Self, ConfigError> {
+        properties.refuse_security()?;
+        if let Some(servers) = properties.string("bootstrap.servers") {
+            self.bootstrap_servers = split_list(&servers);
+            self.connector = Arc::new(self.connector.tcp().unwrap_or_default());
         }
-        properties.millis("request.timeout.ms", &mut config.request_timeout)?;
-        properties.millis("default.api.timeout.ms", &mut config.default_api_timeout)?;
-        properties.millis("retry.backoff.ms", &mut config.retry_backoff.base)?;
-        properties.millis("retry.backoff.max.ms", &mut config.retry_backoff.max)?;
-        properties.millis("reconnect.backoff.ms", &mut config.reconnect_backoff.base)?;
-        properties.millis("reconnect.backoff.max.ms", &mut config.reconnect_backoff.max)?;
-        properties.millis("metadata.max.age.ms", &mut config.metadata_max_age)?;
-        properties.millis("connections.max.idle.ms", &mut config.connections_max_idle)?;
-        config.connector = Arc::new(TcpConnector {
-            send_buffer_bytes: properties.buffer_bytes("send.buffer.bytes")?,
-            receive_buffer_bytes: properties.buffer_bytes("receive.buffer.bytes")?,
-        });
-        config.validate()?;
-        Ok(config)
+        if let Some(client_id) = properties.string("client.id") {
+            self.client_id = client_id;
+        }
+        properties.millis("request.timeout.ms", &mut self.request_timeout)?;
+        properties.millis("default.api.timeout.ms", &mut self.default_api_timeout)?;
+        properties.millis("retry.backoff.ms", &mut self.retry_backoff.base)?;
+        properties.millis("retry.backoff.max.ms", &mut self.retry_backoff.max)?;
+        properties.millis("reconnect.backoff.ms", &mut self.reconnect_backoff.base)?;
+        properties.millis("reconnect.backoff.max.ms", &mut self.reconnect_backoff.max)?;
+        properties.millis("metadata.max.age.ms", &mut self.metadata_max_age)?;
+        properties.millis("connections.max.idle.ms", &mut self.connections_max_idle)?;
+        if let Some(mut tcp) = self.connector.tcp() {
+            properties.buffer_bytes("send.buffer.bytes", &mut tcp.send_buffer_bytes)?;
+            properties.buffer_bytes("receive.buffer.bytes", &mut tcp.receive_buffer_bytes)?;
+            self.connector = Arc::new(tcp);
+        }
+        self.validate()?;
+        Ok(self)
     }
 
     /// Checks the values against each other.
@@ -182,6 +193,30 @@ mod tests {
         assert_eq!(parse("65536").unwrap(), [""; 0]);
         assert_eq!(parse("-1").unwrap(), [""; 0]);
         assert!(parse("-2").is_err());
+    }
+
+    #[test]
+    fn properties_go_on_top_of_a_configuration() {
+        let base = ClientConfig::tcp("a:1").named("base");
+        let mut few: Properties = [("request.timeout.ms", "7")].into_iter().collect();
+        let config = base.clone().with_properties(&mut few).unwrap();
+        assert_eq!(config.bootstrap_servers, ["a:1"]);
+        assert_eq!(config.client_id, "base");
+        assert_eq!(config.request_timeout, Duration::from_millis(7));
+
+        let inside = || {
+            let closed = || Err::<tokio::io::DuplexStream, _>(std::io::Error::other("no broker"));
+            ClientConfig::memory(MemoryConnector::new(closed))
+        };
+        let mut sizes: Properties = [("send.buffer.bytes", "65536")].into_iter().collect();
+        inside().with_properties(&mut sizes).unwrap();
+        assert_eq!(sizes.unused(), ["send.buffer.bytes"], "there is no socket");
+        let elsewhere = [("bootstrap.servers", "b:2"), ("send.buffer.bytes", "65536")];
+        let mut elsewhere: Properties = elsewhere.into_iter().collect();
+        let config = inside().with_properties(&mut elsewhere).unwrap();
+        assert_eq!(config.bootstrap_servers, ["b:2"]);
+        assert_eq!(config.connector.tcp().unwrap().send_buffer_bytes, Some(65536));
+        assert_eq!(elsewhere.unused(), [""; 0]);
     }
 
     #[test]

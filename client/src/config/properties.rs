@@ -71,11 +71,17 @@ impl Properties {
         Ok(())
     }
 
-    /// Takes the size of a socket's buffer; -1, or no such key, leaves it to the system.
-    pub(crate) fn buffer_bytes(&mut self, key: &str) -> Result<Option<u32>, ConfigError> {
-        let mut bytes = -1_i64;
+    /// Takes the size of a socket's buffer into `target`, where the key is there; -1 leaves it to
+    /// the system.
+    pub(crate) fn buffer_bytes(
+        &mut self,
+        key: &str,
+        target: &mut Option<u32>,
+    ) -> Result<(), ConfigError> {
+        let mut bytes = target.map_or(-1, i64::from);
         self.number(key, -1..=i64::from(i32::MAX), &mut bytes)?;
-        Ok(u32::try_from(bytes).ok())
+        *target = u32::try_from(bytes).ok();
+        Ok(())
     }
 
     /// Takes milliseconds into `target`, where the key is there.

@@ -101,6 +101,13 @@ impl ProducerConfig {
 
     /// Reads Kafka's property names; see [`ClientConfig::from_properties`].
     pub fn from_properties(properties: &mut Properties) -> Result<Self, ConfigError> {
+        let servers = properties.get("bootstrap.servers");
+        let servers = servers.ok_or(ConfigError::Missing { key: "bootstrap.servers" })?.to_owned();
+        Self::new(ClientConfig::tcp(&servers)).with_properties(properties)
+    }
+
+    /// The same with Kafka's properties on top; see [`ClientConfig::with_properties`].
+    pub fn with_properties(mut self, properties: &mut Properties) -> Result<Self, ConfigError> {
         if let Some(value) = properties.string("transactional.id") {
             return Err(ConfigError::Unsupported {
                 key: "transactional.id".to_owned(),
@@ -108,11 +115,11 @@ impl ProducerConfig {
                 reason: "this producer has no transactions; leave the key out".to_owned(),
             });
         }
-        let mut config = Self::new(ClientConfig::from_properties(properties)?);
+        self.client = self.client.with_properties(properties)?;
         let acks = [("all", Acks::All), ("-1", Acks::All), ("1", Acks::Leader), ("0", Acks::None)];
-        properties.choice("acks", &acks, &mut config.acks)?;
-        properties.millis("linger.ms", &mut config.linger)?;
-        properties.number("batch.size", 0..=i64::from(i32::MAX), &mut config.batch_size)?;
+        properties.choice("acks", &acks, &mut self.acks)?;
+        properties.millis("linger.ms", &mut self.linger)?;
+        properties.number("batch.size", 0..=i64::from(i32::MAX), &mut self.batch_size)?;
         let codecs = [
             ("none", Compression::None),
             ("gzip", Compression::Gzip),
@@ -120,32 +127,34 @@ impl ProducerConfig {
             ("lz4", Compression::Lz4),
             ("zstd", Compression::Zstd),
         ];
-        properties.choice("compression.type", &codecs, &mut config.compression)?;
-        config.read_levels(properties)?;
+        properties.choice("compression.type", &codecs, &mut self.compression)?;
+        self.read_levels(properties)?;
         if properties.get("enable.idempotence").is_some() {
             let mut idempotence = true;
             properties.boolean("enable.idempotence", &mut idempotence)?;
-            config.idempotence = Some(idempotence);
+            self.idempotence = Some(idempotence);
         }
         let in_flight = "max.in.flight.requests.per.connection";
-        properties.number(in_flight, 1..=i64::from(i32::MAX), &mut config.max_in_flight)?;
-        properties.number("retries", 0..=i64::from(i32::MAX), &mut config.retries)?;
-        properties.number("buffer.memory", 0..=i64::from(i32::MAX), &mut config.buffer_memory)?;
+        properties.number(in_flight, 1..=i64::from(i32::MAX), &mut self.max_in_flight)?;
+        properties.number("retries", 0..=i64::from(i32::MAX), &mut self.retries)?;
+        properties.number("buffer.memory", 0..=i64::from(i32::MAX), &mut self.buffer_memory)?;
         let sizes = 0..=i64::from(i32::MAX);
-        properties.number("max.request.size", sizes, &mut config.max_request_size)?;
-        properties.millis("max.block.ms", &mut config.max_block)?;
-        properties.boolean("partitioner.ignore.keys", &mut config.ignore_keys)?;
+        properties.number("max.request.size", sizes, &mut self.max_request_size)?;
+        properties.millis("max.block.ms", &mut self.max_block)?;
+        properties.boolean("partitioner.ignore.keys", &mut self.ignore_keys)?;
         let adaptive = "partitioner.adaptive.partitioning.enable";
-        properties.boolean(adaptive, &mut config.adaptive_partitioning)?;
-        config.partitioner = partitioner(properties)?;
-        if properties.get("delivery.timeout.ms").is_some() {
-            properties.millis("delivery.timeout.ms", &mut config.delivery_timeout)?;
-        } else {
-            let least = config.linger + config.client.request_timeout;
-            config.delivery_timeout = config.delivery_timeout.max(least);
+        properties.boolean(adaptive, &mut self.adaptive_partitioning)?;
+        if let Some(partitioner) = partitioner(properties)? {
+            self.partitioner = partitioner;
         }
-        config.validate()?;
-        Ok(config)
+        if properties.get("delivery.timeout.ms").is_some() {
+            properties.millis("delivery.timeout.ms", &mut self.delivery_timeout)?;
+        } else {
+            let least = self.linger + self.client.request_timeout;
+            self.delivery_timeout = self.delivery_timeout.max(least);
+        }
+        self.validate()?;
+        Ok(self)
     }
 
     /// Checks the values against each other, in Kafka's words.
@@ -222,13 +231,11 @@ impl ProducerConfig {
     }
 }
 
-fn partitioner(properties: &mut Properties) -> Result<Partitioner, ConfigError> {
-    let Some(class) = properties.string("partitioner.class") else {
-        return Ok(Partitioner::Default);
-    };
+fn partitioner(properties: &mut Properties) -> Result<Option<Partitioner>, ConfigError> {
+    let Some(class) = properties.string("partitioner.class") else { return Ok(None) };
     match class.rsplit('.').next().unwrap_or_default() {
-        "" | "DefaultPartitioner" | "UniformStickyPartitioner" => Ok(Partitioner::Default),
-        "RoundRobinPartitioner" => Ok(Partitioner::RoundRobin),
+        "" | "DefaultPartitioner" | "UniformStickyPartitioner" => Ok(Some(Partitioner::Default)),
+        "RoundRobinPartitioner" => Ok(Some(Partitioner::RoundRobin)),
         _ => Err(ConfigError::Unsupported {
             key: "partitioner.class".to_owned(),
             value: class,

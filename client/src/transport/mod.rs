@@ -24,4 +24,9 @@ pub type BoxedStream = Box<dyn Stream>;
 pub trait Connector: Send + Sync {
     /// Opens one stream. The caller bounds the time this may take.
     fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<BoxedStream>>;
+
+    /// The sockets' settings, where the streams are plain TCP.
+    fn tcp(&self) -> Option<TcpConnector> {
+        None
+    }
 }

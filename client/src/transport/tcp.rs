@@ -26,6 +26,10 @@ impl Connector for TcpConnector {
         }
         .boxed()
     }
+
+    fn tcp(&self) -> Option<TcpConnector> {
+        Some(*self)
+    }
 }
 
 impl TcpConnector {

@@ -147,7 +147,7 @@ fn positive(value: &str) -> Result<(), String> {
 
 /// Settings that mean something in Kafka Connect and are not served here: refused, so that
 /// nothing behaves otherwise than its configuration says.
-const NOT_SERVED: [(&str, &str); 9] = [
+const NOT_SERVED: [(&str, &str); 8] = [
     ("transforms", "transformations are not served yet; take them out"),
     ("predicates", "predicates are not served yet; take them out"),
     ("header.converter", "records get no headers; take it out"),
@@ -155,7 +155,6 @@ const NOT_SERVED: [(&str, &str); 9] = [
     ("exactly.once.support", "records are written exactly once without transactions; take it out"),
     ("transaction.boundary", "there are no transactions; take it out"),
     ("offsets.storage.topic", "positions are kept in the worker's topic; take it out"),
-    ("producer.override.", "clients cannot be set up per connector yet; take it out"),
     ("topic.creation.groups", "only topic.creation.default.* is served; take it out"),
 ];
 
@@ -263,7 +262,7 @@ mod tests {
                 ("errors.tolerance", "all"),
                 ("errors.retry.timeout", "1000"),
                 ("errors.log.enable", "false"),
-                ("producer.override.acks", "1"),
+                ("topic.creation.groups", "g"),
                 ("topic.creation.default.partitions", "3"),
                 ("transformsX", "fine"),
             ],
@@ -273,7 +272,7 @@ mod tests {
         let expected = [
             "errors.retry.timeout",
             "errors.tolerance",
-            "producer.override.acks",
+            "topic.creation.groups",
             "transforms",
             "transforms.a.type",
         ];

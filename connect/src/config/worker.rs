@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::producers::{self, OverridePolicy};
 use crate::plugin::{ConfigDef, ConfigKey, ConfigProblem, ConfigType};
 
 /// Where positions are kept.
@@ -26,6 +27,10 @@ pub struct WorkerConfig {
     /// Takes the place of `value.converter` for connectors whose values are plain texts, such as a
     /// file's lines. A worker's file names one converter for all, so that it has none.
     pub text_converter: Option<String>,
+    /// Settings of the connectors' producers, by Kafka's names, on top of what the client says.
+    pub producer: BTreeMap<String, String>,
+    /// Which of them a connector may have of its own, as `producer.override.*`.
+    pub override_policy: OverridePolicy,
 }
 
 impl WorkerConfig {
@@ -44,6 +49,8 @@ impl WorkerConfig {
             offset_flush_interval: Duration::from_secs(10),
             converters: pairs.collect(),
             text_converter: None,
+            producer: BTreeMap::new(),
+            override_policy: OverridePolicy::All,
         }
     }
 
@@ -53,7 +60,8 @@ impl WorkerConfig {
     }
 
     /// From the settings of a `worker.properties`. The clients' settings (`bootstrap.servers`) are
-    /// the caller's; those of the distributed mode and of the REST API are named in a warning.
+    /// the caller's, who finds them by [`WorkerConfig::client_settings`]; those of the distributed
+    /// mode and of the REST API are named in a warning.
     pub fn from_properties(given: &BTreeMap<String, String>) -> Result<Self, Vec<ConfigProblem>> {
         let values = definition().parse(given)?;
         let file = values.given("offset.storage.file.filename");
@@ -77,13 +85,24 @@ impl WorkerConfig {
         };
         let interval = u64::try_from(values.number("offset.flush.interval.ms")).unwrap_or(0);
         let converters = given.iter().filter(|(key, _)| is_converter(key));
+        let allowed = values.list(producers::ALLOWLIST);
+        let policy = OverridePolicy::find(values.text(producers::POLICY), allowed);
+        let override_policy = policy.map_err(|problem| vec![problem])?;
         warn_about(given);
         Ok(Self {
             offsets,
             offset_flush_interval: Duration::from_millis(interval),
             converters: converters.map(|(key, value)| (key.clone(), value.clone())).collect(),
             text_converter: None,
+            producer: producers::of_worker(given),
+            override_policy,
         })
+    }
+
+    /// The settings of a `worker.properties` that say how its clients reach the cluster.
+    pub fn client_settings(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let clients = given.iter().filter(|(key, _)| CLIENT_KEYS.contains(&key.as_str()));
+        clients.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 }
 
@@ -116,6 +135,14 @@ fn definition() -> ConfigDef {
                 .default("60000")
                 .at_least(0),
         )
+        .with(
+            key(producers::POLICY, ConfigType::Class, "What connectors may set of producers.")
+                .default("All"),
+        )
+        .with(
+            key(producers::ALLOWLIST, ConfigType::List, "What the policy Allowlist allows.")
+                .default(""),
+        )
 }
 
 /// Keys that are not this crate's, and not the clients' either.
@@ -126,8 +153,9 @@ fn warn_about(given: &BTreeMap<String, String>) {
 }
 
 /// The settings that the worker's clients take.
-const CLIENT_KEYS: [&str; 10] = [
+const CLIENT_KEYS: [&str; 13] = [
     "bootstrap.servers",
+    "security.protocol",
     "client.id",
     "request.timeout.ms",
     "default.api.timeout.ms",
@@ -137,17 +165,46 @@ const CLIENT_KEYS: [&str; 10] = [
     "reconnect.backoff.max.ms",
     "metadata.max.age.ms",
     "connections.max.idle.ms",
+    "send.buffer.bytes",
+    "receive.buffer.bytes",
 ];
 
 fn without_effect(given: &BTreeMap<String, String>) -> impl Iterator<Item = &str> {
     let served = definition();
-    let keys = given.keys().map(String::as_str);
-    keys.filter(move |key| !served.has(key) && !is_converter(key) && !CLIENT_KEYS.contains(key))
+    let taken = move |key: &str| {
+        served.has(key)
+            || is_converter(key)
+            || producers::is_of_worker(key)
+            || CLIENT_KEYS.contains(&key)
+    };
+    given.keys().map(String::as_str).filter(move |key| !taken(key))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_producers_are_to_have_is_taken_from_the_file() {
+        let text = "key.converter=StringConverter\nvalue.converter=StringConverter\n\
+                    producer.max.request.size=4194304\n\
+                    connector.client.config.override.policy=Allowlist\n\
+                    connector.client.config.override.allowlist=acks, linger.ms\n";
+        let given = super::super::parse_properties(text).expect("properties");
+        let config = WorkerConfig::from_properties(&given).expect("valid");
+        let producer = [("max.request.size".to_owned(), "4194304".to_owned())];
+        assert_eq!(config.producer, producer.into());
+        let allowed = vec!["acks".to_owned(), "linger.ms".to_owned()];
+        assert_eq!(config.override_policy, OverridePolicy::Allowlist(allowed));
+        let unknown = text.replace("Allowlist", "Some");
+        let given = super::super::parse_properties(&unknown).expect("properties");
+        let problems = WorkerConfig::from_properties(&given).expect_err("no such policy");
+        assert_eq!(
+            problems[0].message,
+            "Invalid value Some for configuration connector.client.config.override.policy: it \
+             must be one of All, None, Principal, Allowlist"
+        );
+    }
 
     #[test]
     fn kafkas_standalone_file_is_understood() {
@@ -163,9 +220,15 @@ mod tests {
         assert_eq!(config.offset_flush_interval, Duration::from_secs(10));
         assert_eq!(config.converters.len(), 4);
         assert_eq!(without_effect(&given).next(), None);
-        let distributed = [("session.timeout.ms", "1"), ("request.timeout.ms", "1")];
+        let distributed = [
+            ("session.timeout.ms", "1"),
+            ("request.timeout.ms", "1"),
+            ("producer.max.request.size", "5"),
+        ];
         let distributed = distributed.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         assert_eq!(without_effect(&distributed).collect::<Vec<_>>(), ["session.timeout.ms"]);
+        let clients = WorkerConfig::client_settings(&distributed);
+        assert_eq!(clients.into_keys().collect::<Vec<_>>(), ["request.timeout.ms"]);
         let problems = WorkerConfig::from_properties(&BTreeMap::new()).expect_err("two missing");
         assert_eq!(problems.len(), 2);
     }

@@ -45,8 +45,8 @@ pub(crate) enum TaskError {
         error: ConvertError,
         origin: Option<Box<Origin>>,
     },
-    #[error("writing failed: {}{error}", at(origin))]
-    Produce { error: ProduceError, origin: Option<Box<Origin>> },
+    #[error("writing failed: {}{error}{}", at(origin), ways_out(error, topic))]
+    Produce { topic: Arc<str>, error: ProduceError, origin: Option<Box<Origin>> },
     #[error("writing failed: {0}")]
     Producer(#[from] ProduceError),
     #[error("a topic cannot be used: {0}")]
@@ -59,6 +59,24 @@ pub(crate) enum TaskError {
 
 fn at(origin: &Option<Box<Origin>>) -> String {
     origin.as_ref().map_or_else(String::new, |origin| format!("{origin}: "))
+}
+
+/// What lets a record through that is too large.
+fn ways_out(error: &ProduceError, topic: &str) -> String {
+    let broker = format!(
+        "max.message.bytes of topic {topic} (topic.creation.default.max.message.bytes where the \
+         connector creates it)"
+    );
+    match error {
+        ProduceError::TooLarge { key, .. } => format!(
+            "; to let it through, set producer.override.{key} of the connector, or producer.{key} \
+             in the worker's file, to so much at least, and {broker} as well"
+        ),
+        _ if error.code().is_some_and(|code| code.name() == "MESSAGE_TOO_LARGE") => {
+            format!("; to let it through, raise {broker}")
+        }
+        _ => String::new(),
+    }
 }
 
 impl TaskError {
@@ -208,7 +226,7 @@ impl TaskRun {
                     Ok(delivery) => flow.sent.push_back(Sent { topic, delivery, origin }),
                     Err(error) => {
                         let origin = origin.map(Box::new);
-                        return Err(TaskError::Produce { error, origin });
+                        return Err(TaskError::Produce { topic, error, origin });
                     }
                 }
             }
@@ -320,8 +338,11 @@ impl TaskRun {
         outcome: Result<RecordMetadata, ProduceError>,
         origin: Option<Origin>,
     ) -> Result<(), TaskError> {
-        let place = || origin.map(Box::new);
-        let written = outcome.map_err(|error| TaskError::Produce { error, origin: place() })?;
+        let failed = |error| {
+            let (topic, origin) = (topic.into(), origin.map(Box::new));
+            TaskError::Produce { topic, error, origin }
+        };
+        let written = outcome.map_err(failed)?;
         flow.written.acknowledged(topic, &written);
         self.status.add_written(1);
         Ok(())

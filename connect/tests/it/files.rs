@@ -178,21 +178,6 @@ fn lines(folder: &Path, name: &str, mode: &str) -> ConnectorConfig {
 const STRINGS: [(&str, &str); 2] =
     [("key.converter", "StringConverter"), ("value.converter", "StringConverter")];
 
-#[tokio::test]
-async fn a_record_that_is_too_large_is_told_with_its_place() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let cluster = Cluster::start(&dir.path().join("data")).await;
-    let text = format!("short\n{}\n", "x".repeat(2 << 20));
-    std::fs::write(dir.path().join("a.txt"), text).expect("written");
-    let running = run(&cluster, &worker(&STRINGS), lines(dir.path(), "c", "batch")).await;
-    let failed = running.wait_done().await.expect_err("too large");
-    assert!(failed.reason.contains("a.txt, line 2: "), "{}", failed.reason);
-    assert!(failed.reason.contains("the value of max.request.size"), "{}", failed.reason);
-    running.shutdown().await;
-    assert!(cluster.end("t").await <= 1, "nothing of it is written");
-    cluster.stop().await;
-}
-
 /// More positions than one message holds move at once when an interrupted run is recognised.
 #[tokio::test]
 async fn a_run_that_was_killed_among_thousands_of_files_is_recognised() {

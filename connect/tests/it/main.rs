@@ -3,6 +3,7 @@
 mod avro;
 mod files;
 mod kills;
+mod producers;
 mod topics;
 
 use std::time::Duration;
