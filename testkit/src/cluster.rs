@@ -26,7 +26,10 @@ impl Cluster {
         let inside = Arc::downgrade(&broker);
         let connector = MemoryConnector::new(move || match inside.upgrade() {
             Some(broker) => Ok(broker.connect_memory()),
-            None => Err(std::io::Error::from(std::io::ErrorKind::NotConnected)),
+            None => Err(std::io::Error::new(
+                std::io::ErrorKind::NotConnected,
+                "the test's broker is stopped",
+            )),
         });
         Self { broker, client: ClientConfig::memory(connector) }
     }

@@ -82,7 +82,12 @@ impl OpenFile {
         if read == buffer.len() {
             return Ok(());
         }
-        Err(self.id.failed("read")(io::ErrorKind::UnexpectedEof.into()))
+        let text = format!(
+            "the file ends {} bytes after position {position}, of which {} were to be read",
+            read,
+            buffer.len()
+        );
+        Err(self.id.failed("read")(io::Error::new(io::ErrorKind::UnexpectedEof, text)))
     }
 }
 

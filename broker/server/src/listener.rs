@@ -1,13 +1,13 @@
 //! Sockets: bound at the start, then accepting connections up to the limits.
 
 use std::collections::HashMap;
+use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use broker_cluster::lock::whole;
 use socket2::{Domain, Protocol, Socket, Type};
-use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
@@ -18,7 +18,7 @@ use crate::request::Peer;
 use crate::services::Services;
 
 /// Why a listener can't be opened.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum BindError {
     #[error("listener {name}: no address is known for host '{host}': {source}")]
     Host { name: String, host: String, source: std::io::Error },
@@ -68,7 +68,8 @@ pub(crate) async fn bind(
     let found = match tokio::net::lookup_host((host, listener.port)).await {
         // Of a name with both, the IPv4 address: it is what clients of "localhost" try.
         Ok(found) => {
-            found.min_by_key(SocketAddr::is_ipv6).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+            let unknown = || Error::new(ErrorKind::NotFound, "the name has no address");
+            found.min_by_key(SocketAddr::is_ipv6).ok_or_else(unknown)
         }
         Err(source) => Err(source),
     };
@@ -87,7 +88,8 @@ pub(crate) async fn bind(
     let socket =
         opened.map_err(|source| BindError::Bind { name: name.clone(), address, source })?;
     let bound = socket.local_addr().and_then(|bound| {
-        bound.as_socket().ok_or_else(|| std::io::ErrorKind::AddrNotAvailable.into())
+        let other = || Error::new(ErrorKind::AddrNotAvailable, "the socket has no IP address");
+        bound.as_socket().ok_or_else(other)
     });
     let address = bound.map_err(|source| BindError::Bind { name, address, source })?;
     let backlog = i32::try_from(sockets.listen_backlog).unwrap_or(i32::MAX);

@@ -91,7 +91,8 @@ impl Mapping {
         // is what it takes last. A kernel that knows of no huge pages refuses the advice.
         // SAFETY: it is about the mapping above.
         let _ = unsafe { libc::madvise(start, length, libc::MADV_NOHUGEPAGE) };
-        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let no_memory = || io::Error::from_raw_os_error(libc::ENOMEM);
+        let start = NonNull::new(start.cast()).ok_or_else(no_memory)?;
         Ok(Self { start, length })
     }
 

@@ -22,8 +22,11 @@ impl BrokerSlot {
         let broker = self.broker.clone();
         let connector = MemoryConnector::new(move || {
             let broker = broker.lock().unwrap_or_else(PoisonError::into_inner);
-            let broker = broker.as_ref().ok_or(io::ErrorKind::ConnectionRefused)?;
-            Ok(broker.connect_memory())
+            let stopped = || {
+                let text = "the broker of this process is stopped";
+                io::Error::new(io::ErrorKind::ConnectionRefused, text)
+            };
+            broker.as_ref().map(Broker::connect_memory).ok_or_else(stopped)
         });
         ClientConfig::memory(connector)
     }

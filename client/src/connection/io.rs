@@ -89,7 +89,10 @@ async fn write_all(
     while !bytes.is_empty() {
         let taken = timeout(end.patience, stream.write(bytes)).await.map_err(|_| stalled(end))?;
         let taken = match taken {
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(0) => {
+                let text = "the connection takes nothing of the request";
+                Err(io::Error::new(io::ErrorKind::WriteZero, text))
+            }
             taken => taken,
         };
         bytes = &bytes[taken.map_err(|source| failed(source, &end.address))?..];

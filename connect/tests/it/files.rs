@@ -178,6 +178,22 @@ fn lines(folder: &Path, name: &str, mode: &str) -> ConnectorConfig {
 const STRINGS: [(&str, &str); 2] =
     [("key.converter", "StringConverter"), ("value.converter", "StringConverter")];
 
+#[tokio::test]
+async fn a_batch_of_a_file_that_is_not_there_says_so_as_the_system_does() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start(&dir.path().join("data")).await;
+    let mut connector = lines(dir.path(), "c", "batch");
+    let missing = dir.path().join("none.csv").display().to_string();
+    connector.settings.insert("files".into(), missing.clone());
+    let running = run(&cluster, &worker(&STRINGS), connector).await;
+    let failed = running.wait_done().await.expect_err("it is not there");
+    let told = format!("reading failed: {missing}: No such file or directory; ");
+    assert!(failed.reason.starts_with(&told), "{}", failed.reason);
+    assert!(failed.reason.contains("mode=tail waits for one"), "{}", failed.reason);
+    running.shutdown().await;
+    cluster.stop().await;
+}
+
 /// More positions than one message holds move at once when an interrupted run is recognised.
 #[tokio::test]
 async fn a_run_that_was_killed_among_thousands_of_files_is_recognised() {

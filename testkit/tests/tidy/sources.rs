@@ -75,6 +75,40 @@ fn a_test_finds_its_files_from_where_it_runs() {
     check("No folder of a checkout is compiled in:", &findings);
 }
 
+#[test]
+fn an_error_of_a_file_or_a_socket_says_more_than_its_kind() {
+    let kind = ["Error", "Kind::"].concat();
+    let bare = |line: &str| {
+        let (before, after) = line.split_once(kind.as_str())?;
+        let name: String = after.chars().take_while(|c| c.is_alphanumeric()).collect();
+        let rest = &after[name.len()..];
+        let opened = ["from(", "ok_or("].iter().any(|call| {
+            let path = before.strip_suffix("std::io::").or_else(|| before.strip_suffix("io::"));
+            path.unwrap_or(before).ends_with(call)
+        });
+        // What would wait for a disk is asked again where it may wait; nobody reads of it.
+        let alone = rest.starts_with(".into()") || opened;
+        (alone && name != "WouldBlock").then_some(name)
+    };
+    let mut findings = Vec::new();
+    for (path, text) in rust_files() {
+        // What breaks on purpose in a test is told by the test.
+        if path.starts_with("testkit/") || path.contains("/tests/") {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            if let Some(name) = bare(line) {
+                findings.push(format!(
+                    "{path}:{}: {name} alone is printed as \"entity not found\" and the like; \
+                     take the system's own error, or say what was tried",
+                    number + 1
+                ));
+            }
+        }
+    }
+    check("An I/O error says what was tried:", &findings);
+}
+
 /// Where a lock is taken although somebody panicked under it, with the reason beside it.
 const WHOLE_AFTER_A_PANIC: [&str; 5] = [
     "broker/coordinator/src/runtime/mod.rs",

@@ -51,7 +51,7 @@ fn forbids_writing(error: &io::Error) -> bool {
 impl FsFile {
     /// The file for writing.
     fn writable(&self) -> io::Result<&fs::File> {
-        if self.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(&self.file) }
+        if self.read_only { Err(rustix::io::Errno::ROFS.into()) } else { Ok(&self.file) }
     }
 
     /// Whether a byte is in memory.
@@ -157,7 +157,10 @@ impl File for FsFile {
         while !parts.is_empty() {
             let most = parts.len().min(MOST_PARTS);
             match rustix::io::pwritev(file, &parts[..most], position) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(0) => {
+                    let text = format!("the system took nothing at position {position}");
+                    return Err(io::Error::new(io::ErrorKind::WriteZero, text));
+                }
                 Ok(count) => {
                     position += count as u64;
                     IoSlice::advance_slices(&mut parts, count);

@@ -7,6 +7,8 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use rustix::io::Errno;
+
 use super::{Entry, File, Space, Store};
 
 /// A store without a disk. Clones share their files.
@@ -60,7 +62,7 @@ impl Names {
 
     fn rename_folder(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         if self.files.keys().chain(&self.folders).any(|path| path.starts_with(to)) {
-            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            return Err(Errno::NOTEMPTY.into());
         }
         let moved = |path: &Path| {
             let rest = path.strip_prefix(from).ok()?;
@@ -88,7 +90,7 @@ impl Store for MemoryStore {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let mut names = locked(&self.names);
         if names.has_folder(path) {
-            return Err(io::ErrorKind::IsADirectory.into());
+            return Err(Errno::ISDIR.into());
         }
         names.parent_must_be_there(path)?;
         Ok(names.files.entry(path.to_owned()).or_default().clone())
@@ -114,7 +116,7 @@ impl Store for MemoryStore {
         let mut names = locked(&self.names);
         for folder in path.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
             if names.files.contains_key(folder) {
-                return Err(io::ErrorKind::AlreadyExists.into());
+                return Err(Errno::EXIST.into());
             }
             names.folders.insert(folder.to_owned());
         }
@@ -160,7 +162,7 @@ impl Store for MemoryStore {
         let mut names = locked(&self.names);
         names.parent_must_be_there(path)?;
         if !names.locked.insert(path.to_owned()) {
-            return Err(io::ErrorKind::WouldBlock.into());
+            return Err(Errno::WOULDBLOCK.into());
         }
         names.files.entry(path.to_owned()).or_default();
         Ok(Box::new(MemoryLock { names: self.names.clone(), path: path.to_owned() }))
@@ -185,7 +187,7 @@ impl MemoryFile {
 }
 
 fn index(position: u64) -> io::Result<usize> {
-    usize::try_from(position).map_err(|_| io::ErrorKind::FileTooLarge.into())
+    usize::try_from(position).map_err(|_| Errno::FBIG.into())
 }
 
 impl File for MemoryFile {
@@ -200,7 +202,7 @@ impl File for MemoryFile {
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         let start = index(position)?;
         let mut content = self.content_mut();
-        let end = start.checked_add(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        let end = start.checked_add(bytes.len()).ok_or(Errno::FBIG)?;
         if content.len() < end {
             content.resize(end, 0);
         }

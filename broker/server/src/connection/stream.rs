@@ -40,7 +40,8 @@ impl Stream {
                 Stream::Memory(stream) => stream.write_vectored(pieces).await?,
             };
             if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+                let text = "the connection takes nothing of the answer";
+                return Err(io::Error::new(io::ErrorKind::WriteZero, text));
             }
             IoSlice::advance_slices(&mut pieces, written);
         }

@@ -88,7 +88,9 @@ impl Source {
                 self.bytes.1 = stamp.len;
             }
             (None, Mode::Batch) => {
-                let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+                let missing = "No such file or directory; a batch reads files that are there, and \
+                               mode=tail waits for one";
+                let missing = std::io::Error::new(std::io::ErrorKind::NotFound, missing);
                 return Err(self.file_error()(missing));
             }
             (None, Mode::Tail) => {
