@@ -11,6 +11,7 @@ mod demo;
 mod health;
 mod latencies;
 mod logging;
+mod output;
 #[cfg(feature = "platform")]
 mod platform;
 mod properties_file;
@@ -111,13 +112,23 @@ fn main() -> ExitCode {
     }
     let Cli { command, log_level } = Cli::parse_from(arguments);
     let log = |default: &str| logging::init(default, log_level.as_deref());
+    if let Command::Version
+    | Command::Completions(_)
+    | Command::Health(_)
+    | Command::Bench { .. }
+    | Command::Tools { .. } = &command
+    {
+        output::end_with_its_reader();
+    }
     match command {
         Command::Version => {
             println!("{}", version());
             ExitCode::SUCCESS
         }
         Command::Completions(options) => {
-            options.write(Cli::command(), &mut std::io::stdout());
+            let mut text = Vec::new();
+            options.write(Cli::command(), &mut text);
+            print!("{}", String::from_utf8_lossy(&text));
             ExitCode::SUCCESS
         }
         Command::Health(options) => {

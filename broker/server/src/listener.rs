@@ -21,12 +21,12 @@ use crate::services::Services;
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     #[error("listener {name}: no address is known for host '{host}': {source}")]
-    Host { name: String, host: String, source: std::io::Error },
+    Host { name: String, host: String, source: Error },
     #[error(
         "listener {name} can't listen on {address}: {source}; another process may have the port, \
          or the address is not of this machine"
     )]
-    Bind { name: String, address: SocketAddr, source: std::io::Error },
+    Bind { name: String, address: SocketAddr, source: Error },
 }
 
 /// A socket that has its address, where clients are refused as long as it does not listen: they try

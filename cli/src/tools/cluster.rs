@@ -78,15 +78,19 @@ fn action(parsed: &Parsed) -> Result<Action, UsageError> {
         let text = "name one command: cluster-id, list-endpoints or unregister";
         return Err(UsageError(text.to_owned()));
     };
+    if !["cluster-id", "list-endpoints", "unregister"].contains(&command.as_str()) {
+        return Err(UsageError(format!(
+            "Unknown command {command}: there are cluster-id, list-endpoints and unregister"
+        )));
+    }
     parsed.require(&["bootstrap-server"])?;
     let action = match command.as_str() {
         "cluster-id" => Action::ClusterId,
         "list-endpoints" => Action::ListEndpoints,
-        "unregister" => {
+        _ => {
             parsed.require(&["id"])?;
             Action::Unregister(parsed.parse("id")?.unwrap_or_default())
         }
-        other => return Err(UsageError(format!("Unknown command {other}"))),
     };
     if parsed.has("include-fenced-brokers") && !matches!(action, Action::ListEndpoints) {
         let text = "--include-fenced-brokers belongs to list-endpoints";
@@ -139,8 +143,9 @@ async fn unregister(admin: &Admin, broker_id: i32) -> Result<String, String> {
     let connection = admin.cluster().any_connection().await;
     let connection = connection.map_err(|error| words(&error.into(), "unregisterBroker"))?;
     if connection.versions().range(ApiKey::UnregisterBroker).is_none() {
-        let text = "The target cluster does not support the broker unregistration API.";
-        return Err(text.to_owned());
+        // As with Kafka's tool, this is an answer and no failure.
+        let text = "The target cluster does not support the broker unregistration API.\n";
+        return Ok(text.to_owned());
     }
     let request = UnregisterBrokerRequest { broker_id };
     let response = admin.cluster().send_controller(&request).await;
@@ -168,7 +173,7 @@ mod tests {
         assert!(matches!(command("cluster-id --bootstrap-server b:1"), Ok(Action::ClusterId)));
         let error = |line: &str| command(line).err().expect("refused");
         assert_eq!(error("unregister -b b:1"), "Missing required argument \"[id]\"");
-        assert_eq!(error("forget -b b:1"), "Unknown command forget");
+        assert!(error("forget").starts_with("Unknown command forget: there are cluster-id"));
         assert!(error("-b b:1").starts_with("name one command"));
         assert!(error("cluster-id -b b:1 --include-fenced-brokers").contains("list-endpoints"));
     }

@@ -27,6 +27,15 @@ pub(crate) fn client_properties(
     Ok(all.into_iter().collect())
 }
 
+/// `key=value` arguments, of which Kafka's console tools let the value be left out.
+pub(crate) fn lenient_key_values(arguments: &[String]) -> BTreeMap<String, String> {
+    let pairs = arguments.iter().filter(|argument| !argument.is_empty()).map(|argument| {
+        let (key, value) = argument.split_once('=').unwrap_or((argument, ""));
+        (key.to_owned(), value.to_owned())
+    });
+    pairs.collect()
+}
+
 /// `key=value` arguments.
 ///
 /// # Errors
@@ -72,7 +81,11 @@ pub(crate) fn open<T>(
 
 /// The configuration of an administrative client; keys that it does not know are named on
 /// standard error.
-fn client_config(servers: &str, file: Option<&str>, tool: &str) -> Result<ClientConfig, String> {
+pub(crate) fn client_config(
+    servers: &str,
+    file: Option<&str>,
+    tool: &str,
+) -> Result<ClientConfig, String> {
     let mut properties = client_properties(file, &[])?;
     properties.set("bootstrap.servers", servers);
     let config = ClientConfig::from_properties(&mut properties).map_err(|e| e.to_string())?;

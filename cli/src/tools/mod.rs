@@ -77,6 +77,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Tool> {
 pub(crate) fn run(tool: &Tool, arguments: &[String]) -> i32 {
     if tool.name != server_start::TOOL.name {
         crate::logging::init("warn", None);
+        crate::output::end_with_its_reader();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -22,14 +22,24 @@ pub(crate) const ZOOKEEPER_SERVER_START: Tool = Tool {
 };
 
 fn storage(arguments: &[String]) -> i32 {
-    if arguments.first().is_some_and(|action| action == "random-uuid") {
-        println!("{}", random_uuid());
-        return 0;
+    match arguments.first().map(String::as_str) {
+        Some("random-uuid") => println!("{}", random_uuid()),
+        Some("format" | "info" | "version-mapping" | "feature-dependencies") => println!(
+            "Nothing to format: the broker makes its data folder at its first start and gives it a \
+             cluster id. Start it with: kafka-server-start.sh server.properties"
+        ),
+        other => {
+            match other {
+                Some(word) => eprintln!("kafka-storage: {word} is no command of it"),
+                None => eprintln!("kafka-storage: too few arguments"),
+            }
+            eprintln!(
+                "There are format, info, random-uuid, version-mapping and feature-dependencies. A \
+                 broker makes its data folder at its first start, so that there is nothing to do."
+            );
+            return 1;
+        }
     }
-    println!(
-        "Nothing to format: the broker makes its data folder at its first start and gives it a \
-         cluster id. Start it with: kafka-server-start.sh server.properties"
-    );
     0
 }
 

@@ -12,6 +12,7 @@ mod pages;
 mod perf;
 #[cfg(feature = "platform")]
 mod queries;
+mod refusals;
 mod restart;
 #[cfg(feature = "platform")]
 mod server;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use client::consumer::ConsumerRecord;
-use client::{Consumer, ConsumerConfig, Properties, TopicPartition};
+use client::{ConsumeError, Consumer, ConsumerConfig, Properties, TopicPartition, is_topic_name};
 use futures::FutureExt;
 use protocol::record::TimestampType as Stamp;
 
@@ -14,7 +14,7 @@ use super::format::{Formatter, Printed, TimestampType};
 use crate::properties_file;
 use crate::signals;
 use crate::tools::Tool;
-use crate::tools::connection::{client_properties, key_values, warn_unused};
+use crate::tools::connection::{client_properties, lenient_key_values, warn_unused};
 use crate::tools::options::{
     Parsed, Spec, UsageError, begin, flag, print_deprecated, refuse, value,
 };
@@ -131,6 +131,12 @@ async fn print(parsed: &Parsed, start: Start) -> Result<(), String> {
         count: 0,
     };
     let patience = parsed.parse::<u64>("timeout-ms").map_err(|error| error.to_string())?;
+    if let Some(topic) = parsed.get("topic").filter(|topic| !is_topic_name(topic)) {
+        // Kafka's tool hears of it from a broker, and ends as if it had read all there is.
+        eprintln!("{}", ConsumeError::InvalidTopic { topic: topic.to_owned() });
+        eprintln!("Processed a total of 0 messages");
+        return Ok(());
+    }
     let mut consumer = consumer(parsed, start).await?;
     let stop = signals::stop_requested();
     tokio::pin!(stop);
@@ -230,7 +236,10 @@ fn properties(parsed: &Parsed, start: Start) -> Result<Properties, String> {
     let file = parsed.get("command-config").or_else(|| parsed.get("consumer.config"));
     let mut arguments = parsed.all("consumer-property").to_vec();
     arguments.extend_from_slice(parsed.all("command-property"));
-    let mut properties = client_properties(file, &arguments)?;
+    let mut properties = client_properties(file, &[])?;
+    for (key, value) in lenient_key_values(&arguments) {
+        properties.set(key, value);
+    }
     properties.set("bootstrap.servers", parsed.get("bootstrap-server").unwrap_or_default());
     let reset = properties.get("auto.offset.reset").map(str::to_owned);
     match (start, reset) {
@@ -303,8 +312,8 @@ fn formatting(parsed: &Parsed) -> Result<Formatting, String> {
         Some(path) => properties_file::read(path)?,
         None => BTreeMap::new(),
     };
-    properties.extend(key_values(parsed.all("property"))?);
-    properties.extend(key_values(parsed.all("formatter-property"))?);
+    properties.extend(lenient_key_values(parsed.all("property")));
+    properties.extend(lenient_key_values(parsed.all("formatter-property")));
     for (option, key) in
         [("key-deserializer", "key.deserializer"), ("value-deserializer", "value.deserializer")]
     {

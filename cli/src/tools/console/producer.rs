@@ -10,7 +10,7 @@ use tokio::io::BufReader;
 use super::lines::{Line, LineEnds, LineReader};
 use crate::properties_file;
 use crate::tools::Tool;
-use crate::tools::connection::{client_properties, key_values, warn_unused};
+use crate::tools::connection::{client_properties, lenient_key_values, warn_unused};
 use crate::tools::options::{
     Parsed, Spec, UsageError, begin, flag, maybe_value, print_deprecated, refuse, value,
 };
@@ -118,8 +118,8 @@ fn reader(parsed: &Parsed) -> Result<LineReader, String> {
         Some(path) => properties_file::read(path)?,
         None => Default::default(),
     };
-    properties.extend(key_values(parsed.all("property"))?);
-    properties.extend(key_values(parsed.all("reader-property"))?);
+    properties.extend(lenient_key_values(parsed.all("property")));
+    properties.extend(lenient_key_values(parsed.all("reader-property")));
     LineReader::new(&properties)
 }
 
@@ -134,7 +134,10 @@ fn properties(parsed: &Parsed) -> Result<Properties, String> {
     let file = parsed.get("command-config").or_else(|| parsed.get("producer.config"));
     let mut arguments = parsed.all("producer-property").to_vec();
     arguments.extend_from_slice(parsed.all("command-property"));
-    let mut properties = client_properties(file, &arguments)?;
+    let mut properties = client_properties(file, &[])?;
+    for (key, value) in lenient_key_values(&arguments) {
+        properties.set(key, value);
+    }
     let servers = parsed.get("bootstrap-server").or_else(|| parsed.get("broker-list"));
     properties.set("bootstrap.servers", servers.unwrap_or_default());
     if parsed.has("compression-codec") {

@@ -1,5 +1,7 @@
 //! The options of kafka-consumer-groups, and which of them go together.
 
+use std::time::Duration;
+
 use crate::tools::options::{Parsed, Spec, UsageError, flag, maybe_value, value};
 
 pub(super) const SPEC: Spec = Spec {
@@ -34,7 +36,7 @@ pub(super) const SPEC: Spec = Spec {
         flag("to-latest", "Reset to the end."),
         value("shift-by", "Move by a number of records, which may be negative."),
         flag("to-current", "Reset to where the group is."),
-        value("timeout", "How long a call may take, in ms (5000)."),
+        value("timeout", "How long a call may take, in ms (30000)."),
         flag("help", "Print this page."),
         flag("version", "Print the version."),
     ],
@@ -81,8 +83,17 @@ pub(super) fn check(parsed: &Parsed) -> Result<Action, UsageError> {
         let text = format!("Option [{action}] takes one of these options: [group], [all-groups]");
         return Err(UsageError(text));
     }
+    for text in parsed.all("topic") {
+        if let Some((_, numbers)) = text.split_once(':') {
+            partition_numbers(text, numbers)?;
+        }
+    }
     match action {
-        "list" => Ok(Action::List),
+        "list" => {
+            check_words(parsed, "state", "state list", "states", &STATES)?;
+            check_words(parsed, "type", "types list", "types", &TYPES)?;
+            Ok(Action::List)
+        }
         "describe" => {
             let views = ["members", "offsets", "state"];
             if views.iter().filter(|view| parsed.has(view)).count() > 1 {
@@ -109,6 +120,61 @@ pub(super) fn check(parsed: &Parsed) -> Result<Action, UsageError> {
         }
         _ => check_reset(parsed),
     }
+}
+
+/// States and types of groups of consumers.
+const STATES: [&str; 7] = [
+    "Dead",
+    "CompletingRebalance",
+    "Empty",
+    "PreparingRebalance",
+    "Assigning",
+    "Stable",
+    "Reconciling",
+];
+const TYPES: [&str; 2] = ["Consumer", "Classic"];
+
+/// Refuses a list between commas that has a word which can be nothing's.
+fn check_words(
+    parsed: &Parsed,
+    option: &str,
+    list: &str,
+    several: &str,
+    words: &[&str],
+) -> Result<(), UsageError> {
+    let Some(text) = parsed.get(option) else { return Ok(()) };
+    let known = |word: &str| words.iter().any(|known| known.eq_ignore_ascii_case(word.trim()));
+    if text.split(',').all(known) {
+        return Ok(());
+    }
+    let words = words.join(", ");
+    Err(UsageError(format!("Invalid {list} '{text}'. Valid {several} are: {words}")))
+}
+
+/// The numbers of `topic:0,1,2`, which is `text`.
+pub(super) fn partition_numbers(text: &str, numbers: &str) -> Result<Vec<i32>, UsageError> {
+    if numbers.is_empty() {
+        let words = format!("Invalid topic arg '{text}', expected topic name and partitions");
+        return Err(UsageError(words));
+    }
+    let number = |number: &str| {
+        number.trim().parse::<i32>().map_err(|_| {
+            UsageError(format!("Invalid partition '{number}' specified in topic arg '{text}'"))
+        })
+    };
+    numbers.split(',').map(number).collect()
+}
+
+/// How long each call may take; numbers of other options are looked at as well.
+///
+/// # Errors
+/// One of them is no number. Kafka's tool does not count that as a wrong use.
+pub(super) fn timeout(parsed: &Parsed) -> Result<Duration, UsageError> {
+    for option in ["to-offset", "shift-by"] {
+        parsed.parse::<i64>(option)?;
+    }
+    let ms: u64 = parsed.parse("timeout")?.unwrap_or(30_000);
+    Ok(Duration::from_millis(ms))
 }
 
 fn check_reset(parsed: &Parsed) -> Result<Action, UsageError> {
@@ -138,6 +204,27 @@ mod tests {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let parsed = SPEC.parse(&words).expect("the options exist");
         check(&parsed).map(|_| ()).expect_err("refused").0
+    }
+
+    #[test]
+    fn words_and_numbers_are_looked_at_before_a_broker_is_asked() {
+        assert_eq!(
+            refused("--bootstrap-server b:1 --list --type nonsense"),
+            "Invalid types list 'nonsense'. Valid types are: Consumer, Classic"
+        );
+        let told = refused("--bootstrap-server b:1 --list --state stable,x");
+        assert!(told.starts_with("Invalid state list 'stable,x'. Valid states are: "), "{told}");
+        assert_eq!(
+            refused("--bootstrap-server b:1 --reset-offsets --group g --topic t:0,x --to-latest"),
+            "Invalid partition 'x' specified in topic arg 't:0,x'"
+        );
+        let timeout = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            timeout(&SPEC.parse(&words).expect("the options exist")).map_err(|error| error.0)
+        };
+        assert_eq!(timeout("--timeout 700"), Ok(Duration::from_millis(700)));
+        assert_eq!(timeout("--list"), Ok(Duration::from_secs(30)));
+        assert!(timeout("--shift-by x").is_err() && timeout("--timeout -1").is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use protocol::ErrorCode;
 
+use super::super::options::UsageError;
 use super::{Failure, Groups, print_error, words};
 
 impl Groups {
@@ -43,7 +44,7 @@ impl Groups {
             // A topic that is not there is a line of the table, not the end of the call.
             match self.partitions_of(text).await {
                 Ok(found) => partitions.extend(found),
-                Err(Failure(why)) => {
+                Err(Failure::Failed(why) | Failure::Usage(UsageError(why))) => {
                     rows.push((text.clone(), "-".to_owned(), format!("Error: {why}")));
                 }
             }

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use client::consumer::IsolationLevel;
 use client::{Admin, AdminError, OffsetSpec, TopicPartition};
 use futures::FutureExt;
+use protocol::ErrorCode;
 
-use self::arguments::{Action, SPEC, check};
+use self::arguments::{Action, SPEC, check, timeout};
 use super::Tool;
-use super::connection::{open, words};
-use super::options::Parsed;
+use super::connection::{client_config, words};
+use super::options::{Parsed, UsageError, begin, refuse};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-consumer-groups",
@@ -24,10 +25,35 @@ pub(crate) const TOOL: Tool = Tool {
 };
 
 async fn run(arguments: &[String]) -> i32 {
-    let (parsed, action, admin) = match open(&SPEC, arguments, check) {
-        Ok(opened) => opened,
+    let parsed = match begin(&SPEC, arguments) {
+        Ok(parsed) => parsed,
         Err(status) => return status,
     };
+    let action = match check(&parsed) {
+        Ok(action) => action,
+        Err(error) => return refuse(&SPEC, &error),
+    };
+    match act(parsed, action).await {
+        Ok(()) => 0,
+        Err(Failure::Usage(error)) => refuse(&SPEC, &error),
+        // Kafka's tool prints what went wrong and ends as if nothing had.
+        Err(Failure::Failed(message)) => {
+            print_error(&format!("Executing consumer group command failed due to {message}"));
+            if !errors_go_where_output_goes() {
+                eprintln!("{message}");
+            }
+            0
+        }
+    }
+}
+
+async fn act(parsed: Parsed, action: Action) -> Result<(), Failure> {
+    let timeout = timeout(&parsed).map_err(|error| Failure::Failed(error.0))?;
+    let servers = parsed.get("bootstrap-server").unwrap_or_default();
+    let config = client_config(servers, parsed.get("command-config"), SPEC.tool);
+    let mut config = config.map_err(Failure::Failed)?;
+    config.default_api_timeout = timeout;
+    let admin = Admin::new(config).map_err(|error| Failure::Failed(error.to_string()))?;
     let groups = Groups { admin, parsed };
     let done = match action {
         Action::List => groups.list().await,
@@ -37,20 +63,29 @@ async fn run(arguments: &[String]) -> i32 {
         Action::ResetOffsets => groups.reset().await,
     };
     groups.admin.close().await;
-    // Kafka's tool prints what went wrong and ends as if nothing had.
-    if let Err(Failure(message)) = done {
-        print_error(&format!("Executing consumer group command failed due to {message}"));
-        eprintln!("{message}");
-    }
-    0
+    done
+}
+
+/// Whether both are one terminal, pipe or file: who reads it has read there what went wrong. Kafka's
+/// tool prints it to both.
+fn errors_go_where_output_goes() -> bool {
+    let place = |found: rustix::io::Result<rustix::fs::Stat>| {
+        found.map(|found| (found.st_dev, found.st_ino)).ok()
+    };
+    let output = place(rustix::fs::fstat(std::io::stdout()));
+    output.is_some() && output == place(rustix::fs::fstat(std::io::stderr()))
 }
 
 /// What ended a call: the words that are printed.
-struct Failure(String);
+enum Failure {
+    Failed(String),
+    /// What was asked cannot be: the usage page follows.
+    Usage(UsageError),
+}
 
 impl Failure {
     fn of(error: &AdminError, call: &str) -> Self {
-        Self(words(error, call))
+        Self::Failed(words(error, call))
     }
 }
 
@@ -120,14 +155,32 @@ impl Groups {
                 partitions.extend(self.partitions_of(text).await?);
                 continue;
             };
-            for number in numbers.split(',') {
-                let number = number.trim().parse().map_err(|_| {
-                    Failure(format!("Invalid partition {number} in --topic {text}: not a number"))
-                })?;
-                partitions.push(TopicPartition::new(topic, number));
-            }
+            let numbers = arguments::partition_numbers(text, numbers);
+            let numbers = numbers.map_err(Failure::Usage)?;
+            partitions.extend(numbers.into_iter().map(|number| TopicPartition::new(topic, number)));
         }
         Ok(partitions)
+    }
+
+    /// Finds that all of these are there.
+    async fn check_there(&self, partitions: &[TopicPartition]) -> Result<(), Failure> {
+        let topics: BTreeSet<String> = partitions.iter().map(|at| at.topic.to_string()).collect();
+        let topics: Vec<String> = topics.into_iter().collect();
+        let described = self.admin.describe_topics(&topics).await;
+        let described = described.map_err(|error| Failure::of(&error, "describeTopics"))?;
+        let is_there = |at: &TopicPartition| match described.get(&*at.topic) {
+            Some(Ok(found)) => found.partitions.iter().any(|p| p.partition == at.partition),
+            Some(Err(error)) => error.code() != Some(ErrorCode::UnknownTopicOrPartition),
+            None => false,
+        };
+        let missing = partitions.iter().filter(|at| !is_there(at)).map(TopicPartition::to_string);
+        match missing.collect::<Vec<_>>() {
+            missing if missing.is_empty() => Ok(()),
+            missing => {
+                let missing = missing.join(",");
+                Err(Failure::Failed(format!("The partitions \"{missing}\" do not exist")))
+            }
+        }
     }
 
     async fn partitions_of(&self, topic: &str) -> Result<Vec<TopicPartition>, Failure> {

@@ -7,6 +7,7 @@ use client::{OffsetSpec, TopicPartition};
 use javatext::datetime::datetime_ms;
 use javatext::duration::duration_ms;
 
+use super::super::options::UsageError;
 use super::describe::is_missing;
 use super::{Failure, Groups, print_error};
 
@@ -67,14 +68,16 @@ impl Groups {
         }
         if let Some(path) = self.parsed.get("from-file") {
             let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure(format!("{path}: {error}")))?;
-            let wanted = read_csv(&text, group, several).map_err(Failure)?;
+                .map_err(|error| Failure::Failed(format!("{path}: {error}")))?;
+            let wanted = read_csv(&text, group, several).map_err(Failure::Failed)?;
+            self.check_there(&wanted.keys().cloned().collect::<Vec<_>>()).await?;
             return self.within_log(wanted).await.map(Some);
         }
         let partitions = match self.parsed.has("all-topics") {
             true => self.committed(group).await?.into_keys().collect(),
             false => self.named_partitions().await?,
         };
+        self.check_there(&partitions).await?;
         self.targets(group, &partitions).await.map(Some)
     }
 
@@ -95,10 +98,10 @@ impl Groups {
             return self.offsets(partitions, OffsetSpec::Latest).await;
         }
         if let Some(text) = parsed.get("to-datetime") {
-            return self.at_time(partitions, datetime_ms(text).map_err(Failure)?).await;
+            return self.at_time(partitions, datetime_ms(text).map_err(Failure::Failed)?).await;
         }
         if let Some(text) = parsed.get("by-duration") {
-            let before = duration_ms(text).map_err(Failure)?;
+            let before = duration_ms(text).map_err(Failure::Failed)?;
             let time = Utc::now().timestamp_millis().saturating_sub(before);
             return self.at_time(partitions, time).await;
         }
@@ -111,10 +114,10 @@ impl Groups {
             let mut wanted = Plan::new();
             for partition in partitions {
                 let Some(offset) = current.get(partition) else {
-                    return Err(Failure(format!(
+                    return Err(Failure::Usage(UsageError(format!(
                         "Cannot shift offset for partition {partition} since there is no current \
                          committed offset"
-                    )));
+                    ))));
                 };
                 wanted.insert(partition.clone(), offset.saturating_add(by));
             }
@@ -141,7 +144,7 @@ impl Groups {
         let ends = self.offsets(&partitions, OffsetSpec::Latest).await?;
         for (partition, offset) in &mut wanted {
             let (Some(start), Some(end)) = (starts.get(partition), ends.get(partition)) else {
-                return Err(Failure(format!("Partition {partition} does not exist")));
+                return Err(Failure::Failed(format!("Partition {partition} has no offsets")));
             };
             if *offset > *end {
                 tracing::warn!(
@@ -160,8 +163,8 @@ impl Groups {
     }
 }
 
-fn number<T>(parsed: Result<T, super::super::options::UsageError>) -> Result<T, Failure> {
-    parsed.map_err(|error| Failure(error.to_string()))
+fn number<T>(parsed: Result<T, UsageError>) -> Result<T, Failure> {
+    parsed.map_err(|error| Failure::Failed(error.to_string()))
 }
 
 fn print_table(plans: &[(String, Plan)]) {

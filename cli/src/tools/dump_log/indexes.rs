@@ -176,8 +176,17 @@ fn check_times(
     Ok(writeln!(out, "{} passed sanity check.", source.path.display())?)
 }
 
-pub(super) fn dump_transactions(source: &Source<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+/// A segment without aborted transactions has no such file: to Kafka's tool it is an empty one.
+pub(super) fn dump_transactions(
+    source: &Source<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<(), Failure> {
     source.base_offset()?;
+    if matches!(source.path.try_exists(), Ok(false)) {
+        let path = source.path.display();
+        return Ok(writeln!(err, "{path} is not there: no transaction of it was aborted")?);
+    }
     for entry in format::txn_index(&source.read(source.path)?) {
         writeln!(
             out,

@@ -18,14 +18,13 @@ use self::decoders::Decoder;
 use self::findings::Findings;
 use super::Tool;
 use super::options::{Parsed, Spec, UsageError, begin, flag, maybe_value, refuse, value};
+use crate::output::Output;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-dump-log",
     about: "Print what is in the files of a partition",
     options: SPEC.options,
-    run: |arguments| {
-        async move { run(&arguments, &mut io::stdout().lock(), &mut io::stderr()) }.boxed()
-    },
+    run: |arguments| async move { run(&arguments, &mut Output::lock(), &mut io::stderr()) }.boxed(),
 };
 
 const SPEC: Spec = Spec {
@@ -186,7 +185,7 @@ fn dump(
         Some("log" | "checkpoint") => batches::dump(&source, options, findings, out),
         Some("index") => indexes::dump_offsets(&source, options, findings, out),
         Some("timeindex") => indexes::dump_times(&source, options, findings, out),
-        Some("txnindex") => indexes::dump_transactions(&source, out),
+        Some("txnindex") => indexes::dump_transactions(&source, out, err),
         Some("snapshot") => indexes::dump_producers(&source, out, err),
         _ => {
             out.flush()?;

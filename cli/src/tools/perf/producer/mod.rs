@@ -50,6 +50,11 @@ const SPEC: Spec = Spec {
 };
 
 async fn run(arguments: &[String]) -> i32 {
+    if arguments.is_empty() {
+        // As Kafka's tool: who says nothing is told what there is to say.
+        print!("{}", SPEC.usage());
+        return 0;
+    }
     let arguments = repeated(arguments, &["producer-props", "command-property"]);
     let parsed = match begin(&SPEC, &arguments) {
         Ok(parsed) => parsed,
