@@ -25,7 +25,7 @@ impl FileStore {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(OffsetError::File { path: shown(), source }),
         };
-        let mut checkpoints = BTreeMap::new();
+        let mut stored = BTreeMap::new();
         if !text.trim().is_empty() {
             let object: Map<String, Json> = serde_json::from_str(&text).map_err(|error| {
                 let reason =
@@ -34,9 +34,11 @@ impl FileStore {
             })?;
             for (key, value) in object {
                 let value = value.to_string();
-                take_entry(&mut checkpoints, key.as_bytes(), Some(value.as_bytes()));
+                take_entry(&mut stored, key.as_bytes(), Some(value.as_bytes()));
             }
         }
+        let checkpoints =
+            stored.into_iter().map(|(name, stored)| (name, stored.checkpoint())).collect();
         Ok(Self { path: path.to_owned(), checkpoints: Mutex::new(checkpoints) })
     }
 }
@@ -51,9 +53,11 @@ impl OffsetStore for FileStore {
         let mut all = self.checkpoints.lock().await;
         all.entry(connector.to_owned()).or_default().apply(changes);
         let all_entries = all.iter().flat_map(|(name, checkpoint)| {
-            entries(name, &checkpoint.positions, Some(&checkpoint.written))
+            let Checkpoint { positions, written } = checkpoint.clone();
+            entries(name, &Changes { positions, written: Some(written) })
         });
-        let object: Map<String, Json> = all_entries.collect();
+        let object: Map<String, Json> =
+            all_entries.filter_map(|(key, value)| Some((key, value?))).collect();
         let text = Json::Object(object).to_string();
         let path = self.path.clone();
         let written = tokio::task::spawn_blocking(move || replace(&path, &text));

@@ -1,17 +1,19 @@
 //! Where positions are remembered between runs.
 
 mod file;
+mod journal;
 mod topic;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use client::{AdminError, ClientConfig, ConfigError, ConsumeError, ProduceError};
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::config::OffsetStorage;
 use crate::plugin::Positions;
 pub(crate) use file::FileStore;
+use journal::{Stored, entries};
 pub(crate) use topic::TopicStore;
 
 /// What is remembered of a connector at one moment: everything up to these positions is on the
@@ -101,62 +103,13 @@ pub(crate) async fn open(
     })
 }
 
-/// The entries of positions as Kafka Connect keys them: the connector and the source partition; and
-/// one more at the end, whose partition is `{"yeoul": "ends"}`, for what is written.
-fn entries(
-    connector: &str,
-    positions: &Positions,
-    written: Option<&Written>,
-) -> Vec<(String, Json)> {
-    let key = |partition: Json| json!([connector, partition]).to_string();
-    let mut entries: Vec<(String, Json)> = positions
-        .iter()
-        .map(|(partition, position)| {
-            let partition = serde_json::from_str(partition).unwrap_or(Json::Null);
-            (key(partition), Json::Object(position.clone()))
-        })
-        .collect();
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    let Some(written) = written else { return entries };
-    let ends: Map<String, Json> = written
-        .ends
-        .iter()
-        .map(|(topic, ends)| {
-            let ends = ends.iter().map(|(partition, end)| (partition.to_string(), json!(end)));
-            (topic.clone(), Json::Object(ends.collect()))
-        })
-        .collect();
-    let rest = json!({"ends": ends, "ids": written.ids, "open": written.open});
-    entries.push((key(ends_partition()), rest));
-    entries
-}
-
-fn ends_partition() -> Json {
-    json!({"yeoul": "ends"})
-}
-
-/// Takes one entry into the checkpoints it belongs to. Entries of other programs, with other
-/// shapes, are left alone.
-fn take_entry(checkpoints: &mut BTreeMap<String, Checkpoint>, key: &[u8], value: Option<&[u8]>) {
+/// Takes one entry into what is stored of the connector it belongs to. Entries of other programs,
+/// with other shapes, are left alone.
+fn take_entry(stored: &mut BTreeMap<String, Stored>, key: &[u8], value: Option<&[u8]>) {
     let Ok(Json::Array(parts)) = serde_json::from_slice::<Json>(key) else { return };
     let [Json::String(connector), partition] = &parts[..] else { return };
     let value: Option<Json> = value.and_then(|value| serde_json::from_slice(value).ok());
-    let checkpoint = checkpoints.entry(connector.clone()).or_default();
-    match value {
-        Some(rest) if *partition == ends_partition() => {
-            checkpoint.written = Written {
-                ends: read_ends(&rest),
-                ids: read_ids(&rest),
-                open: rest.get("open").and_then(Json::as_bool).unwrap_or(true),
-            };
-        }
-        Some(Json::Object(position)) => {
-            checkpoint.positions.insert(partition.to_string(), position);
-        }
-        _ => {
-            checkpoint.positions.remove(&partition.to_string());
-        }
-    }
+    stored.entry(connector.clone()).or_default().take(partition, value);
 }
 
 fn read_ends(rest: &Json) -> BTreeMap<String, BTreeMap<i32, i64>> {
@@ -178,6 +131,8 @@ fn read_ids(rest: &Json) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -194,15 +149,19 @@ mod tests {
                 open: true,
             },
         };
-        let entries = entries("c", &checkpoint.positions, Some(&checkpoint.written));
-        assert_eq!(entries[0].0, r#"["c",{"filename":"a.csv"}]"#);
-        assert_eq!(entries[0].1, position);
+        let changes = Changes {
+            positions: checkpoint.positions.clone(),
+            written: Some(checkpoint.written.clone()),
+        };
+        let entries = entries("c", &changes);
+        assert_eq!(entries[0], (r#"["c",{"filename":"a.csv"}]"#.to_owned(), Some(position)));
         let mut read = BTreeMap::new();
         take_entry(&mut read, b"\"foreign\"", Some(b"1"));
         for (key, value) in &entries {
-            take_entry(&mut read, key.as_bytes(), Some(value.to_string().as_bytes()));
+            let value = value.as_ref().map(Json::to_string);
+            take_entry(&mut read, key.as_bytes(), value.as_deref().map(str::as_bytes));
         }
-        assert_eq!(read.remove("c"), Some(checkpoint));
+        assert_eq!(read.remove("c").map(|stored| stored.checkpoint()), Some(checkpoint));
         assert!(read.is_empty());
     }
 }

@@ -1,9 +1,10 @@
 //! Positions in a compacted topic, as Kafka Connect's distributed workers keep them: a record for
 //! each partition whose position has moved. All of one change are one batch of one partition, so
-//! that none is there without the others; where nothing depends on that, they are batches of a size
-//! that every topic takes.
+//! that none is there without the others. Where that would be too large for the topic they are
+//! several, of a size that every topic takes, in an order that comes to the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,16 +16,27 @@ use client::{
     Admin, AdminError, ClientConfig, Consumer, ConsumerConfig, ConsumerRecord, ProduceError,
     Producer, ProducerConfig, Record, TopicPartition,
 };
+use serde_json::Value as Json;
 use tokio::sync::Mutex;
 
-use super::{Changes, Checkpoint, OffsetError, OffsetStore, entries, take_entry};
+use super::journal::{Entry, Stored, entries, in_batches};
+use super::{Changes, Checkpoint, OffsetError, OffsetStore, take_entry};
 
 pub(crate) struct TopicStore {
     topic: String,
     partitions: i32,
+    client: ClientConfig,
     producer: Producer,
     /// Held while a checkpoint is written, so that saves follow one another.
-    checkpoints: Mutex<BTreeMap<String, Checkpoint>>,
+    known: Mutex<Known>,
+}
+
+/// What is on the topic.
+#[derive(Default)]
+struct Known {
+    stored: BTreeMap<String, Stored>,
+    /// Connectors of which a batch failed that may have been written all the same.
+    doubtful: BTreeSet<String>,
 }
 
 impl TopicStore {
@@ -38,25 +50,80 @@ impl TopicStore {
         let ensured = ensure(&admin, topic, partitions, replication_factor).await;
         admin.close().await;
         let partitions = ensured?;
-        let checkpoints = Mutex::new(read(topic, partitions, client).await?);
+        let stored = read(topic, 0..partitions, client).await?;
         let mut settings = ProducerConfig::new(client.clone());
         settings.linger = Duration::ZERO;
         // Positions of many files are much alike.
         settings.compression = Compression::Lz4;
         let producer = Producer::new(settings)?;
-        Ok(Self { topic: topic.to_owned(), partitions, producer, checkpoints })
+        Ok(Self {
+            topic: topic.to_owned(),
+            partitions,
+            client: client.clone(),
+            producer,
+            known: Mutex::new(Known { stored, doubtful: BTreeSet::new() }),
+        })
     }
 }
 
 impl TopicStore {
-    async fn send(&self, partition: i32, records: &[Record]) -> Result<(), OffsetError> {
-        self.producer.send_batch(&self.topic, partition, records).await?.await?;
+    fn partition(&self, connector: &str) -> i32 {
+        partition_for_key(connector.as_bytes(), self.partitions)
+    }
+
+    /// Sends one batch, and knows it from then on.
+    async fn send(
+        &self,
+        connector: &str,
+        known: &mut Known,
+        batch: &[Entry],
+    ) -> Result<(), OffsetError> {
+        let partition = self.partition(connector);
+        let record = |(key, value): &Entry| {
+            let mut record = Record::to(self.topic.as_str()).partition(partition).key(key.clone());
+            record.value = value.as_ref().map(|value| Bytes::from(value.to_string()));
+            record
+        };
+        let records: Vec<Record> = batch.iter().map(record).collect();
+        let sent = match self.producer.send_batch(&self.topic, partition, &records).await {
+            Ok(delivery) => delivery.await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
+            let error = OffsetError::from(error);
+            if !is_too_large(&error) {
+                known.doubtful.insert(connector.to_owned());
+            }
+            return Err(error);
+        }
+        for (key, value) in batch {
+            let value = value.as_ref().map(Json::to_string);
+            let value = value.as_deref().map(str::as_bytes);
+            take_entry(&mut known.stored, key.as_bytes(), value);
+        }
         Ok(())
     }
 
-    async fn split(&self, partition: i32, records: &[Record]) -> Result<(), OffsetError> {
-        for batch in in_batches(records, BATCH) {
-            self.send(partition, batch).await?;
+    async fn send_all(
+        &self,
+        connector: &str,
+        known: &mut Known,
+        batches: Vec<Vec<Entry>>,
+    ) -> Result<(), OffsetError> {
+        for batch in batches {
+            self.send(connector, known, &batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads a connector's entries again after a batch of which nobody knows whether it is there.
+    async fn settle(&self, connector: &str, known: &mut Known) -> Result<(), OffsetError> {
+        if known.doubtful.contains(connector) {
+            let partition = self.partition(connector);
+            let mut read = read(&self.topic, partition..partition + 1, &self.client).await?;
+            let found = read.remove(connector).unwrap_or_default();
+            known.stored.insert(connector.to_owned(), found);
+            known.doubtful.remove(connector);
         }
         Ok(())
     }
@@ -75,32 +142,32 @@ fn is_too_large(error: &OffsetError) -> bool {
 #[async_trait]
 impl OffsetStore for TopicStore {
     async fn load(&self, connector: &str) -> Result<Option<Checkpoint>, OffsetError> {
-        Ok(self.checkpoints.lock().await.get(connector).cloned())
+        let mut known = self.known.lock().await;
+        self.settle(connector, &mut known).await?;
+        Ok(known.stored.get(connector).map(Stored::checkpoint))
     }
 
     async fn save(&self, connector: &str, changes: &Changes) -> Result<(), OffsetError> {
-        let mut all = self.checkpoints.lock().await;
-        let partition = partition_for_key(connector.as_bytes(), self.partitions);
-        let written = changes.written.as_ref();
-        let records: Vec<Record> = entries(connector, &changes.positions, written)
-            .into_iter()
-            .map(|(key, value)| {
-                let value = Bytes::from(value.to_string());
-                Record::to(self.topic.as_str()).partition(partition).key(key).value(value)
-            })
-            .collect();
-        // Positions alone are of partitions that nothing was written of: each stands for itself.
-        let whole = written.is_some();
-        let sent = if whole { self.send(partition, &records).await } else { Ok(()) };
-        match sent {
-            Ok(()) if whole => {}
+        let mut known = self.known.lock().await;
+        self.settle(connector, &mut known).await?;
+        let stored = known.stored.entry(connector.to_owned()).or_default();
+        let unfinished = stored.unfinished(connector, BATCH);
+        self.send_all(connector, &mut known, unfinished).await?;
+        let Some(written) = &changes.written else {
+            // Positions of partitions that nothing was written of: each stands for itself.
+            let batches = in_batches(entries(connector, changes), BATCH);
+            return self.send_all(connector, &mut known, batches).await;
+        };
+        let whole = known.stored.entry(connector.to_owned()).or_default().whole(connector, changes);
+        match self.send(connector, &mut known, &whole).await {
             // While an interrupted run is recognised, positions of any number of files move.
-            // The end offsets come last: what is read again then is recognised again.
-            Err(error) if !is_too_large(&error) => return Err(error),
-            _ => self.split(partition, &records).await?,
+            Err(error) if is_too_large(&error) => {
+                let stored = known.stored.entry(connector.to_owned()).or_default();
+                let batches = stored.split(connector, &changes.positions, written, BATCH);
+                self.send_all(connector, &mut known, batches).await
+            }
+            sent => sent,
         }
-        all.entry(connector.to_owned()).or_default().apply(changes);
-        Ok(())
     }
 
     async fn close(&self) {
@@ -110,26 +177,6 @@ impl OffsetStore for TopicStore {
 
 /// Bytes of keys and values in a batch; brokers take a megabyte where nobody says otherwise.
 const BATCH: usize = 256 << 10;
-
-/// Cuts records into runs of at most `most` bytes, or of one record.
-fn in_batches(records: &[Record], most: usize) -> impl Iterator<Item = &[Record]> {
-    let size = |record: &Record| {
-        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        length(&record.key) + length(&record.value)
-    };
-    let mut rest = records;
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = rest.iter().take_while(|record| {
-            bytes += size(record);
-            bytes <= most
-        });
-        let count = fits.count().max(1).min(rest.len());
-        let (batch, after) = rest.split_at(count);
-        rest = after;
-        (!batch.is_empty()).then_some(batch)
-    })
-}
 
 /// Creates the topic if it is not there; how many partitions it has.
 async fn ensure(
@@ -161,41 +208,26 @@ async fn ensure(
     Ok(i32::try_from(found).unwrap_or(i32::MAX))
 }
 
-/// Reads the topic from its start to its end.
+/// Reads partitions of the topic from their start to their end.
 async fn read(
     topic: &str,
-    partitions: i32,
+    partitions: Range<i32>,
     client: &ClientConfig,
-) -> Result<BTreeMap<String, Checkpoint>, OffsetError> {
+) -> Result<BTreeMap<String, Stored>, OffsetError> {
     let mut settings = ConsumerConfig::new(client.clone());
     settings.offset_reset = OffsetReset::Earliest;
     let mut consumer = Consumer::new(settings)?;
     let all: Vec<TopicPartition> =
-        (0..partitions).map(|partition| TopicPartition::new(topic, partition)).collect();
+        partitions.map(|partition| TopicPartition::new(topic, partition)).collect();
     consumer.assign(all.clone())?;
     let ends = consumer.end_offsets(&all).await?;
-    let mut checkpoints = BTreeMap::new();
+    let mut stored = BTreeMap::new();
     let take = |record: ConsumerRecord| {
         if let Some(key) = &record.key {
-            take_entry(&mut checkpoints, key, record.value.as_deref());
+            take_entry(&mut stored, key, record.value.as_deref());
         }
     };
     consumer.read_to(&ends, take).await?;
     consumer.close().await?;
-    Ok(checkpoints)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn records_are_cut_into_batches_of_a_size() {
-        let record = |bytes: usize| Record::to("t").value(Bytes::from(vec![0; bytes]));
-        let records: Vec<Record> = [3, 3, 3, 20, 1].map(record).into();
-        let sizes: Vec<usize> = in_batches(&records, 7).map(<[Record]>::len).collect();
-        assert_eq!(sizes, [2, 1, 1, 1]);
-        assert_eq!(in_batches(&records, usize::MAX).count(), 1);
-        assert_eq!(in_batches(&[], 7).count(), 0);
-    }
+    Ok(stored)
 }

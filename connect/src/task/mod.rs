@@ -272,8 +272,11 @@ impl TaskRun {
         positions: Vec<(Arc<SourcePartition>, Position)>,
     ) -> Result<(), TaskError> {
         // A file that took another's place has the position of that one still before it.
-        if flow.tail.is_settled() && !flow.moved.is_empty() {
-            self.remember(flow, true).await?;
+        match flow.tail.is_settled() {
+            true if flow.moved.is_empty() => {}
+            true => self.remember(flow, true).await?,
+            // What was read of that one is not read again: it has to be written.
+            false => self.settle(flow).await?,
         }
         let positions: Positions = positions
             .into_iter()
