@@ -13,8 +13,10 @@ use sql::{QueryStream, RowEvent};
 pub(super) struct Board {
     rows: BTreeMap<(i64, String), Row>,
     airlines: BTreeMap<String, Sum>,
-    /// How many changes came while the demo ran; it only grows.
-    pub(super) changes: u64,
+    /// How often a row came that was new, or had other figures than before; it only grows. A flight
+    /// that did not leave changes nothing of a row that is there, so that there are fewer of them
+    /// than flights.
+    pub(super) row_changes: u64,
 }
 
 /// A cell of the table.
@@ -49,7 +51,7 @@ impl Row {
 }
 
 impl Board {
-    /// Takes all rows of a query that ends: the table as it is. They are not changes.
+    /// Takes all rows of a query that ends: the table as it is. They are not counted.
     ///
     /// # Errors
     /// As [`Board::apply`].
@@ -65,12 +67,12 @@ impl Board {
         self.take(event).map(|_| ())
     }
 
-    /// Takes a change.
+    /// Takes a row that the query gives, and counts it where it changes the table.
     ///
     /// # Errors
     /// The query failed, or its row does not have the table's columns.
     pub(super) fn apply(&mut self, event: RowEvent) -> anyhow::Result<()> {
-        self.changes += u64::from(self.take(event)?);
+        self.row_changes += u64::from(self.take(event)?);
         Ok(())
     }
 
@@ -202,7 +204,7 @@ pub(super) mod tests {
         let mut board = Board::default();
         board.apply(change("Blue", 1, 1, Some(-3.5))).expect("a row");
         board.apply(change("Blue", 1, 2, None)).expect("a row");
-        assert_eq!((board.len(), board.changes, board.departures()), (1, 2, 2));
+        assert_eq!((board.len(), board.row_changes, board.departures()), (1, 2, 2));
         let line = "1970-01-01 01:00 | Blue                         |          2 |             -";
         assert_eq!(board.rows_text().lines().nth(1), Some(line));
         assert!(board.apply(RowEvent::Row(vec![json!(1)])).is_err());
@@ -245,7 +247,18 @@ pub(super) mod tests {
         ] {
             board.note(event).expect("a row");
         }
-        assert_eq!((board.len(), board.changes), (2, 1));
+        assert_eq!((board.len(), board.row_changes), (2, 1));
+    }
+
+    #[test]
+    fn a_flight_that_did_not_leave_changes_a_row_only_where_it_makes_one() {
+        let mut board = Board::default();
+        for (departures, delay, row_changes) in
+            [(0, None, 1), (0, None, 1), (1, Some(4.0), 2), (1, Some(4.0), 2), (2, Some(4.0), 3)]
+        {
+            board.apply(change("Blue", 1, departures, delay)).expect("a row");
+            assert_eq!(board.row_changes, row_changes, "{departures} departures");
+        }
     }
 
     #[test]
@@ -254,9 +267,9 @@ pub(super) mod tests {
         board.note(change("Blue", 1, 3, Some(2.0))).expect("a row");
         for departures in 1..=3 {
             board.apply(change("Blue", 1, departures, Some(2.0))).expect("a row");
-            assert_eq!((board.departures(), board.changes), (3, 0));
+            assert_eq!((board.departures(), board.row_changes), (3, 0));
         }
         board.apply(change("Blue", 1, 4, Some(2.5))).expect("a row");
-        assert_eq!((board.departures(), board.changes), (4, 1));
+        assert_eq!((board.departures(), board.row_changes), (4, 1));
     }
 }

@@ -213,11 +213,11 @@ fn figures(view: &View<'_>, columns: usize, look: Look) -> Line {
     let board = view.board;
     let seconds = view.elapsed.as_secs();
     let line = Line::of(Style::Strong, grouped(view.flights.records))
-        .and(Style::Plain, " read ")
+        .and(Style::Plain, " flights ")
         .and(Style::Accent, format!("{}/s", grouped(view.read_rate.per_second())))
         .and(Style::Plain, "  ")
-        .and(Style::Strong, grouped(board.changes))
-        .and(Style::Plain, " changes ")
+        .and(Style::Strong, grouped(board.row_changes))
+        .and(Style::Plain, " row changes ")
         .and(Style::Accent, format!("{}/s", grouped(view.change_rate.per_second())))
         .and(Style::Plain, "  ")
         .and(Style::Strong, grouped(board.len() as u64))

@@ -115,7 +115,7 @@ impl Live {
             records: flights.records_written,
         };
         self.read_rate.note(now, self.load.records);
-        self.change_rate.note(now, board.changes);
+        self.change_rate.note(now, board.row_changes);
         self.race.note(now, &board.standings());
         let size = self.terminal.size();
         let picture =
@@ -159,15 +159,24 @@ impl Live {
             frame::race(view, columns, look, usize::MAX)
         });
         let mut lines: Vec<String> = race.iter().map(|line| line.paint(columns, look)).collect();
-        let (departures, rows, changes) = (board.departures(), board.len(), board.changes);
-        lines
-            .push(format!("{departures} departures in {rows} rows, {changes} changes in this run"));
+        lines.push(sums(board, self.load.records));
         lines.push(match self.done {
             true => format!("All flights are through: {}", again(&about.data)),
             false => format!("The next run goes on from there; its data is in {}", about.data),
         });
         lines.join("\n")
     }
+}
+
+/// What is in the table, and what this run did to it: two counts, as a flight that did not leave is
+/// read and changes nothing.
+fn sums(board: &Board, flights: u64) -> String {
+    format!(
+        "{} departures in {} rows. This run has read {flights} flights, and {} times a row changed",
+        board.departures(),
+        board.len(),
+        board.row_changes
+    )
 }
 
 fn again(data: &str) -> String {
@@ -184,4 +193,22 @@ fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::board::tests::change;
+    use super::*;
+
+    #[test]
+    fn flights_that_were_read_and_changes_of_rows_are_told_apart() {
+        let mut board = Board::default();
+        for departures in [1, 2, 2] {
+            board.apply(change("Blue", 1, departures, Some(1.0))).expect("a row");
+        }
+        assert_eq!(
+            sums(&board, 3),
+            "2 departures in 1 rows. This run has read 3 flights, and 2 times a row changed"
+        );
+    }
 }

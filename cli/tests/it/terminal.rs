@@ -148,7 +148,7 @@ fn on_a_terminal_the_demo_fits_each_size_counts_upwards_and_leaves_the_race_behi
     let pictures = pictures(&text);
     let fits = |picture: &Picture| picture.is_of(60, 10) || picture.is_of(110, 30);
     assert!(pictures.iter().all(fits), "{:?}", pictures.iter().find(|picture| !fits(picture)));
-    let changes: Vec<u64> = pictures.iter().filter_map(|p| p.figure(" changes")).collect();
+    let changes: Vec<u64> = pictures.iter().filter_map(|p| p.figure(" row changes")).collect();
     assert!(changes.is_sorted() && changes.last() >= Some(&1832), "{changes:?}");
     let (_, left) = text.split_once("\x1b[?1049l").expect("the user's screen comes back");
     let left = plain(left);

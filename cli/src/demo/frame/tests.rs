@@ -71,7 +71,7 @@ fn a_usual_terminal_shows_the_progress_the_race_and_the_table() {
     let expected = "\
 Yeoul  flights that leave New York                      Fri 2 Jan 1970 05:00 UTC
 flights ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━─────────────────────────────────  50 %
-4,881 read 1,500/s  90 changes 1,000/s  90 rows  █████████                 01:07
+4,881 flights 1,500/s  90 row changes 1,000/s  90 rows  █████████          01:07
 
      airline                 left  mean delay
  1   United Air Lines Inc.    270   +12.0 min █████████████████████████████████
