@@ -8,7 +8,7 @@
 //! - `clock`, `limits`, `lock`, `off_sockets`
 
 mod clock;
-mod controller;
+pub mod controller;
 mod flusher;
 mod limits;
 pub mod lock;
