@@ -23,6 +23,7 @@ mod store;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use config::RegistryConfig;
 pub use server::{Registry, StartError, start};

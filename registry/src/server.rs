@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::RegistryConfig;
 use crate::api::{Services, serve};
+use crate::compat::Level;
 use crate::service::Rules;
 use crate::store::{OpenError, Store, follow, open};
+use crate::words::Worded as _;
 
 /// Why a registry did not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +56,8 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Starts a registry: creates its topic if there is none, reads it to the end, then listens.
 pub async fn start(config: RegistryConfig, client: ClientConfig) -> Result<Registry, StartError> {
-    let default_level = config
-        .compatibility_level
-        .parse()
-        .map_err(|()| StartError::Level(config.compatibility_level.clone()))?;
+    let default_level = Level::of_word(&config.compatibility_level)
+        .ok_or_else(|| StartError::Level(config.compatibility_level.clone()))?;
     let rules = Rules {
         default_level,
         mode_mutability: config.mode_mutability,

@@ -91,6 +91,34 @@ impl NewTopic {
     }
 }
 
+/// What every load is told: the broker, how long, and the topic.
+#[derive(Args)]
+struct Run {
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    length: Length,
+    #[command(flatten)]
+    topic: NewTopic,
+}
+
+/// Where a load runs, and how long.
+struct Place<'a> {
+    topic: &'a Topic,
+    address: SocketAddr,
+    extent: Extent,
+    broker_pid: Option<u32>,
+}
+
+impl Run {
+    /// Runs a load on a topic of its own.
+    fn on_topic<T>(&self, load: impl FnOnce(Place<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let (address, extent) = (self.server.address()?, self.length.extent()?);
+        let broker_pid = self.server.broker_pid;
+        self.topic.with(address, |topic| load(Place { topic, address, extent, broker_pid }))
+    }
+}
+
 /// Batches and the connections that carry them.
 #[derive(Args)]
 struct Batches {
@@ -131,11 +159,7 @@ impl Batches {
 #[derive(Args)]
 pub(crate) struct Produce {
     #[command(flatten)]
-    server: Server,
-    #[command(flatten)]
-    length: Length,
-    #[command(flatten)]
-    topic: NewTopic,
+    run: Run,
     #[command(flatten)]
     batches: Batches,
     /// Connections that write
@@ -151,16 +175,15 @@ pub(crate) struct Produce {
 
 impl Produce {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let (address, extent) = (self.server.address()?, self.length.extent()?);
         let acks = acks(&self.acks)?;
-        let produced = self.topic.with(address, |topic| {
+        let produced = self.run.on_topic(|Place { topic, address, extent, broker_pid }| {
             let load = ProduceLoad {
                 producers: self.producers,
                 acks,
                 threads: self.threads,
                 ..self.batches.load(topic)
             };
-            produce::run(&load, address, self.server.broker_pid, extent)
+            produce::run(&load, address, broker_pid, extent)
         })?;
         print_window("written", &produced.window);
         println!("{:>12.2} bytes of values for each byte", produced.values_per_byte);
@@ -184,11 +207,7 @@ pub(super) fn acks(text: &str) -> anyhow::Result<i16> {
 #[derive(Args)]
 pub(crate) struct Consume {
     #[command(flatten)]
-    server: Server,
-    #[command(flatten)]
-    length: Length,
-    #[command(flatten)]
-    topic: NewTopic,
+    run: Run,
     #[command(flatten)]
     batches: Batches,
     /// Connections that read; the partitions are dealt out to them
@@ -207,8 +226,7 @@ pub(crate) struct Consume {
 
 impl Consume {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let (address, extent) = (self.server.address()?, self.length.extent()?);
-        let window = self.topic.with(address, |topic| {
+        let window = self.run.on_topic(|Place { topic, address, extent, broker_pid }| {
             let bytes_max = Some(self.megabytes * 1_000_000);
             let fill = ProduceLoad { bytes_max, ..self.batches.load(topic) };
             produce::run(&fill, address, None, Extent::WHOLE)?;
@@ -220,7 +238,7 @@ impl Consume {
                 threads: self.threads,
                 ..ConsumeLoad::new(topic, ends)
             };
-            consume::run(&load, address, self.server.broker_pid, extent)
+            consume::run(&load, address, broker_pid, extent)
         })?;
         print_window("read", &window);
         Ok(())
@@ -231,11 +249,7 @@ impl Consume {
 #[derive(Args)]
 pub(crate) struct Latency {
     #[command(flatten)]
-    server: Server,
-    #[command(flatten)]
-    length: Length,
-    #[command(flatten)]
-    topic: NewTopic,
+    run: Run,
     /// Records a second, of all producers
     #[arg(long, default_value_t = 100_000.0)]
     rate: f64,
@@ -261,8 +275,7 @@ pub(crate) struct Latency {
 
 impl Latency {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let (address, extent) = (self.server.address()?, self.length.extent()?);
-        let timed = self.topic.with(address, |topic| {
+        let timed = self.run.on_topic(|Place { topic, address, extent, broker_pid }| {
             let load = LatencyLoad {
                 topic: topic.clone(),
                 producers: self.producers,
@@ -273,7 +286,7 @@ impl Latency {
                 linger: Duration::from_millis(self.linger_ms),
                 in_flight: self.in_flight,
             };
-            latency::run(&load, address, self.server.broker_pid, extent)
+            latency::run(&load, address, broker_pid, extent)
         })?;
         print_window("read", &timed.window);
         print_latencies("due to read", &timed.latencies);

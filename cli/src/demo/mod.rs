@@ -37,8 +37,8 @@ use crate::signals;
 ///
 /// Starts a whole server on a data folder of its own, reads the flights from a file to a topic,
 /// joins them with their airlines, and counts them by airline and hour in a table that changes with
-/// each flight that leaves. All that it needs is in this program. While it runs, Kafka clients and `yeoul sql`
-/// may connect.
+/// each flight that leaves. All that it needs is in this program. While it runs, Kafka clients and
+/// `yeoul sql` may connect.
 #[derive(Args, Debug)]
 pub(crate) struct DemoOptions {
     /// The data folder; a second run on it goes on where the first one was [default:
@@ -159,8 +159,8 @@ async fn show(
 ) -> anyhow::Result<()> {
     sources_are_there(platform, board, screen).await?;
     execute(platform, script).await?;
-    // What earlier runs have made is shown at once. What changes from then on comes on top of it and
-    // is counted, none left out: the second query begins with the table's past.
+    // What earlier runs have made is shown at once. What changes from then on comes on top of it
+    // and is counted, none left out: the second query begins with the table's past.
     board.fill(&mut query(platform, PULL).await?).await?;
     let mut changes = query(platform, "SELECT * FROM departures EMIT CHANGES;").await?;
     let all_through = async {

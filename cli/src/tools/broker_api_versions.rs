@@ -7,7 +7,7 @@ use protocol::ApiKey;
 
 use super::Tool;
 use super::connection::{open, words};
-use super::options::{Parsed, Spec, flag, value};
+use super::options::{Parsed, Spec, flag, status, tell_plainly, value};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-broker-api-versions",
@@ -35,13 +35,7 @@ async fn run(arguments: &[String]) -> i32 {
     };
     let done = print(&admin).await;
     admin.close().await;
-    match done {
-        Ok(()) => 0,
-        Err(message) => {
-            eprintln!("{message}");
-            1
-        }
-    }
+    status(done, tell_plainly)
 }
 
 async fn print(admin: &Admin) -> Result<(), String> {

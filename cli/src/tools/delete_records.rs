@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Tool;
 use super::connection::{admin, words};
-use super::options::{Parsed, Spec, begin, flag, refuse, value};
+use super::options::{Parsed, Spec, begin, flag, refuse, status, tell_plainly, value};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-delete-records",
@@ -56,13 +56,7 @@ async fn run(arguments: &[String]) -> i32 {
     if let Err(error) = parsed.require(&["bootstrap-server", "offset-json-file"]) {
         return refuse(&SPEC, &error);
     }
-    match delete(&parsed).await {
-        Ok(()) => 0,
-        Err(message) => {
-            eprintln!("{message}");
-            1
-        }
-    }
+    status(delete(&parsed).await, tell_plainly)
 }
 
 async fn delete(parsed: &Parsed) -> Result<(), String> {

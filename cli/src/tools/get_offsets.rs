@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::Tool;
 use super::connection::{open, words};
-use super::options::{Parsed, Spec, UsageError, flag, value};
+use super::options::{Parsed, Spec, UsageError, flag, status, value};
 use super::topics::topic_pattern;
 
 pub(crate) const TOOL: Tool = Tool {
@@ -50,13 +50,7 @@ async fn run(arguments: &[String]) -> i32 {
     };
     let done = print(&admin, &parsed).await;
     admin.close().await;
-    match done {
-        Ok(()) => 0,
-        Err(message) => {
-            eprintln!("Error occurred: {message}");
-            1
-        }
-    }
+    status(done, |message| eprintln!("Error occurred: {message}"))
 }
 
 fn check(parsed: &Parsed) -> Result<(), UsageError> {

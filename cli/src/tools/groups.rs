@@ -6,7 +6,7 @@ use futures::FutureExt;
 
 use super::Tool;
 use super::connection::{open, words};
-use super::options::{Parsed, Spec, UsageError, flag, value};
+use super::options::{Parsed, Spec, UsageError, flag, status, value};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-groups",
@@ -41,13 +41,7 @@ async fn run(arguments: &[String]) -> i32 {
     };
     let done = list(&admin, &filter).await;
     admin.close().await;
-    match done {
-        Ok(()) => 0,
-        Err(message) => {
-            println!("Error while executing groups command : {message}");
-            1
-        }
-    }
+    status(done, |message| println!("Error while executing groups command : {message}"))
 }
 
 async fn list(admin: &Admin, filter: &Filter) -> Result<(), String> {

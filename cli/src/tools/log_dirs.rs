@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Tool;
 use super::connection::{java_hash, java_order, open, words};
-use super::options::{Parsed, Spec, flag, value};
+use super::options::{Parsed, Spec, flag, status, tell_plainly, value};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-log-dirs",
@@ -41,13 +41,7 @@ async fn run(arguments: &[String]) -> i32 {
     };
     let done = describe(&admin, &parsed).await;
     admin.close().await;
-    match done {
-        Ok(()) => 0,
-        Err(message) => {
-            eprintln!("{message}");
-            1
-        }
-    }
+    status(done, tell_plainly)
 }
 
 async fn describe(admin: &Admin, parsed: &Parsed) -> Result<(), String> {

@@ -253,6 +253,22 @@ pub(crate) fn refuse(spec: &Spec, error: &UsageError) -> i32 {
     1
 }
 
+/// The exit status of a tool that is through; what went wrong is printed by `tell`.
+pub(crate) fn status(done: Result<(), String>, tell: impl FnOnce(&str)) -> i32 {
+    match done {
+        Ok(()) => 0,
+        Err(message) => {
+            tell(&message);
+            1
+        }
+    }
+}
+
+/// Tells on standard error what went wrong, in no more words.
+pub(crate) fn tell_plainly(message: &str) {
+    eprintln!("{message}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,6 @@ use client::schema_registry::SchemaRegistryError;
 use crate::plugin::{ConfigProblem, SchemaAndValue};
 use avro::AvroConverter;
 use json::JsonConverter;
-use plain::{ByteArrayConverter, StringConverter};
 
 /// Makes the bytes of keys or of values.
 #[async_trait]
@@ -98,8 +97,8 @@ pub(crate) fn find(
             Box::new(JsonConverter::new(side, settings)?),
             &["schemas.enable", "schemas.cache.size", "decimal.format"],
         ),
-        "StringConverter" | "String" => (Box::new(StringConverter), &["converter.encoding"]),
-        "ByteArrayConverter" | "ByteArray" => (Box::new(ByteArrayConverter), &[]),
+        "StringConverter" | "String" => (Box::new(plain::STRING), &["converter.encoding"]),
+        "ByteArrayConverter" | "ByteArray" => (Box::new(plain::BYTE_ARRAY), &[]),
         _ => {
             let reason = "the converters are AvroConverter, JsonConverter, StringConverter and \
                           ByteArrayConverter";

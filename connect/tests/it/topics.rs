@@ -33,16 +33,22 @@ async fn failure(running: &Worker) -> String {
 const STRINGS: [(&str, &str); 2] =
     [("key.converter", "StringConverter"), ("value.converter", "StringConverter")];
 
+/// A connector that has written two lines of a new file to topic t, and goes on.
+async fn two_lines_written(cluster: &Cluster, file: &Path) -> Worker {
+    std::fs::write(file, "one\ntwo\n").expect("written");
+    let running = run(cluster, &worker(&STRINGS), source(file)).await;
+    while cluster.end("t").await < 2 {
+        yield_now().await;
+    }
+    running
+}
+
 #[tokio::test]
 async fn a_connector_whose_topic_is_deleted_fails_with_that_reason() {
     let dir = tempfile::tempdir().expect("a folder");
     let cluster = Cluster::start(&dir.path().join("data")).await;
     let file = dir.path().join("in.txt");
-    std::fs::write(&file, "one\ntwo\n").expect("written");
-    let running = run(&cluster, &worker(&STRINGS), source(&file)).await;
-    while cluster.end("t").await < 2 {
-        yield_now().await;
-    }
+    let running = two_lines_written(&cluster, &file).await;
     delete(&cluster, "t").await;
     let reason = failure(&running).await;
     let told = "topic t is gone: it was deleted after this connector wrote to it";
@@ -87,11 +93,7 @@ async fn a_topic_that_is_created_anew_is_told_from_the_one_before() {
     let dir = tempfile::tempdir().expect("a folder");
     let cluster = Cluster::start(&dir.path().join("data")).await;
     let file = dir.path().join("in.txt");
-    std::fs::write(&file, "one\ntwo\n").expect("written");
-    let running = run(&cluster, &worker(&STRINGS), source(&file)).await;
-    while cluster.end("t").await < 2 {
-        yield_now().await;
-    }
+    let running = two_lines_written(&cluster, &file).await;
     running.shutdown().await;
     delete(&cluster, "t").await;
     cluster.create_topics(&["t"], 1).await;

@@ -3,10 +3,8 @@
 
 mod avro;
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::schema::Parsed;
+use crate::words::Worded;
 use avro::{Difference, DifferenceKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,30 +18,16 @@ pub(crate) enum Level {
     FullTransitive,
 }
 
-const LEVELS: [(Level, &str); 7] = [
-    (Level::None, "NONE"),
-    (Level::Backward, "BACKWARD"),
-    (Level::BackwardTransitive, "BACKWARD_TRANSITIVE"),
-    (Level::Forward, "FORWARD"),
-    (Level::ForwardTransitive, "FORWARD_TRANSITIVE"),
-    (Level::Full, "FULL"),
-    (Level::FullTransitive, "FULL_TRANSITIVE"),
-];
-
-impl FromStr for Level {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let known = LEVELS.iter().find(|(_, name)| name.eq_ignore_ascii_case(text));
-        known.map(|(level, _)| *level).ok_or(())
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = LEVELS.iter().find(|(level, _)| level == self);
-        f.write_str(known.map_or("NONE", |(_, name)| *name))
-    }
+impl Worded for Level {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Self::None, "NONE"),
+        (Self::Backward, "BACKWARD"),
+        (Self::BackwardTransitive, "BACKWARD_TRANSITIVE"),
+        (Self::Forward, "FORWARD"),
+        (Self::ForwardTransitive, "FORWARD_TRANSITIVE"),
+        (Self::Full, "FULL"),
+        (Self::FullTransitive, "FULL_TRANSITIVE"),
+    ];
 }
 
 impl Level {
@@ -174,11 +158,11 @@ mod tests {
             (Level::Full, false, false, true),
             (Level::FullTransitive, false, false, false),
         ] {
-            assert_eq!(allowed(level, &["int"], "long"), latest_wider, "{level}");
-            assert_eq!(allowed(level, &["long"], "int"), latest_narrower, "{level}");
-            assert_eq!(allowed(level, &both, "int"), past_break, "{level}");
-            assert!(allowed(level, &[], "int"), "{level}");
-            assert_eq!(level.to_string().to_lowercase().parse(), Ok(level));
+            assert_eq!(allowed(level, &["int"], "long"), latest_wider, "{level:?}");
+            assert_eq!(allowed(level, &["long"], "int"), latest_narrower, "{level:?}");
+            assert_eq!(allowed(level, &both, "int"), past_break, "{level:?}");
+            assert!(allowed(level, &[], "int"), "{level:?}");
+            assert_eq!(Level::of_word(&level.word().to_lowercase()), Some(level));
         }
     }
 

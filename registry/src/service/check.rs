@@ -12,6 +12,7 @@ use crate::parsed::Source;
 use crate::schema::{Content, Parsed};
 use crate::store::{State, Version};
 use crate::subject::context_of;
+use crate::words::Worded as _;
 
 /// The messages against a schema, from a request that only asks. `version`: the one to compare
 /// with (`latest` without any version is compatible); none for all that the level says.
@@ -80,6 +81,7 @@ pub(super) fn against(
         messages = compat::check(parsed, &previous, level);
     }
     if !messages.is_empty() {
+        let level = level.word();
         messages.push(format!("{{validateFields: '{validate}', compatibility: '{level}'}}"));
     }
     Ok(messages)
@@ -188,10 +190,10 @@ mod tests {
             let request = SchemaRequest { schema: text(60), ..SchemaRequest::default() };
             let sources = to_parse(&state, &rules, "s", &request, Validation::Strict);
             sources.iter().for_each(|source| drop(state.parsed().parse(source)));
-            assert_eq!(state.parsed().len(), expected, "{default_level} beforehand");
+            assert_eq!(state.parsed().len(), expected, "{default_level:?} beforehand");
             let outcome = register(&state, &rules, "s", request).unwrap();
             assert_eq!(outcome.records.len(), 1);
-            assert_eq!(state.parsed().len(), expected, "{default_level}: nothing else");
+            assert_eq!(state.parsed().len(), expected, "{default_level:?}: nothing else");
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::error::RegistryError;
 use crate::schema::{Content, Reference, guid};
 use crate::store::{Mode, Record, State, Version};
 use crate::subject;
+use crate::words::Worded as _;
 
 pub(crate) use check::{compatibility, to_parse};
 pub(crate) use delete::{delete_context, delete_subject, delete_version};
@@ -91,7 +92,7 @@ pub(crate) fn config_member<'a>(state: &'a State, name: &str, member: &str) -> O
 
 pub(crate) fn level(state: &State, rules: &Rules, name: &str) -> Level {
     let text = config_member(state, name, "compatibilityLevel").and_then(Json::as_str);
-    text.and_then(|text| text.parse().ok()).unwrap_or(rules.default_level)
+    text.and_then(Level::of_word).unwrap_or(rules.default_level)
 }
 
 pub(crate) fn mode(state: &State, name: &str) -> Mode {

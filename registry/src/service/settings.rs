@@ -7,6 +7,7 @@ use crate::compat::Level;
 use crate::error::RegistryError;
 use crate::store::{Config, Mode, Record, State};
 use crate::subject;
+use crate::words::Worded as _;
 
 /// The members that a config may have besides its level; others are ignored.
 const MEMBERS: [&str; 10] = [
@@ -50,7 +51,7 @@ pub(crate) fn get_config(
 
 fn shown(config: Option<&Config>, level: Level) -> Json {
     let mut json = Map::new();
-    json.insert("compatibilityLevel".into(), json!(level.to_string()));
+    json.insert("compatibilityLevel".into(), json!(level.word()));
     for (key, value) in config.into_iter().flatten() {
         if !value.is_null() {
             json.insert(key.clone(), value.clone());
@@ -78,8 +79,8 @@ pub(crate) fn set_config(
     match request.get("compatibility") {
         None | Some(Json::Null) => {}
         Some(given) => {
-            let level: Option<Level> = given.as_str().and_then(|text| text.parse().ok());
-            let level = level.ok_or(RegistryError::InvalidLevel)?.to_string();
+            let level = given.as_str().and_then(Level::of_word);
+            let level = level.ok_or(RegistryError::InvalidLevel)?.word();
             config.insert("compatibilityLevel".into(), json!(level));
             echoed.insert("compatibility".into(), json!(level));
         }
@@ -98,7 +99,7 @@ pub(crate) fn set_config(
     }
     if echoed.is_empty() {
         let level = config.get("compatibilityLevel").and_then(Json::as_str);
-        let level = level.map_or_else(|| rules.default_level.to_string(), str::to_owned);
+        let level = level.unwrap_or_else(|| rules.default_level.word());
         echoed.insert("compatibility".into(), json!(level));
     }
     let record = Record::Config { subject: name, config: Some(config) };
@@ -118,7 +119,7 @@ pub(crate) fn delete_config(
         return Err(RegistryError::SubjectNotFound(name.clone()));
     }
     let stored = own.and_then(|config| config.get("compatibilityLevel")).and_then(Json::as_str);
-    let level = stored.and_then(|text| text.parse().ok()).unwrap_or(rules.default_level);
+    let level = stored.and_then(Level::of_word).unwrap_or(rules.default_level);
     let answer = shown(own, level);
     let records = own.map(|_| Record::Config { subject: name, config: None }).into_iter().collect();
     Ok(Outcome { records, answer })
@@ -133,7 +134,7 @@ pub(crate) fn get_mode(state: &State, name: Option<&str>, default_to_global: boo
             None => return Err(RegistryError::NoSubjectMode(name)),
         },
     };
-    Ok(json!({"mode": found.to_string()}))
+    Ok(json!({"mode": found.word()}))
 }
 
 pub(crate) fn set_mode(
@@ -148,7 +149,7 @@ pub(crate) fn set_mode(
     if !rules.mode_mutability {
         return Err(RegistryError::NotPermitted("Mode changes are not allowed".into()));
     }
-    let wanted: Mode = text.parse().map_err(|()| RegistryError::InvalidMode)?;
+    let wanted = Mode::of_word(text).ok_or(RegistryError::InvalidMode)?;
     if wanted == Mode::Forward && name.is_some() {
         return Err(RegistryError::ForwardBelowGlobal);
     }
@@ -171,9 +172,9 @@ pub(crate) fn set_mode(
             cleared.map(|other| Record::ClearSubject { subject: other.into(), present: true }),
         );
     }
-    let mode = Some(wanted.to_string());
+    let mode = Some(wanted.word().to_owned());
     records.push(Record::Mode { subject: name, mode });
-    Ok(Outcome { records, answer: json!({"mode": wanted.to_string()}) })
+    Ok(Outcome { records, answer: json!({"mode": wanted.word()}) })
 }
 
 /// A setting of a context (`:.ctx:`) covers all of its subjects.
@@ -191,7 +192,7 @@ pub(crate) fn delete_mode(state: &State, name: Option<&str>) -> Answer<Outcome<J
     if let (Some(name), None) = (&name, own) {
         return Err(RegistryError::SubjectNotFound(name.clone()));
     }
-    let answer = json!({"mode": own.unwrap_or(Mode::ReadWrite).to_string()});
+    let answer = json!({"mode": own.unwrap_or(Mode::ReadWrite).word()});
     let records = own.map(|_| Record::Mode { subject: name, mode: None }).into_iter().collect();
     Ok(Outcome { records, answer })
 }

@@ -1,7 +1,6 @@
 //! What may be done to a subject.
 
-use std::fmt;
-use std::str::FromStr;
+use crate::words::Worded;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -12,26 +11,12 @@ pub(crate) enum Mode {
     Forward,
 }
 
-const MODES: [(Mode, &str); 5] = [
-    (Mode::ReadWrite, "READWRITE"),
-    (Mode::ReadOnly, "READONLY"),
-    (Mode::ReadOnlyOverride, "READONLY_OVERRIDE"),
-    (Mode::Import, "IMPORT"),
-    (Mode::Forward, "FORWARD"),
-];
-
-impl FromStr for Mode {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let known = MODES.iter().find(|(_, name)| name.eq_ignore_ascii_case(text));
-        known.map(|(mode, _)| *mode).ok_or(())
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = MODES.iter().find(|(mode, _)| mode == self);
-        f.write_str(known.map_or("READWRITE", |(_, name)| *name))
-    }
+impl Worded for Mode {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Self::ReadWrite, "READWRITE"),
+        (Self::ReadOnly, "READONLY"),
+        (Self::ReadOnlyOverride, "READONLY_OVERRIDE"),
+        (Self::Import, "IMPORT"),
+        (Self::Forward, "FORWARD"),
+    ];
 }

@@ -9,6 +9,7 @@ use super::record::{Config, Record, SchemaRow};
 use crate::parsed::ParseCache;
 use crate::schema::{Content, Reference, SchemaType};
 use crate::subject::{context_of, normal};
+use crate::words::Worded as _;
 
 /// One version of a subject.
 #[derive(Clone, Debug)]
@@ -64,7 +65,7 @@ impl State {
                 };
             }
             Record::Mode { subject, mode } => {
-                let _ = match mode.and_then(|mode| mode.parse().ok()) {
+                let _ = match mode.as_deref().and_then(Mode::of_word) {
                     Some(mode) => self.modes.insert(subject, mode),
                     None => self.modes.remove(&subject),
                 };

@@ -126,8 +126,8 @@ fn queries(shared: &Arc<Shared>, text: &str) -> Json {
 }
 
 fn functions(text: &str) -> Json {
-    let scalars =
-        scalar::all().map(|f| json!({"name": f.name, "type": "SCALAR", "category": f.category}));
+    let scalars = scalar::categorised()
+        .map(|(category, f)| json!({"name": f.name, "type": "SCALAR", "category": category}));
     let aggregates = aggregate::described()
         .map(|(name, _)| json!({"name": name, "type": "AGGREGATE", "category": "AGGREGATE"}));
     let mut listed: Vec<Json> = scalars.chain(aggregates).collect();

@@ -10,7 +10,6 @@ use crate::types::SqlType;
 pub(crate) struct ScalarFunction {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
-    pub(crate) category: &'static str,
     pub(crate) description: &'static str,
     pub(crate) overloads: &'static [Overload],
 }
@@ -26,6 +25,29 @@ pub(crate) struct Overload {
     /// False: any null argument makes the result null without a call.
     pub(crate) takes_nulls: bool,
     pub(crate) call: Call,
+}
+
+/// A function of one name.
+pub(super) const fn function(
+    name: &'static str,
+    description: &'static str,
+    overloads: &'static [Overload],
+) -> ScalarFunction {
+    ScalarFunction { name, aliases: &[], description, overloads }
+}
+
+/// An overload that is null where an argument is.
+pub(super) const fn of(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
+    Overload { parameters, variadic: false, returns, takes_nulls: false, call }
+}
+
+/// An overload that is called with nulls, too.
+pub(super) const fn lenient(
+    parameters: &'static [Param],
+    returns: Returns,
+    call: Call,
+) -> Overload {
+    Overload { parameters, variadic: false, returns, takes_nulls: true, call }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -16,7 +16,7 @@ use crate::signals;
 use crate::tools::Tool;
 use crate::tools::connection::{client_properties, lenient_key_values, warn_unused};
 use crate::tools::options::{
-    Parsed, Spec, UsageError, begin, flag, print_deprecated, refuse, value,
+    Parsed, Spec, UsageError, begin, flag, print_deprecated, refuse, status, tell_plainly, value,
 };
 use crate::tools::topics::topic_pattern;
 
@@ -73,13 +73,7 @@ async fn run(arguments: &[String]) -> i32 {
     print_deprecated(&parsed, "consumer-property", "command-property");
     print_deprecated(&parsed, "consumer.config", "command-config");
     let printed = print(&parsed, start).await;
-    match printed {
-        Ok(()) => 0,
-        Err(message) => {
-            eprintln!("{message}");
-            1
-        }
-    }
+    status(printed, tell_plainly)
 }
 
 /// Where to start reading.

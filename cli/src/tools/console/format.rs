@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::properties::Named;
+
 /// What a formatter prints of a record.
 pub(crate) struct Printed<'record> {
     /// `None` where the record has no timestamp.
@@ -78,32 +80,24 @@ impl Formatter {
     /// # Errors
     /// A property or a deserializer that does not exist here.
     pub(crate) fn new(properties: &BTreeMap<String, String>) -> Result<Self, String> {
-        if let Some(name) = properties.keys().find(|name| !PROPERTIES.contains(&name.as_str())) {
-            let known = PROPERTIES.join(", ");
-            return Err(format!("Unknown formatter property {name}; the properties are {known}"));
-        }
-        let text = |name: &str, default: &str| {
-            properties.get(name).map_or_else(|| default.to_owned(), Clone::clone)
-        };
-        let is_true =
-            |name: &str, default: &str| text(name, default).trim().eq_ignore_ascii_case("true");
+        let named = Named::new("formatter", PROPERTIES, properties)?;
         let deserializer = |name: &str| match properties.get(name) {
             Some(class) => Deserializer::by_class(class),
             None => Ok(Deserializer::Bytes),
         };
         Ok(Self {
-            timestamp: is_true("print.timestamp", "false"),
-            partition: is_true("print.partition", "false"),
-            offset: is_true("print.offset", "false"),
-            delivery: is_true("print.delivery", "false"),
-            epoch: is_true("print.epoch", "false"),
-            headers: is_true("print.headers", "false"),
-            key: is_true("print.key", "false"),
-            value: is_true("print.value", "true"),
-            key_separator: text("key.separator", "\t"),
-            line_separator: text("line.separator", "\n"),
-            headers_separator: text("headers.separator", ","),
-            null_literal: text("null.literal", "null"),
+            timestamp: named.is_true("print.timestamp", false),
+            partition: named.is_true("print.partition", false),
+            offset: named.is_true("print.offset", false),
+            delivery: named.is_true("print.delivery", false),
+            epoch: named.is_true("print.epoch", false),
+            headers: named.is_true("print.headers", false),
+            key: named.is_true("print.key", false),
+            value: named.is_true("print.value", true),
+            key_separator: named.text("key.separator", "\t"),
+            line_separator: named.text("line.separator", "\n"),
+            headers_separator: named.text("headers.separator", ","),
+            null_literal: named.text("null.literal", "null"),
             key_deserializer: deserializer("key.deserializer")?,
             value_deserializer: deserializer("value.deserializer")?,
             headers_deserializer: deserializer("headers.deserializer")?,

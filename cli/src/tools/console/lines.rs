@@ -7,6 +7,8 @@ use std::io;
 use regex::Regex;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 
+use super::properties::Named;
+
 /// Names and values; a value may be null.
 pub(crate) type Headers = Vec<(String, Option<Vec<u8>>)>;
 
@@ -89,25 +91,18 @@ impl LineReader {
     /// # Errors
     /// A property that does not exist, or two marks that could not be told apart.
     pub(crate) fn new(properties: &BTreeMap<String, String>) -> Result<Self, String> {
-        if let Some(name) = properties.keys().find(|name| !PROPERTIES.contains(&name.as_str())) {
-            let known = PROPERTIES.join(", ");
-            return Err(format!("Unknown reader property {name}; the properties are {known}"));
-        }
-        let text = |name: &str, default: &str| {
-            properties.get(name).map_or_else(|| default.to_owned(), Clone::clone)
-        };
-        let is_true = |name: &str| text(name, "false").trim().eq_ignore_ascii_case("true");
-        let headers_separator = text("headers.separator", ",");
+        let named = Named::new("reader", PROPERTIES, properties)?;
+        let headers_separator = named.text("headers.separator", ",");
         let is_pattern = headers_separator.chars().count() > 1;
         let reader = Self {
             headers_pattern: Regex::new(&headers_separator).ok().filter(|_| is_pattern),
-            parse_key: is_true("parse.key"),
-            key_separator: text("key.separator", "\t"),
-            parse_headers: is_true("parse.headers"),
-            headers_delimiter: text("headers.delimiter", "\t"),
+            parse_key: named.is_true("parse.key", false),
+            key_separator: named.text("key.separator", "\t"),
+            parse_headers: named.is_true("parse.headers", false),
+            headers_delimiter: named.text("headers.delimiter", "\t"),
             headers_separator,
-            headers_key_separator: text("headers.key.separator", ":"),
-            ignore_error: is_true("ignore.error"),
+            headers_key_separator: named.text("headers.key.separator", ":"),
+            ignore_error: named.is_true("ignore.error", false),
             null_marker: properties.get("null.marker").cloned(),
             line_number: 0,
         };

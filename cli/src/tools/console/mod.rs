@@ -5,3 +5,4 @@ mod coordinator_format;
 mod format;
 mod lines;
 pub(super) mod producer;
+mod properties;

@@ -66,8 +66,8 @@ async fn act(parsed: Parsed, action: Action) -> Result<(), Failure> {
     done
 }
 
-/// Whether both are one terminal, pipe or file: who reads it has read there what went wrong. Kafka's
-/// tool prints it to both.
+/// Whether both are one terminal, pipe or file: who reads it has read there what went wrong.
+/// Kafka's tool prints it to both.
 fn errors_go_where_output_goes() -> bool {
     let place = |found: rustix::io::Result<rustix::fs::Stat>| {
         found.map(|found| (found.st_dev, found.st_ino)).ok()

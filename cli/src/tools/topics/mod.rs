@@ -14,7 +14,7 @@ use regex::Regex;
 use self::arguments::{Action, SPEC, check, replica_assignment};
 use super::Tool;
 use super::connection::{key_values, open, words};
-use super::options::Parsed;
+use super::options::{Parsed, status};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-topics",
@@ -37,13 +37,7 @@ async fn run(arguments: &[String]) -> i32 {
         Action::Delete => topics.delete().await,
     };
     topics.admin.close().await;
-    match done {
-        Ok(()) => 0,
-        Err(message) => {
-            println!("Error while executing topic command : {message}");
-            1
-        }
-    }
+    status(done, |message| println!("Error while executing topic command : {message}"))
 }
 
 /// One call of the tool: the cluster and what was asked.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use formats::Value;
 
-use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction};
+use super::super::signature::{Overload, Param, Returns, ScalarFunction, function, lenient, of};
 use super::int;
 use crate::types::SqlType;
 use crate::values::{compare, same};
@@ -12,22 +12,6 @@ use Param::{A, ArrayOfA, ArrayOfString, Integer, MapOfStringA, String as Text};
 
 const INT: Returns = Returns::Is(&SqlType::Integer);
 const BOOLEAN: Returns = Returns::Is(&SqlType::Boolean);
-
-const fn of(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
-    Overload { parameters, variadic: false, returns, takes_nulls: false, call }
-}
-
-const fn lenient(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
-    Overload { parameters, variadic: false, returns, takes_nulls: true, call }
-}
-
-const fn function(
-    name: &'static str,
-    description: &'static str,
-    overloads: &'static [Overload],
-) -> ScalarFunction {
-    ScalarFunction { name, aliases: &[], category: "COLLECTION", description, overloads }
-}
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(

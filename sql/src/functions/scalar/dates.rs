@@ -2,8 +2,8 @@
 
 use formats::Value;
 
-use super::super::signature::{Param, Returns, ScalarFunction};
-use super::times::{STRING, function, of};
+use super::super::signature::{Param, Returns, ScalarFunction, function, of};
+use super::times::STRING;
 use super::{int, pattern, text};
 use crate::types::SqlType;
 use Param::{Date, Integer, String as Text, Time};

@@ -4,36 +4,26 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use formats::Value;
 
-use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction};
+use super::super::signature::{Param, Returns, ScalarFunction, function, of};
 use super::text;
 use crate::types::SqlType;
 use Param::{Bytes as Blob, String as Text};
 
-const fn function(
-    name: &'static str,
-    description: &'static str,
-    overloads: &'static [Overload],
-) -> ScalarFunction {
-    ScalarFunction { name, aliases: &[], category: "STRING", description, overloads }
-}
-
-const fn of(parameters: &'static [Param], returns: &'static SqlType, call: Call) -> Overload {
-    let returns = Returns::Is(returns);
-    Overload { parameters, variadic: false, returns, takes_nulls: false, call }
-}
+const STRING: Returns = Returns::Is(&SqlType::String);
+const BYTES: Returns = Returns::Is(&SqlType::Bytes);
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(
         "TO_BYTES",
         "The bytes that a text stands for: hex, utf8, ascii or base64",
-        &[of(&[Text, Text], &SqlType::Bytes, |v| {
+        &[of(&[Text, Text], BYTES, |v| {
             encoding(text(&v[1])?)?.decode(text(&v[0])?).map(|bytes| Value::Bytes(bytes.into()))
         })],
     ),
     function(
         "FROM_BYTES",
         "Bytes as a text: hex, utf8, ascii or base64",
-        &[of(&[Blob, Text], &SqlType::String, |v| {
+        &[of(&[Blob, Text], STRING, |v| {
             let Value::Bytes(bytes) = &v[0] else { return Ok(Value::Null) };
             Ok(Value::String(encoding(text(&v[1])?)?.encode(bytes)))
         })],
@@ -41,7 +31,7 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(
         "ENCODE",
         "A text in another encoding: hex, utf8, ascii or base64",
-        &[of(&[Text, Text, Text], &SqlType::String, encode)],
+        &[of(&[Text, Text, Text], STRING, encode)],
     ),
 ];
 

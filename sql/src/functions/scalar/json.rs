@@ -3,7 +3,7 @@
 use formats::Value;
 use serde_json::Value as Json;
 
-use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction};
+use super::super::signature::{Overload, Param, Returns, ScalarFunction, function, of};
 use super::text;
 use crate::types::SqlType;
 use Param::String as Text;
@@ -11,18 +11,6 @@ use Param::String as Text;
 const STRING: Returns = Returns::Is(&SqlType::String);
 const INT: Returns = Returns::Is(&SqlType::Integer);
 const BOOLEAN: Returns = Returns::Is(&SqlType::Boolean);
-
-const fn of(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
-    Overload { parameters, variadic: false, returns, takes_nulls: false, call }
-}
-
-const fn function(
-    name: &'static str,
-    description: &'static str,
-    overloads: &'static [Overload],
-) -> ScalarFunction {
-    ScalarFunction { name, aliases: &[], category: "JSON", description, overloads }
-}
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(

@@ -19,18 +19,30 @@ use javatext::pattern::Pattern;
 
 use super::signature::ScalarFunction;
 
+/// The families, each with the category under which SHOW FUNCTIONS lists it.
+const FAMILIES: [(&str, &[ScalarFunction]); 10] = [
+    ("STRING", strings::FUNCTIONS),
+    ("REGULAR EXPRESSION", regexes::FUNCTIONS),
+    ("STRING", encodings::FUNCTIONS),
+    ("MATHEMATICAL", numbers::FUNCTIONS),
+    ("CONDITIONAL", nulls::FUNCTIONS),
+    ("OTHER", nulls::OTHERS),
+    ("DATE / TIME", times::FUNCTIONS),
+    ("DATE / TIME", dates::FUNCTIONS),
+    ("COLLECTION", collections::FUNCTIONS),
+    ("JSON", json::FUNCTIONS),
+];
+
 /// Every scalar function.
 pub(crate) fn all() -> impl Iterator<Item = &'static ScalarFunction> {
-    strings::FUNCTIONS
-        .iter()
-        .chain(regexes::FUNCTIONS)
-        .chain(encodings::FUNCTIONS)
-        .chain(numbers::FUNCTIONS)
-        .chain(nulls::FUNCTIONS)
-        .chain(times::FUNCTIONS)
-        .chain(dates::FUNCTIONS)
-        .chain(collections::FUNCTIONS)
-        .chain(json::FUNCTIONS)
+    categorised().map(|(_, function)| function)
+}
+
+/// Every scalar function behind its category.
+pub(crate) fn categorised() -> impl Iterator<Item = (&'static str, &'static ScalarFunction)> {
+    FAMILIES.into_iter().flat_map(|(category, functions)| {
+        functions.iter().map(move |function| (category, function))
+    })
 }
 
 fn text(value: &Value) -> Result<&str, String> {

@@ -2,7 +2,7 @@
 
 use formats::Value;
 
-use super::super::signature::{Overload, Param, Returns, ScalarFunction};
+use super::super::signature::{Overload, Param, Returns, ScalarFunction, function};
 use crate::values::same;
 use Param::A;
 
@@ -14,41 +14,29 @@ const fn lenient(
     Overload { parameters, variadic, returns: Returns::A, takes_nulls: true, call }
 }
 
-const fn function(
-    name: &'static str,
-    category: &'static str,
-    description: &'static str,
-    overloads: &'static [Overload],
-) -> ScalarFunction {
-    ScalarFunction { name, aliases: &[], category, description, overloads }
-}
-
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(
         "COALESCE",
-        "CONDITIONAL",
         "The first argument that is not null",
         &[lenient(&[A, A], true, coalesce)],
     ),
     function(
         "IFNULL",
-        "CONDITIONAL",
         "The first argument, or the second if that is null",
         &[lenient(&[A, A], false, coalesce)],
     ),
     function(
         "NULLIF",
-        "CONDITIONAL",
         "Null if both arguments are equal, else the first",
         &[lenient(&[A, A], false, null_if)],
     ),
-    function(
-        "AS_VALUE",
-        "OTHER",
-        "Makes a key column available in the value",
-        &[lenient(&[A], false, |v| Ok(v[0].clone()))],
-    ),
 ];
+
+pub(super) const OTHERS: &[ScalarFunction] = &[function(
+    "AS_VALUE",
+    "Makes a key column available in the value",
+    &[lenient(&[A], false, |v| Ok(v[0].clone()))],
+)];
 
 fn coalesce(v: &[Value]) -> Result<Value, String> {
     Ok(v.iter().find(|v| !v.is_null()).cloned().unwrap_or(Value::Null))

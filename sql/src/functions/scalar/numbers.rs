@@ -2,7 +2,7 @@
 
 use formats::{Decimal as Exact, Value};
 
-use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction};
+use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction, function, of};
 use super::{double, int};
 use crate::types::SqlType;
 use crate::values::compare;
@@ -11,18 +11,6 @@ use Param::{A, Bigint, Decimal, Double, Integer};
 const DOUBLE: Returns = Returns::Is(&SqlType::Double);
 const INT: Returns = Returns::Is(&SqlType::Integer);
 const BIGINT: Returns = Returns::Is(&SqlType::Bigint);
-
-const fn of(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
-    Overload { parameters, variadic: false, returns, takes_nulls: false, call }
-}
-
-const fn function(
-    name: &'static str,
-    description: &'static str,
-    overloads: &'static [Overload],
-) -> ScalarFunction {
-    ScalarFunction { name, aliases: &[], category: "MATHEMATICAL", description, overloads }
-}
 
 const fn varying(call: Call) -> Overload {
     Overload { parameters: &[A], variadic: true, returns: Returns::A, takes_nulls: true, call }

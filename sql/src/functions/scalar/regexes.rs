@@ -7,25 +7,13 @@ use std::rc::Rc;
 use fancy_regex::{Captures, Regex};
 use formats::Value;
 
-use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction};
+use super::super::signature::{Param, Returns, ScalarFunction, function, of};
 use super::{cached, int, room, text};
 use crate::types::SqlType;
 use Param::{Integer, String as Text};
 
 const STRING: Returns = Returns::Is(&SqlType::String);
 const STRINGS: Returns = Returns::Custom(|_| SqlType::Array(Box::new(SqlType::String)));
-
-const fn of(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
-    Overload { parameters, variadic: false, returns, takes_nulls: false, call }
-}
-
-const fn function(
-    name: &'static str,
-    description: &'static str,
-    overloads: &'static [Overload],
-) -> ScalarFunction {
-    ScalarFunction { name, aliases: &[], category: "REGULAR EXPRESSION", description, overloads }
-}
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(

@@ -4,7 +4,9 @@
 use ::bytes::Bytes;
 use formats::Value;
 
-use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction};
+use super::super::signature::{
+    Call, Overload, Param, Returns, ScalarFunction, function, lenient, of,
+};
 use super::{int, room, text};
 use crate::types::SqlType;
 use crate::values::shown;
@@ -18,24 +20,8 @@ const TEXT_MAP: Returns =
     Returns::Custom(|_| SqlType::Map(Box::new(SqlType::String), Box::new(SqlType::String)));
 const BLOBS: Returns = Returns::Custom(|_| SqlType::Array(Box::new(SqlType::Bytes)));
 
-const fn of(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
-    Overload { parameters, variadic: false, returns, takes_nulls: false, call }
-}
-
-const fn lenient(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
-    Overload { parameters, variadic: false, returns, takes_nulls: true, call }
-}
-
 const fn many(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
     Overload { parameters, variadic: true, returns, takes_nulls: true, call }
-}
-
-const fn function(
-    name: &'static str,
-    description: &'static str,
-    overloads: &'static [Overload],
-) -> ScalarFunction {
-    ScalarFunction { name, aliases: &[], category: "STRING", description, overloads }
 }
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[

@@ -3,7 +3,7 @@
 use formats::Value;
 use javatext::zone::zone_offset;
 
-use super::super::signature::{Call, Overload, Param, Returns, ScalarFunction};
+use super::super::signature::{Param, Returns, ScalarFunction, function, of};
 use super::{int, pattern, text};
 use crate::types::SqlType;
 use Param::{Bigint, Date, Integer, String as Text, Time, Timestamp};
@@ -11,18 +11,6 @@ use Param::{Bigint, Date, Integer, String as Text, Time, Timestamp};
 pub(super) const STRING: Returns = Returns::Is(&SqlType::String);
 const BIGINT: Returns = Returns::Is(&SqlType::Bigint);
 pub(super) const TIMESTAMP: Returns = Returns::Is(&SqlType::Timestamp);
-
-pub(super) const fn of(parameters: &'static [Param], returns: Returns, call: Call) -> Overload {
-    Overload { parameters, variadic: false, returns, takes_nulls: false, call }
-}
-
-pub(super) const fn function(
-    name: &'static str,
-    description: &'static str,
-    overloads: &'static [Overload],
-) -> ScalarFunction {
-    ScalarFunction { name, aliases: &[], category: "DATE / TIME", description, overloads }
-}
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     function(
