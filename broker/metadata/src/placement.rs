@@ -12,6 +12,8 @@ use thiserror::Error;
 pub struct Candidate {
     pub id: i32,
     pub rack: Option<String>,
+    /// A fenced broker gets replicas only where there are not enough others.
+    pub is_fenced: bool,
 }
 
 /// Why no placement exists.
@@ -23,6 +25,11 @@ pub enum PlacementError {
          brokers have all their log directories cordoned."
     )]
     TooFewBrokers { wanted: usize, available: usize },
+    #[error(
+        "Unable to replicate the partition {wanted} time(s): All brokers are currently fenced, or \
+         have all their log directories cordoned."
+    )]
+    AllFenced { wanted: usize },
 }
 
 /// Replicas, preferred leader first, of each of `count` new partitions.
@@ -38,27 +45,34 @@ pub fn place(
             available: candidates.len(),
         });
     }
-    let ring = ring_by_rack(candidates);
+    let (fenced, there): (Vec<&Candidate>, Vec<&Candidate>) =
+        candidates.iter().partition(|candidate| candidate.is_fenced);
+    if there.is_empty() {
+        return Err(PlacementError::AllFenced { wanted: replication_factor });
+    }
+    let (ring, last) = (ring_by_rack(there), ring_by_rack(fenced));
     let size = ring.len();
+    let followers = replication_factor.min(size) - 1;
     let placed = (0..count).map(|partition| {
         let first = (start + partition) % size;
         let shift = partition / size;
         let mut replicas = vec![ring[first]];
-        for follower in 0..replication_factor - 1 {
+        for follower in 0..followers {
             let step = 1 + (follower + shift) % (size - 1);
             replicas.push(ring[(first + step) % size]);
         }
+        let rest = last.iter().cycle().skip((start + partition) % last.len().max(1));
+        replicas.extend(rest.take(replication_factor - replicas.len()));
         replicas
     });
     Ok(placed.collect())
 }
 
 /// Broker ids in a ring, one of each rack in turn.
-fn ring_by_rack(candidates: &[Candidate]) -> Vec<i32> {
+fn ring_by_rack(mut candidates: Vec<&Candidate>) -> Vec<i32> {
     let mut racks: Vec<(Option<&str>, Vec<i32>)> = Vec::new();
-    let mut sorted: Vec<&Candidate> = candidates.iter().collect();
-    sorted.sort_by_key(|candidate| candidate.id);
-    for candidate in sorted {
+    candidates.sort_by_key(|candidate| candidate.id);
+    for candidate in candidates {
         let rack = candidate.rack.as_deref();
         match racks.iter_mut().find(|(name, _)| *name == rack) {
             Some((_, ids)) => ids.push(candidate.id),
@@ -77,8 +91,12 @@ mod tests {
     use super::*;
 
     fn brokers(racks: &[Option<&str>]) -> Vec<Candidate> {
-        let named = racks.iter().enumerate();
-        named.map(|(id, rack)| Candidate { id: id as i32, rack: rack.map(str::to_owned) }).collect()
+        let named = (0..).zip(racks);
+        let candidates = named.map(|(id, rack)| {
+            let rack = rack.map(str::to_owned);
+            Candidate { id, rack, is_fenced: false }
+        });
+        candidates.collect()
     }
 
     #[test]
@@ -100,5 +118,18 @@ mod tests {
         let error = place(&brokers(&[None]), 1, 3, 0).unwrap_err();
         assert_eq!(error, PlacementError::TooFewBrokers { wanted: 3, available: 1 });
         assert!(place(&[], 1, 1, 0).is_err());
+    }
+
+    #[test]
+    fn fenced_brokers_fill_up_behind_all_others() {
+        let mut candidates = brokers(&[None; 4]);
+        candidates[1].is_fenced = true;
+        candidates[3].is_fenced = true;
+        let placed = place(&candidates, 3, 3, 0).unwrap();
+        assert_eq!(placed, [[0, 2, 1], [2, 0, 3], [0, 2, 1]]);
+        assert_eq!(place(&candidates, 2, 1, 1).unwrap(), [[2], [0]]);
+        candidates.retain(|candidate| candidate.is_fenced);
+        let refused = place(&candidates, 1, 2, 0).unwrap_err();
+        assert_eq!(refused, PlacementError::AllFenced { wanted: 2 });
     }
 }

@@ -36,8 +36,7 @@ impl<'a> Cluster<'a> {
 
     /// Whether the broker may lead and be in sync: registered, not fenced, and not about to leave.
     pub(super) fn is_active(&self, id: i32) -> bool {
-        let broker = self.image.broker(id);
-        broker.is_some_and(|broker| !broker.fenced && !broker.in_controlled_shutdown)
+        is_active(self.image, id)
     }
 
     /// The registration with which a broker speaks.
@@ -48,11 +47,7 @@ impl<'a> Cluster<'a> {
 
     /// Where a new replica of a broker lies, as far as it is not the broker's own choice.
     pub(super) fn default_dir(&self, id: i32) -> Uuid {
-        match self.image.broker(id).map(|broker| broker.log_dirs.as_slice()) {
-            Some([]) => directory::MIGRATING,
-            Some([only]) => *only,
-            _ => directory::UNASSIGNED,
-        }
+        default_dir(self.image, id)
     }
 
     /// `min.insync.replicas` of a partition, as its leader takes it: no more than it has replicas.
@@ -90,5 +85,20 @@ impl<'a> Cluster<'a> {
             let partitions = (0..).zip(topic.partitions.iter());
             partitions.map(move |(index, partition)| (&**topic, index, &**partition))
         })
+    }
+}
+
+/// See [`Cluster::is_active`].
+pub(super) fn is_active(image: &Image, id: i32) -> bool {
+    let broker = image.broker(id);
+    broker.is_some_and(|broker| !broker.fenced && !broker.in_controlled_shutdown)
+}
+
+/// See [`Cluster::default_dir`].
+pub(super) fn default_dir(image: &Image, id: i32) -> Uuid {
+    match image.broker(id).map(|broker| broker.log_dirs.as_slice()) {
+        Some([]) => directory::MIGRATING,
+        Some([only]) => *only,
+        _ => directory::UNASSIGNED,
     }
 }

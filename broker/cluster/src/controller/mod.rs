@@ -7,6 +7,8 @@
 //!   AllocateProducerIds  producer_ids     ElectLeaders     elections
 //!   AlterPartitionReassignments, ListPartitionReassignments               reassignment
 //!   AssignReplicasToDirs directories      UpdateFeatures   features
+//!   ControllerRegistration controller_registration
+//!   CreateTopics, CreatePartitions: new_partitions
 //! ```
 //!
 //! - `liveness`: which brokers were heard of, and when; the only thing here that is not in the log
@@ -19,6 +21,7 @@
 
 mod alter_partition;
 mod cluster;
+mod controller_registration;
 mod directories;
 mod draft;
 mod elections;
@@ -27,6 +30,7 @@ mod fencing;
 mod heartbeat;
 mod leaders;
 mod liveness;
+mod new_partitions;
 mod partition_change;
 mod producer_ids;
 mod reassignment;
@@ -42,6 +46,7 @@ use broker_raft::Now;
 
 pub use alter_partition::alter_partition;
 use cluster::Cluster;
+pub use controller_registration::controller_registration;
 pub use directories::assign_replicas_to_dirs;
 use draft::Draft;
 pub use elections::{elect_leaders, elect_unclean_leaders, rebalance_leaders};
@@ -49,6 +54,7 @@ pub use features::update_features;
 pub use fencing::{connection_refused, tick};
 pub use heartbeat::broker_heartbeat;
 pub use liveness::Liveness;
+pub use new_partitions::{NobodyActive, new_partitions, usable_brokers};
 pub use producer_ids::allocate_producer_ids;
 pub use reassignment::{alter_partition_reassignments, list_partition_reassignments};
 pub use registration::broker_registration;

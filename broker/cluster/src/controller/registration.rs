@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broker_metadata::{Image, MetadataVersion};
+use broker_metadata::{Feature, FeatureRange, Image, MetadataVersion};
 use protocol::ErrorCode;
 use protocol::messages::register_broker_record::{BrokerEndpoint, BrokerFeature};
 use protocol::messages::{
@@ -146,7 +146,7 @@ fn check_features(view: &View<'_>, request: &BrokerRegistrationRequest) -> Resul
     let mut ranges = BTreeMap::new();
     for feature in &request.features {
         let (min, max) = (feature.min_supported_version, feature.max_supported_version);
-        if ranges.insert(feature.name.as_str(), (min, max)).is_some() {
+        if ranges.insert(feature.name.as_str(), FeatureRange { min, max }).is_some() {
             let why = format!("it names the feature {} twice", feature.name);
             return Err((ErrorCode::InvalidRegistration, why));
         }
@@ -155,17 +155,25 @@ fn check_features(view: &View<'_>, request: &BrokerRegistrationRequest) -> Resul
         let why = "it does not say which levels of metadata.version it knows".to_owned();
         return Err((ErrorCode::InvalidRegistration, why));
     }
-    let finalized = view.image.features();
-    let level = view.cluster().level.level();
+    check_ranges(view, &ranges).map_err(|why| (ErrorCode::UnsupportedVersion, why))
+}
+
+/// Whether a node that knows these levels can work at those of the cluster.
+pub(super) fn check_ranges(
+    view: &View<'_>,
+    ranges: &BTreeMap<&str, FeatureRange>,
+) -> Result<(), String> {
     let unset = ranges.keys().map(|name| (*name, 0));
     let mut levels: BTreeMap<&str, i16> = unset.collect();
-    levels.extend(finalized.iter().map(|(name, level)| (name.as_str(), *level)));
-    levels.insert(MetadataVersion::FEATURE, level);
+    levels.extend(view.image.features().iter().map(|(name, level)| (name.as_str(), *level)));
+    levels.insert(MetadataVersion::FEATURE, view.cluster().level.level());
+    // Its level is not told by the metadata: what the quorum is at, its voters see to.
+    levels.remove(Feature::KRaftVersion.name());
     for (name, level) in levels {
-        let (min, max) = ranges.get(name).copied().unwrap_or((0, 0));
+        let FeatureRange { min, max } =
+            ranges.get(name).copied().unwrap_or(FeatureRange { min: 0, max: 0 });
         if !(min..=max).contains(&level) {
-            let why = format!("{name} is at {level}, and it knows {min} to {max}");
-            return Err((ErrorCode::UnsupportedVersion, why));
+            return Err(format!("{name} is at {level}, and it knows {min} to {max}"));
         }
     }
     Ok(())

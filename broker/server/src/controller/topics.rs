@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use broker_cluster::controller::{new_partitions, usable_brokers};
 use broker_metadata::config::{ChangeError, check_layer, topic_table};
 use broker_metadata::names::{self, InvalidTopicName};
-use broker_metadata::placement::{Candidate, PlacementError, place};
-use broker_metadata::{ConfigMap, Image, MetadataRecord, MetadataVersion, TopicImage, directory};
+use broker_metadata::placement::{PlacementError, place};
+use broker_metadata::{ConfigMap, Image, MetadataRecord, TopicImage};
 use protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use protocol::messages::create_topics_request::CreatableTopic;
-use protocol::messages::{ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord};
+use protocol::messages::{ConfigRecord, RemoveTopicRecord, TopicRecord};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -183,7 +184,7 @@ fn create_one(
             value: Some(value.clone()),
         })
     }));
-    records.extend(partition_records(image, id, 0, &replicas));
+    records.extend(partition_records(image, id, 0, &replicas)?);
     let replication_factor = replicas.first().map_or(0, Vec::len);
     let created = Created { id, partitions: replicas.len(), replication_factor, configs };
     Ok((created, records))
@@ -217,7 +218,7 @@ fn placed(
     };
     let factor = usize::try_from(factor).ok().filter(|factor| *factor > 0);
     let factor = factor.ok_or(TopicError::ReplicationFactor)?;
-    Ok(place(&candidates(image), count, factor, defaults.start)?)
+    Ok(place(&usable_brokers(image), count, factor, defaults.start)?)
 }
 
 fn assigned(image: &Image, topic: &CreatableTopic) -> Result<Vec<Vec<i32>>, TopicError> {
@@ -307,43 +308,15 @@ fn new_topic_id(image: &Image) -> Uuid {
     }
 }
 
-fn candidates(image: &Image) -> Vec<Candidate> {
-    let active = image.brokers().filter(|broker| !broker.fenced);
-    active.map(|broker| Candidate { id: broker.id, rack: broker.rack.clone() }).collect()
-}
-
 fn partition_records(
     image: &Image,
     topic_id: Uuid,
     first: usize,
     all: &[Vec<i32>],
-) -> Vec<MetadataRecord> {
-    let level = image.metadata_version();
-    let has_directories = level.is_none_or(MetadataVersion::has_directories);
-    let records = all.iter().enumerate().map(|(place, replicas)| {
-        let dirs = replicas.iter().filter(|_| has_directories);
-        MetadataRecord::Partition(PartitionRecord {
-            partition_id: i32::try_from(first + place).expect("bounded by the request's limit"),
-            topic_id,
-            replicas: replicas.clone(),
-            isr: replicas.clone(),
-            leader: replicas[0],
-            leader_epoch: 0,
-            partition_epoch: 0,
-            directories: dirs.map(|id| directory_of(image, *id)).collect(),
-            ..PartitionRecord::default()
-        })
-    });
-    records.collect()
-}
-
-/// The only log dir of a broker; with more of them the broker itself chooses.
-fn directory_of(image: &Image, broker: i32) -> Uuid {
-    match image.broker(broker).map(|broker| broker.log_dirs.as_slice()) {
-        Some([only]) => *only,
-        Some([]) | None => directory::MIGRATING,
-        Some(_) => directory::UNASSIGNED,
-    }
+) -> Result<Vec<MetadataRecord>, TopicError> {
+    let first = i32::try_from(first).expect("a topic has no more partitions than numbers");
+    let made = new_partitions(image, topic_id, first, all);
+    made.map_err(|nobody| TopicError::Assignment(nobody.to_string()))
 }
 
 pub(crate) type GrowResult = (String, Result<(), TopicError>);
@@ -406,7 +379,7 @@ fn grow_one(
     }
     let factor = topic.partitions.front().map_or(1, |partition| partition.replicas.len());
     let replicas = match &request.assignments {
-        None => place(&candidates(image), more, factor, start + present)?,
+        None => place(&usable_brokers(image), more, factor, start + present)?,
         Some(given) => {
             let given: Vec<Vec<i32>> = given.iter().map(|one| one.broker_ids.clone()).collect();
             if given.len() != more {
@@ -420,7 +393,7 @@ fn grow_one(
             given
         }
     };
-    Ok(partition_records(image, topic.id, present, &replicas))
+    partition_records(image, topic.id, present, &replicas)
 }
 
 /// A topic of a DeleteTopics request, by whichever of the two was given.

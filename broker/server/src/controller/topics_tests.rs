@@ -11,9 +11,14 @@ const DEFAULTS: Defaults = Defaults { partitions: 2, replication_factor: 1, star
 
 /// A cluster of brokers 1 to `count`, with these records on top.
 fn image(count: i32, more: Vec<MetadataRecord>) -> Image {
+    image_of(count, more, 0)
+}
+
+fn image_of(count: i32, more: Vec<MetadataRecord>, broker_epoch: i64) -> Image {
     let brokers = (1..=count).map(|broker_id| {
         let record = RegisterBrokerRecord {
             broker_id,
+            broker_epoch,
             fenced: false,
             log_dirs: vec![Uuid::from_u128(broker_id as u128)],
             ..RegisterBrokerRecord::default()
@@ -194,4 +199,66 @@ fn topics_are_deleted_by_name_and_by_id_once() {
     let (unknown, unknown_id) = (TopicError::UnknownTopic, TopicError::UnknownTopicId);
     let expected = [None, None, Some(TopicError::Duplicate), Some(unknown), Some(unknown_id)];
     assert_eq!(results, expected);
+}
+
+/// Brokers 1 to 4, of which 2 is fenced and 3 shuts down; 4 has two log dirs.
+fn partly_there() -> Image {
+    let change = |broker_id: i32, fenced: i8, in_controlled_shutdown: i8| {
+        let record = protocol::messages::BrokerRegistrationChangeRecord {
+            broker_id,
+            broker_epoch: -1,
+            fenced,
+            in_controlled_shutdown,
+            ..Default::default()
+        };
+        MetadataRecord::BrokerRegistrationChange(record)
+    };
+    let two_dirs = RegisterBrokerRecord {
+        broker_id: 4,
+        fenced: false,
+        broker_epoch: -1,
+        log_dirs: vec![Uuid::from_u128(41), Uuid::from_u128(42)],
+        ..RegisterBrokerRecord::default()
+    };
+    let more = vec![two_dirs.into(), change(2, 1, 0), change(3, 0, 1)];
+    image_of(3, more, -1)
+}
+
+#[test]
+fn new_replicas_on_brokers_that_are_away_are_not_in_sync() {
+    let present = partly_there();
+    let outcome = create_in(&present, &[topic("t", 2, 3)]);
+    assert!(outcome.results[0].1.is_ok(), "{outcome:?}");
+    let partitions: Vec<_> = outcome
+        .records
+        .iter()
+        .filter_map(|record| match record {
+            MetadataRecord::Partition(one) => Some((one.leader, one.isr.clone(), &one.replicas)),
+            _ => None,
+        })
+        .collect();
+    let expected = [(1, vec![1, 4], &vec![1, 4, 2]), (4, vec![4, 1], &vec![4, 1, 2])];
+    assert_eq!(partitions, expected);
+    let refused = refusal(&present, topic("t", 1, 4));
+    let too_few = PlacementError::TooFewBrokers { wanted: 4, available: 3 };
+    assert_eq!(refused, TopicError::Placement(too_few));
+}
+
+#[test]
+fn a_broker_with_several_log_dirs_chooses_and_one_that_is_there_has_to_lead() {
+    let present = partly_there();
+    let assigned = |broker_ids: Vec<i32>| CreatableTopic {
+        assignments: vec![CreatableReplicaAssignment { partition_index: 0, broker_ids }],
+        ..topic("t", -1, -1)
+    };
+    let outcome = create_in(&present, &[assigned(vec![2, 4, 1])]);
+    let Some(MetadataRecord::Partition(record)) = outcome.records.last() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!((record.leader, record.isr.as_slice()), (4, &[4, 1][..]));
+    let dirs = [2, 1, 1].map(Uuid::from_u128);
+    assert_eq!(record.directories, dirs);
+    let text = "All brokers specified in the manual partition assignment for partition 0 are \
+                fenced or in controlled shutdown.";
+    assert_eq!(refusal(&present, assigned(vec![2, 3])), TopicError::Assignment(text.to_owned()));
 }

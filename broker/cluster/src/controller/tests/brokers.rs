@@ -268,3 +268,35 @@ fn a_process_that_has_begun_to_end_is_not_unfenced() {
     leaving.current_metadata_offset = world.image.end_offset();
     assert!(world.heartbeat(&leaving).is_fenced);
 }
+
+#[test]
+fn a_controller_registers_once_and_only_where_it_knows_the_levels() {
+    use protocol::messages::controller_registration_request::{Feature, Listener};
+    let range = |name: &str, max_supported_version: i16| Feature {
+        name: name.to_owned(),
+        min_supported_version: 0,
+        max_supported_version,
+    };
+    let mut request = protocol::messages::ControllerRegistrationRequest {
+        controller_id: 7,
+        listeners: vec![Listener { name: "CONTROLLER".to_owned(), ..Listener::default() }],
+        features: vec![range("metadata.version", 30), range("kraft.version", 1)],
+        ..Default::default()
+    };
+    let mut world = World::new(MetadataVersion::LATEST, false);
+    let mut ask = |request: &_| {
+        let outcome = world.decide(|view| controller_registration(view, request));
+        (outcome.response.error_code, outcome.records.len())
+    };
+    assert_eq!(ask(&request), (ErrorCode::None, 1));
+    assert_eq!(ask(&request), (ErrorCode::None, 0));
+    request.zk_migration_ready = true;
+    assert_eq!(ask(&request), (ErrorCode::None, 1));
+    request.features[0].max_supported_version = 29;
+    assert_eq!(ask(&request), (ErrorCode::UnsupportedVersion, 0));
+    request.listeners[0].name.clear();
+    assert_eq!(ask(&request), (ErrorCode::InvalidRegistration, 0));
+    let mut old = World::new(MetadataVersion::V3_6_IV2, false);
+    let outcome = old.decide(|view| controller_registration(view, &request));
+    assert_eq!(outcome.response.error_code, ErrorCode::UnsupportedVersion);
+}
