@@ -252,8 +252,12 @@ impl<'a> PartitionChange<'a> {
         }
     }
 
-    /// Whether the broker and the log dir of its replica are there.
+    /// Whether the broker and the log dir of its replica are there. One that is only now assigned
+    /// has nothing to lead with.
     fn accepts(&self, id: i32) -> bool {
+        if !self.partition.replicas.contains(&id) {
+            return false;
+        }
         let is_there = match self.cause {
             Cause::Leaves(gone) | Cause::LostData(gone) if gone == id => false,
             Cause::Returns(back) if back == id => true,

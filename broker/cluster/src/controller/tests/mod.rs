@@ -4,6 +4,7 @@ mod alter_partition;
 mod brokers;
 mod features;
 mod invariants;
+mod kafka;
 mod moves;
 mod partitions;
 mod random;
