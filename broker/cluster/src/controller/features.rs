@@ -76,10 +76,12 @@ fn decide(view: &View<'_>, request: &UpdateFeaturesRequest) -> Result<Vec<Metada
     let mut records = Vec::new();
     for update in updates {
         let (name, level) = (&update.feature, update.max_version_level);
-        let invalid =
-            |why: String| format!("Invalid update version {level} for feature {name}. {why}");
         let before = view.image.features().get(name).copied().unwrap_or(0);
-        check(view, update, before).map_err(invalid)?;
+        check(view, update, before)
+            .map_err(|why| format!("Invalid update version {level} for feature {name}. {why}"))?;
+        if name == MetadataVersion::FEATURE {
+            check_records(view, update)?;
+        }
         if level == before {
             continue;
         }
@@ -114,34 +116,35 @@ fn check(view: &View<'_>, update: &FeatureUpdateKey, before: i16) -> Result<(), 
             .to_owned());
     }
     if level > before && direction != Direction::Upgrade {
-        let text = "Can't upgrade the version of this feature when the upgrade type is set to \
-                    downgrade.";
-        return Err(text.to_owned());
+        return Err("Can't downgrade to a newer version.".to_owned());
     }
     if level < before && direction == Direction::Upgrade {
         let text = "Can't downgrade the version of this feature without setting the upgrade type \
                     to either safe or unsafe downgrade.";
         return Err(text.to_owned());
     }
-    check_nodes(view, name, level)?;
-    if name != MetadataVersion::FEATURE {
+    check_nodes(view, name, level)
+}
+
+/// A level of the metadata is left only for one that can write all records that there are.
+fn check_records(view: &View<'_>, update: &FeatureUpdateKey) -> Result<(), String> {
+    let level = update.max_version_level;
+    let version = MetadataVersion::from_level(level)
+        .map_err(|why| format!("Invalid metadata.version {level}. {why}"))?;
+    let present = view.cluster().level;
+    if version >= present || !present.records_differ(version) {
         return Ok(());
     }
-    let version = MetadataVersion::from_level(level).map_err(|why| why.to_string())?;
-    let present = view.cluster().level;
-    if version < present && present.records_differ(version) {
-        let text = match direction {
-            Direction::UnsafeDowngrade => {
-                "Unsafe metadata downgrade is not supported in this version."
-            }
-            Direction::Upgrade | Direction::SafeDowngrade => {
-                "Refusing to perform the requested downgrade because it might delete metadata \
-                 information."
-            }
-        };
-        return Err(text.to_owned());
-    }
-    Ok(())
+    let why = match Direction::of(update) {
+        Some(Direction::UnsafeDowngrade) => {
+            "Unsafe metadata downgrade is not supported in this version."
+        }
+        _ => {
+            "Refusing to perform the requested downgrade because it might delete metadata \
+             information."
+        }
+    };
+    Err(format!("Unsupported metadata.version downgrade from {present} to {version}. {why}"))
 }
 
 /// Each node that is registered has to know the level; level 0 is no use of the feature.

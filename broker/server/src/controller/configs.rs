@@ -10,8 +10,8 @@ use broker_metadata::config::{
     topic_table,
 };
 use broker_metadata::names::{self, InvalidTopicName};
-use broker_metadata::{ConfigResource, Image, MetadataRecord};
-use protocol::messages::ConfigRecord;
+use broker_metadata::{ConfigResource, Feature, Image, MetadataRecord};
+use protocol::messages::{ClearElrRecord, ConfigRecord};
 use thiserror::Error;
 
 /// Why configurations are not described or changed. The texts are Kafka's, where it has one.
@@ -157,7 +157,50 @@ pub(crate) fn alter(
         };
         altered.results.push(result.map(|records| altered.records.extend(records)));
     }
+    if has_eligible_replicas(image) {
+        let forgotten = forget_eligible(&altered.records);
+        altered.records.extend(forgotten);
+    }
     altered
+}
+
+const MIN_ISR: &str = "min.insync.replicas";
+
+/// Whether replicas that are not in sync may lead, by which `min.insync.replicas` was (KIP-966).
+fn has_eligible_replicas(image: &Image) -> bool {
+    let level = image.features().get(Feature::EligibleLeaderReplicasVersion.name());
+    level.is_some_and(|level| *level >= 1)
+}
+
+/// Who was eligible under another `min.insync.replicas` may lack what was committed since.
+fn forget_eligible(changes: &[MetadataRecord]) -> Vec<MetadataRecord> {
+    let changed = changes.iter().filter_map(|record| match record {
+        MetadataRecord::Config(record) if record.name == MIN_ISR => Some(record),
+        _ => None,
+    });
+    let cleared = changed.map(|record| {
+        let is_topic = record.resource_type == ConfigResource::Topic.code();
+        let topic_name = if is_topic { record.resource_name.clone() } else { String::new() };
+        MetadataRecord::ClearElr(ClearElrRecord { topic_name })
+    });
+    cleared.collect()
+}
+
+/// All controllers have to take the same for `min.insync.replicas` while others may be eligible.
+fn check_min_isr(image: &Image, broker: &str, after: &[MetadataRecord]) -> Result<(), ConfigError> {
+    let is_min_isr = |record: &&MetadataRecord| matches!(record, MetadataRecord::Config(one) if one.name == MIN_ISR);
+    let Some(MetadataRecord::Config(record)) = after.iter().find(is_min_isr) else {
+        return Ok(());
+    };
+    if !has_eligible_replicas(image) {
+        return Ok(());
+    }
+    let refused = match (broker.is_empty(), &record.value) {
+        (true, Some(_)) => return Ok(()),
+        (true, None) => "Cluster-level min.insync.replicas cannot be removed while ELR is enabled.",
+        (false, _) => "Broker-level min.insync.replicas cannot be altered while ELR is enabled.",
+    };
+    Err(ConfigError::Unfit(refused.to_owned()))
 }
 
 fn alter_one(
@@ -196,7 +239,11 @@ fn alter_one(
             after
         }
     };
-    Ok(difference(stored, name, &before, &after))
+    let records = difference(stored, name, &before, &after);
+    if stored == ConfigResource::Broker {
+        check_min_isr(image, name, &records)?;
+    }
+    Ok(records)
 }
 
 fn check_keys(alteration: &Alteration) -> Result<(), ConfigError> {
@@ -284,4 +331,73 @@ fn difference(
     let gone = before.keys().filter(|key| !after.contains_key(*key)).map(|key| record(key, None));
     let set = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
     gone.chain(set.map(|(key, value)| record(key, Some(value.clone())))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_metadata::replay_all;
+    use protocol::messages::{FeatureLevelRecord, TopicRecord};
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// A topic `t`; `min.insync.replicas` is 1 for the cluster.
+    fn image(elr: i16) -> Image {
+        let feature = |name: &str, feature_level: i16| {
+            let name = name.to_owned();
+            MetadataRecord::FeatureLevel(FeatureLevelRecord { name, feature_level })
+        };
+        let config = ConfigRecord {
+            resource_type: ConfigResource::Broker.code(),
+            name: MIN_ISR.to_owned(),
+            value: Some("1".to_owned()),
+            ..ConfigRecord::default()
+        };
+        let topic = TopicRecord { name: "t".to_owned(), topic_id: Uuid::from_u128(5) };
+        let elr = feature("eligible.leader.replicas.version", elr);
+        let level = feature("metadata.version", 30);
+        replay_all(&[level, elr, config.into(), topic.into()]).unwrap()
+    }
+
+    fn set(image: &Image, kind: ResourceType, name: &str, value: Option<&str>) -> Altered {
+        let resource = Resource { type_code: kind.code(), name: name.to_owned() };
+        let operation = Operation {
+            name: MIN_ISR.to_owned(),
+            code: i8::from(value.is_none()),
+            value: value.map(str::to_owned),
+        };
+        let asked = [(resource, Alteration::Adjust(vec![operation]))];
+        alter(image, 1, &asked, &|_, _, _| Ok(()))
+    }
+
+    #[test]
+    fn who_was_eligible_under_another_min_isr_is_forgotten() {
+        let cleared = |altered: &Altered| match altered.records.last() {
+            Some(MetadataRecord::ClearElr(record)) => Some(record.topic_name.clone()),
+            _ => None,
+        };
+        let image = image(1);
+        let of_topic = set(&image, ResourceType::Topic, "t", Some("2"));
+        assert_eq!((of_topic.records.len(), cleared(&of_topic)), (2, Some("t".to_owned())));
+        let of_all = set(&image, ResourceType::Broker, "", Some("2"));
+        assert_eq!((of_all.records.len(), cleared(&of_all)), (2, Some(String::new())));
+        assert_eq!(set(&image, ResourceType::Broker, "", Some("1")).records, []);
+        let without = set(&self::image(0), ResourceType::Topic, "t", Some("2"));
+        assert_eq!((without.records.len(), cleared(&without)), (1, None));
+    }
+
+    #[test]
+    fn min_isr_is_one_for_the_cluster_while_replicas_may_be_eligible() {
+        let refused = |image: &Image, name: &str, value: Option<&str>| {
+            let altered = set(image, ResourceType::Broker, name, value);
+            altered.results[0].clone().err().map(|error| error.to_string())
+        };
+        let (with, without) = (image(1), image(0));
+        let removed = "Cluster-level min.insync.replicas cannot be removed while ELR is enabled.";
+        assert_eq!(refused(&with, "", None).as_deref(), Some(removed));
+        let of_one = "Broker-level min.insync.replicas cannot be altered while ELR is enabled.";
+        let told = refused(&with, "1", Some("2"));
+        assert_eq!(told.as_deref(), Some(of_one));
+        assert_eq!((refused(&with, "", Some("2")), refused(&without, "", None)), (None, None));
+    }
 }

@@ -51,11 +51,11 @@ fn a_change_that_is_not_safe_or_not_known_is_refused_with_a_reason() {
     old.features[3].max_supported_version = 0;
     world.register(&old);
     let cases: [(&[(&str, i16, i8)], &str); 10] = [
-        (&[(METADATA, 22, 2)], "it might delete metadata information"),
+        (&[(METADATA, 22, 2)], "downgrade from 4.3-IV0 to 4.0-IV0. Refusing"),
         (&[(METADATA, 22, 3)], "Unsafe metadata downgrade is not supported"),
         (&[(METADATA, 29, 1)], "without setting the upgrade type to either safe or unsafe"),
         (&[(METADATA, 31, 1)], "only supports versions 7-30"),
-        (&[("group.version", 1, 2)], "when the upgrade type is set to downgrade"),
+        (&[("group.version", 1, 2)], "Can't downgrade to a newer version"),
         (&[("group.version", 1, 1)], "Broker 2 only supports versions 0-0"),
         (&[("group.version", 1, 0)], "does not support the given upgrade type"),
         (&[("x.version", 1, 1)], "Local controller 100 does not support this feature"),
