@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PEERS ?= ../shared/peers
 
-.PHONY: build broker demo test check bench bench-micro peers release conformance clients fuzz setup-broker setup-demo setup-release setup-test
+.PHONY: build broker demo test check bench bench-micro peers release conformance clients mixed fuzz setup-broker setup-demo setup-release setup-test
 
 build: setup-demo
 	tools/build build -p cli
@@ -50,6 +50,11 @@ conformance: build
 ## clients: independent clients (Python, Node, C, Java) against our broker
 clients: build
 	tools/clients/run
+
+## mixed: clusters of Apache Kafka's nodes and ours, every mix of three, under load while each node is killed; needs
+##        ../shared/peers (or PEERS=DIR) and Java, in about ten minutes
+mixed: build
+	PEERS=$(PEERS) tools/mixed
 
 ## fuzz: the protocol's fuzz targets, a minute each
 fuzz:

@@ -4,6 +4,7 @@
 //!   partition, pure
 //! - `partition`: the partitions on this node, with their logs open · `flusher`: syncs them ·
 //!   `log_configs`: their settings
+//! - `replication`: records fetched from leaders, changes of ISRs asked of the controller
 //! - `quorum`: the metadata's quorum on this node · `peers`: connections to other nodes
 //! - `clock`, `limits`, `lock`, `off_sockets`
 
@@ -18,7 +19,9 @@ pub mod partition;
 mod peers;
 pub mod quorum;
 pub mod replica;
+pub mod replication;
 
+pub use client::ConnectionError as PeerError;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use flusher::Flusher;
 pub use log_configs::{HeldLayers, LogConfigs};

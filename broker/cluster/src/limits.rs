@@ -48,3 +48,21 @@ pub(crate) const QUORUM_MESSAGES_HELD: usize = 1024;
 
 /// Milliseconds until something is tried again that the disk did not take.
 pub(crate) const DISK_RETRY: i64 = 500;
+
+/// How often members of ISRs are looked at that may have fallen behind: half of
+/// `replica.lag.time.max.ms`, within these bounds.
+pub(crate) const ISR_TICK_MIN: Duration = Duration::from_millis(50);
+pub(crate) const ISR_TICK_MAX: Duration = Duration::from_secs(1);
+
+/// Changes of ISRs in one request to the controller.
+pub(crate) const ISR_CHANGES_TOGETHER: usize = 10_000;
+
+/// After which a change that the controller did not make is asked for again: a little more than a
+/// leader waits for it.
+pub(crate) const ISR_RETRY: Duration = Duration::from_millis(60);
+
+/// For how long a fetcher stays that has nothing to follow.
+pub(crate) const FETCHER_IDLE: Duration = Duration::from_secs(30);
+
+/// The pause after a leader that could not be asked.
+pub(crate) const FETCHER_RETRY: Duration = Duration::from_millis(100);

@@ -24,6 +24,8 @@ use crate::{LogConfig, partition_metadata};
 const LOCK: &str = ".lock";
 const META_PROPERTIES: &str = "meta.properties";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+/// No mark is as long.
+const MARK_BYTES: usize = 1024;
 /// Written to find out whether the folder can be written to.
 const PROBE: &str = ".probe.tmp";
 
@@ -76,6 +78,7 @@ pub struct LogDir {
     properties: MetaProperties,
     is_new: bool,
     clean_shutdown: bool,
+    clean_shutdown_epoch: Option<i64>,
     _lock: Box<dyn Debug + Send + Sync>,
 }
 
@@ -142,6 +145,7 @@ impl LogDir {
         let (properties, is_new) =
             adopt_properties(&*store, &path.join(META_PROPERTIES), wanted.clone())?;
         let mark = path.join(CLEAN_SHUTDOWN);
+        let clean_shutdown_epoch = read_epoch(&*store, &mark);
         let clean_shutdown = match store.remove_file(&mark) {
             Ok(()) => {
                 // A mark that came back with the power would hide that there was a crash.
@@ -153,7 +157,15 @@ impl LogDir {
             Err(error) if is_read_only(&error) => store.open(&mark).is_ok(),
             Err(error) => return Err(StorageError::on("remove", mark)(error).into()),
         };
-        Ok(Self { store, path, properties, is_new, clean_shutdown, _lock: lock })
+        Ok(Self {
+            store,
+            path,
+            properties,
+            is_new,
+            clean_shutdown,
+            clean_shutdown_epoch,
+            _lock: lock,
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -176,6 +188,12 @@ impl LogDir {
     /// Whether the last owner closed all logs in order.
     pub fn was_shut_down_cleanly(&self) -> bool {
         self.clean_shutdown
+    }
+
+    /// The broker epoch under which the broker stopped that shut the dir down cleanly, if it said
+    /// one.
+    pub fn clean_shutdown_epoch(&self) -> Option<i64> {
+        self.clean_shutdown_epoch.filter(|_| self.clean_shutdown)
     }
 
     /// How large the volume is, for DescribeLogDirs.
@@ -340,6 +358,17 @@ impl LogDir {
         store::replace(&*self.store, &path, content.as_bytes())
             .map_err(StorageError::on("write", path))
     }
+}
+
+/// The broker epoch in the mark of a clean shutdown. A mark without one is as good as any other.
+fn read_epoch(store: &dyn Store, mark: &Path) -> Option<i64> {
+    let file = store.open(mark).ok()?;
+    let mut content = vec![0; usize::try_from(file.size().ok()?).ok()?.min(MARK_BYTES)];
+    file.read_at(&mut content, 0).ok()?;
+    let text = String::from_utf8(content).ok()?;
+    let (_, rest) = text.split_once("\"brokerEpoch\":")?;
+    let digits: String = rest.chars().take_while(|digit| digit.is_ascii_digit()).collect();
+    digits.parse().ok()
 }
 
 fn is_read_only(error: &io::Error) -> bool {

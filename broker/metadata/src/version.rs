@@ -131,7 +131,7 @@ impl MetadataVersion {
     pub const FEATURE: &'static str = "metadata.version";
 
     pub fn from_level(level: i16) -> Result<Self, UnknownLevel> {
-        match Self::MIN.0 <= level && level <= Self::LATEST.0 {
+        match (Self::MIN.0..=Self::LATEST.0).contains(&level) {
             true => Ok(Self(level)),
             false => Err(UnknownLevel { level }),
         }

@@ -10,18 +10,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker_cluster::partition::{Partitions, Surroundings};
+use broker_cluster::controller::ControllerSettings;
+use broker_cluster::partition::{Partitions, ReplicaEvent, Surroundings};
 use broker_cluster::quorum::{self, Quorum, QuorumResources, QuorumSettings, QuorumStartError};
-use broker_cluster::{Flusher, LogConfigs};
+use broker_cluster::replication::{self, Awaited, IsrChannel, ReplicationResources};
+use broker_cluster::{Flusher, LogConfigs, Peers};
 use broker_coordinator::Groups;
 use broker_log::{DirError, LogDir, StorageError};
 use broker_metadata::config::Value;
+use broker_metadata::{FeatureRange, Image};
 use broker_raft::{Endpoints, VoterSet};
 use protocol::messages::register_broker_record::BrokerEndpoint;
+use protocol::messages::{AlterPartitionRequest, AlterPartitionResponse};
 use protocol::record::Compression;
 use thiserror::Error;
 use tokio::io::DuplexStream;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -29,14 +35,19 @@ use uuid::Uuid;
 
 use crate::config::{self, Audience, BrokerConfig};
 use crate::connection::Stream;
-use crate::controller::{CommitError, Controller, Identity, ProducerIds};
+use crate::controller::{
+    CommitError, Controller, ControllerChannel, ControllerIdentity, Identity, ProducerIds,
+    begins_with, features,
+};
 use crate::fetch_session::FetchSessions;
 use crate::folders::{Folders, refuse_partitions};
-use crate::limits::{MEMORY_PIPE, OPEN_FILES};
+use crate::founding;
+use crate::limits::{CONTROLLER_PATIENCE, MEMORY_PIPE, OPEN_FILES};
 use crate::listener::{self, BindError, Bound, ConnectionCounts};
+use crate::membership;
 use crate::metrics::{Metrics, Snapshot};
 use crate::offsets_log::{CoordinatorClock, OffsetsLog};
-use crate::request::Peer;
+use crate::request::{HeardOf, Peer};
 use crate::services::Services;
 use crate::upkeep::{self, Cleaner, Janitor};
 
@@ -97,14 +108,15 @@ impl Broker {
         for listener in config.listeners.all() {
             bound.push(listener::bind(listener, &config.settings.sockets).await?);
         }
-        let opening = config.clone();
-        let folders = tokio::task::spawn_blocking(move || Folders::open(&opening));
+        let (opening, cluster_id) = (config.clone(), founding::cluster_id(&config).await);
+        let folders = tokio::task::spawn_blocking(move || Folders::open(&opening, cluster_id));
         let folders = folders.await.map_err(|e| StartError::Interrupted(e.to_string()))??;
-        let identity = identity(&config, &bound, &folders.ids);
+        let identity = identity(&config, &bound, &folders);
+        let controller_endpoints = endpoints(&bound, Audience::Controllers);
         let tasks = TaskTracker::new();
         let links = CancellationToken::new();
         let quorum = start_quorum(&config, &folders, &bound, &tasks, &links).await?;
-        let services = assemble(config, folders, quorum, tasks, links);
+        let (services, events) = assemble(config, folders, quorum, tasks, links);
         let addresses: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
         let counts = Arc::new(ConnectionCounts::new(&services.config.settings.sockets));
         let (for_controllers, for_clients): (Vec<_>, Vec<_>) =
@@ -113,10 +125,18 @@ impl Broker {
         serve(for_controllers, &services, &counts)?;
         load_partitions(&services).await?;
         services.tasks.spawn(until(services.links.clone(), services.controller.clone().follow()));
+        start_replication(&services, events);
+        if services.config.roles.controller && !services.config.is_alone() {
+            let staying = membership::stay_registered(services.clone(), controller_endpoints);
+            services.tasks.spawn(until(services.stopping.clone(), staying));
+        }
         if services.config.roles.broker {
-            register(&services, identity).await?;
+            let joined = membership::join(&services, identity).await?;
+            // Before others are told that it is there.
             serve(for_clients, &services, &counts)?;
-            services.tasks.spawn(load_groups(services.groups.clone()));
+            membership::begin(&services, joined).await;
+            let groups = follow_groups(services.groups.clone(), services.controller.news());
+            services.tasks.spawn(until(services.stopping.clone(), groups));
         }
         let janitor = Janitor::new(services.tasks.clone(), services.stopping.clone());
         upkeep::start(&services, &janitor);
@@ -156,6 +176,7 @@ impl Broker {
             address: "in this process".to_owned(),
             listener: self.services.config.listeners.inter_broker.clone(),
             audience: Audience::Clients,
+            heard_of: HeardOf::default(),
         };
         let services = self.services.clone();
         self.services.tasks.spawn(listener::run(Stream::Memory(server), peer, services));
@@ -169,12 +190,14 @@ impl Broker {
     /// Answers what is open, closes all logs and marks them as closed in order.
     pub async fn shutdown(self) -> Result<(), StorageError> {
         let services = self.services;
+        membership::leave(&services).await;
         services.stopping.cancel();
         services.groups.shutdown().await;
         // Written here if it could not be at the start.
         if let Err(problem) = commit_assumed(&services).await {
             warn!("what this node says of itself is not in the metadata log: {problem}");
         }
+        let own = services.image().broker(services.config.node_id).map(|own| own.epoch);
         let quorum = services.controller.quorum().clone();
         quorum.hand_over().await;
         let metadata = quorum.stop().await;
@@ -183,7 +206,7 @@ impl Broker {
         services.tasks.wait().await;
         let closing = tokio::task::spawn_blocking(move || {
             // Whatever can be closed is, also where the other can't.
-            services.partitions.close(metadata.is_ok()).and(metadata)
+            services.partitions.close(metadata.is_ok(), own.unwrap_or(-1)).and(metadata)
         });
         match closing.await {
             Ok(closed) => closed?,
@@ -310,19 +333,26 @@ async fn load_partitions(services: &Arc<Services>) -> Result<(), StartError> {
     opened.await.map_err(|problem| StartError::Interrupted(problem.to_string()))
 }
 
-fn identity(config: &BrokerConfig, bound: &[Bound], log_dirs: &[Uuid]) -> Identity {
-    let endpoints = bound.iter().map(|bound| BrokerEndpoint {
+fn endpoints(bound: &[Bound], audience: Audience) -> Vec<BrokerEndpoint> {
+    let bound = bound.iter().filter(|bound| bound.listener.audience == audience);
+    let endpoints = bound.map(|bound| BrokerEndpoint {
         name: bound.listener.name.clone(),
         host: bound.listener.advertised_host.clone(),
         port: bound.listener.advertised_port.unwrap_or_else(|| bound.address.port()),
         security_protocol: 0,
     });
+    endpoints.collect()
+}
+
+fn identity(config: &BrokerConfig, bound: &[Bound], folders: &Folders) -> Identity {
     Identity {
         node_id: config.node_id,
+        cluster_id: folders.cluster_id.clone(),
         incarnation_id: Uuid::new_v4(),
+        previous_epoch: folders.previous_epoch,
         rack: config.settings.node.rack.clone(),
-        endpoints: endpoints.collect(),
-        log_dirs: log_dirs.to_vec(),
+        endpoints: endpoints(bound, Audience::Clients),
+        log_dirs: folders.ids.clone(),
     }
 }
 
@@ -332,19 +362,44 @@ fn assemble(
     quorum: Quorum,
     tasks: TaskTracker,
     links: CancellationToken,
-) -> Arc<Services> {
+) -> (Arc<Services>, UnboundedReceiver<ReplicaEvent>) {
     let stopping = CancellationToken::new();
     let clock = config.environment.clock.clone();
     let configs = LogConfigs::new(config.node_id, config.file.clone());
     let lag_ms = config.cluster.replication.lag_time_max_ms;
-    let (surroundings, _events) = Surroundings::new(config.node_id, clock.clone(), lag_ms);
-    let partitions = Arc::new(Partitions::new(surroundings, folders.dirs, configs.clone()));
+    let (surroundings, events) = Surroundings::new(config.node_id, clock.clone(), lag_ms);
+    let partitions = Arc::new(Partitions::new(surroundings.clone(), folders.dirs, configs.clone()));
     let janitor = Janitor::new(tasks.clone(), stopping.clone());
-    let controller = Controller::new(quorum, partitions.clone(), janitor, clock.clone());
+    let defaults = configs.topic(&Image::default(), "");
+    let deciding = ControllerIdentity {
+        settings: ControllerSettings {
+            cluster_id: folders.cluster_id.clone(),
+            node_id: config.node_id,
+            own_broker: config.roles.broker.then_some(config.node_id),
+            session_timeout_ms: config.cluster.membership.session_timeout_ms,
+            min_insync_replicas: defaults.min_insync_replicas,
+            unclean_leader_election: defaults.unclean_leader_election,
+            features: features()
+                .map(|(name, min, max)| (name.to_owned(), FeatureRange { min, max }))
+                .collect(),
+        },
+        begins_with: folders
+            .begins_with
+            .clone()
+            .unwrap_or_else(|| begins_with(&min_insync_replicas(&configs))),
+    };
+    let controller = Controller::new(quorum, partitions.clone(), janitor, clock.clone(), deciding);
+    let patience = u64::try_from(config.cluster.replication.socket_timeout_ms).unwrap_or(0);
+    let patience = Duration::from_millis(patience.max(1));
+    let client_id = format!("broker-{}-to-controller", config.node_id);
+    let peers = Peers::new(&client_id, patience, tasks.clone(), links.clone());
+    let channel = ControllerChannel::new(peers);
     let slots = config.settings.fetch.session_slots as usize;
     let flusher = Flusher::new(partitions.clone(), clock.clone(), tasks.clone());
     let groups = start_groups(&config, &controller, &partitions, &flusher);
-    Arc::new(Services {
+    let services = Arc::new(Services {
+        channel,
+        surroundings,
         groups,
         cluster_id: folders.cluster_id,
         clock,
@@ -360,7 +415,46 @@ fn assemble(
         links,
         tasks,
         config,
-    })
+    });
+    (services, events)
+}
+
+/// What a new cluster takes for its `min.insync.replicas`.
+fn min_insync_replicas(configs: &LogConfigs) -> String {
+    let held = configs.layers(&Image::default());
+    let min = held.layers().value("min.insync.replicas").ok().flatten();
+    min.as_ref().map_or_else(|| "1".to_owned(), Value::to_text)
+}
+
+/// The controller as replication asks it.
+struct Changes(Arc<Services>);
+
+impl IsrChannel for Changes {
+    fn alter(
+        &self,
+        request: AlterPartitionRequest,
+    ) -> Awaited<Result<AlterPartitionResponse, String>> {
+        let services = self.0.clone();
+        Box::pin(async move {
+            let answered = services.channel.send(&services, &request, CONTROLLER_PATIENCE).await;
+            answered.map_err(|problem| problem.to_string())
+        })
+    }
+}
+
+fn start_replication(services: &Arc<Services>, events: UnboundedReceiver<ReplicaEvent>) {
+    let resources = ReplicationResources {
+        partitions: services.partitions.clone(),
+        surroundings: services.surroundings.clone(),
+        settings: services.config.cluster.replication.clone(),
+        listener: Arc::from(services.config.listeners.inter_broker.as_str()),
+        controller: Arc::new(Changes(services.clone())),
+        flusher: services.flusher.clone(),
+        clock: services.clock.clone(),
+        tasks: services.tasks.clone(),
+        cancel: services.links.clone(),
+    };
+    replication::start(resources, events);
 }
 
 fn start_groups(
@@ -384,30 +478,13 @@ fn start_groups(
     Groups::start(settings, codec, Arc::new(log), Arc::new(CoordinatorClock(clock)))
 }
 
-/// Reads what the groups were, so that the first request of each need not wait for it.
-async fn load_groups(groups: Groups) {
-    if let Err(problem) = groups.load_all().await {
-        warn!("groups are read when they are asked for: {problem}");
+/// Lets the groups move with the leaders of their partitions, and reads those that are led here, so
+/// that the first request of each need not wait for it.
+async fn follow_groups(groups: Groups, mut news: watch::Receiver<i64>) {
+    groups.follow_leaders();
+    while news.changed().await.is_ok() {
+        groups.follow_leaders();
     }
-}
-
-async fn register(services: &Arc<Services>, identity: Identity) -> Result<(), StartError> {
-    let held = services.configs.layers(&services.image());
-    let min = held.layers().value("min.insync.replicas").ok().flatten();
-    let min = min.as_ref().map_or_else(|| "1".to_owned(), Value::to_text);
-    let (known, again) = (identity.clone(), min.clone());
-    let committed =
-        services.controller.commit(move |image| (identity.records(image, &min), ())).await;
-    let is_new = services.image().broker(services.config.node_id).is_none();
-    let registered = match committed {
-        // A broker that has been here before can be one although it can't write that down yet.
-        Err(problem) if problem.is_of_storage() && !is_new => {
-            warn!("this node's registration is written later: {problem}");
-            services.controller.assume(known.records(&services.image(), &again))
-        }
-        committed => committed,
-    };
-    registered.map_err(|problem: CommitError| StartError::Registration(problem.to_string()))
 }
 
 /// Commits what could not be committed when it was assumed.

@@ -8,6 +8,7 @@ use protocol::{ApiKey, DecodeError, Reader, frame};
 use thiserror::Error;
 
 use crate::api;
+use crate::forwarding;
 use crate::request::{Peer, RequestContext, Running, encode};
 use crate::services::Services;
 
@@ -39,15 +40,18 @@ pub(crate) fn start(
     services: Arc<Services>,
 ) -> Result<Running, Refusal> {
     services.metrics.request(frame.len());
-    let mut reader = Reader::new(frame);
+    let mut reader = Reader::new(frame.clone());
     let (key, header) = frame::decode_request_header(&mut reader).map_err(Refusal::Header)?;
     let version = header.request_api_version;
-    let api = api::find(key).ok_or(Refusal::Api { api: key })?;
+    let api = api::find(key, peer.audience).ok_or(Refusal::Api { api: key })?;
     if !api.served.contains(&version) {
         if key == ApiKey::ApiVersions {
             return Ok(unknown_api_versions(&header));
         }
         return Err(Refusal::Version { api: key, version });
+    }
+    if forwarding::is_elsewhere(key, &peer, &services) {
+        return Ok(forwarding::forward(frame, peer, services));
     }
     let context = RequestContext {
         version,

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use broker_cluster::partition::DataDir;
-use broker_log::{DirError, LogDir, MetaProperties, Store, print_id};
-use broker_metadata::names;
+use broker_log::{DirError, LogDir, MetaProperties, StorageError, Store};
+use broker_metadata::snapshot::{BOOTSTRAP_FILE, Bootstrap, BootstrapError};
+use broker_metadata::{MetadataRecord, names};
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::broker::StartError;
@@ -18,18 +20,30 @@ pub(crate) struct Folders {
     pub(crate) cluster_id: String,
     /// The directory ids of those that could be opened.
     pub(crate) ids: Vec<Uuid>,
+    /// The broker epoch under which the last run has stopped in order; -1: it has not.
+    pub(crate) previous_epoch: i64,
+    /// What `kafka-storage format` left for a cluster that begins.
+    pub(crate) begins_with: Option<Vec<MetadataRecord>>,
     /// The one that has the metadata log, or is to have it.
     pub(crate) of_metadata: (Arc<DataDir>, Arc<LogDir>),
 }
 
 impl Folders {
-    /// Opens the log dirs. Blocks.
-    pub(crate) fn open(config: &BrokerConfig) -> Result<Self, StartError> {
-        let (dirs, cluster_id) = open_dirs(config)?;
+    /// Opens the log dirs; new ones are of the cluster that is given. Blocks.
+    pub(crate) fn open(config: &BrokerConfig, cluster_id: String) -> Result<Self, StartError> {
+        let (dirs, cluster_id) = open_dirs(config, cluster_id)?;
         let opened = dirs.iter().filter_map(|dir| dir.opened());
         let ids = opened.filter_map(|dir| dir.properties().directory_id).collect();
         let of_metadata = metadata_dir(&dirs)?;
-        Ok(Self { dirs, cluster_id, ids, of_metadata })
+        let marks: Option<Vec<i64>> =
+            dirs.iter().map(|dir| dir.opened()?.clean_shutdown_epoch()).collect();
+        // All of them, by the same run.
+        let previous_epoch = match marks.as_deref() {
+            Some([first, rest @ ..]) if rest.iter().all(|other| other == first) => *first,
+            _ => -1,
+        };
+        let begins_with = begins_with(config, &of_metadata.0)?;
+        Ok(Self { dirs, cluster_id, ids, previous_epoch, begins_with, of_metadata })
     }
 }
 
@@ -78,6 +92,30 @@ fn metadata_dir(dirs: &[Arc<DataDir>]) -> Result<(Arc<DataDir>, Arc<LogDir>), St
     }
 }
 
+/// The records of `bootstrap.checkpoint`, if there is one.
+fn begins_with(
+    config: &BrokerConfig,
+    dir: &DataDir,
+) -> Result<Option<Vec<MetadataRecord>>, StartError> {
+    let path = dir.path().join(BOOTSTRAP_FILE);
+    let read = |file: Arc<dyn broker_log::File>| {
+        let mut bytes = vec![0; usize::try_from(file.size()?).unwrap_or(0)];
+        file.read_at(&mut bytes, 0)?;
+        Ok(Bytes::from(bytes))
+    };
+    let bytes = match config.environment.store.open(&path).and_then(read) {
+        Ok(bytes) => bytes,
+        Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(DirError::from(StorageError { operation: "read", path, source }).into());
+        }
+    };
+    let failed = |problem: BootstrapError| {
+        StartError::NoDir(format!("{} can't be read: {problem}", path.display()))
+    };
+    Ok(Some(Bootstrap::read(&bytes).map_err(failed)?.records().to_vec()))
+}
+
 /// A metadata log without a record is that of a new broker only where there is no partition.
 pub(crate) fn refuse_partitions(dirs: &[Arc<DataDir>], of_log: &DataDir) -> Result<(), StartError> {
     for dir in dirs {
@@ -96,13 +134,13 @@ pub(crate) fn refuse_partitions(dirs: &[Arc<DataDir>], of_log: &DataDir) -> Resu
 
 /// The first log dir that can be used decides the cluster; a new one founds one. Of several dirs,
 /// those that can't be opened are offline.
-fn open_dirs(config: &BrokerConfig) -> Result<(Vec<Arc<DataDir>>, String), StartError> {
+fn open_dirs(
+    config: &BrokerConfig,
+    cluster_id: String,
+) -> Result<(Vec<Arc<DataDir>>, String), StartError> {
     let mut first: Option<String> = None;
     let mut found = Vec::new();
-    let mut cluster_id = print_id(Uuid::new_v4());
-    while cluster_id.starts_with('-') {
-        cluster_id = print_id(Uuid::new_v4());
-    }
+    let mut cluster_id = cluster_id;
     for path in &config.log_dirs {
         let properties = MetaProperties {
             cluster_id: cluster_id.clone(),

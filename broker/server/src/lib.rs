@@ -2,9 +2,13 @@
 //! itself: metadata is believed by `broker-metadata`, logs are kept by `broker-log` and replicated
 //! by `broker-cluster`, groups are led by `broker-coordinator`.
 //!
-//! - `broker`: start and shutdown · `folders`: its log dirs · `config`: what it is told
+//! - `broker`: start and shutdown · `folders`: its log dirs · `founding`: their cluster ·
+//!   `config`: what it is told
 //! - `listener`, `connection`: bytes · `dispatch`: bytes to requests and back · `request`,
 //!   `answer`, `fetch_session`: what both sides of that know · `api`: one family a file
+//! - `membership`: how it becomes a broker of its cluster and leaves it · `evidence`: brokers that
+//!   are gone for sure · `forwarding`: requests
+//!   that another node answers
 //! - `offsets_log`: where the group coordinator writes · `controller`: how the metadata changes
 //! - `upkeep`: work beside requests · `limits`, `metrics`, `services`
 
@@ -15,10 +19,14 @@ pub mod config;
 mod connection;
 mod controller;
 mod dispatch;
+mod evidence;
 mod fetch_session;
 mod folders;
+mod forwarding;
+mod founding;
 mod limits;
 mod listener;
+mod membership;
 mod metrics;
 mod offsets_log;
 mod request;

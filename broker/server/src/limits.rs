@@ -56,9 +56,6 @@ pub(crate) const CHECKED_IN_PLACE: usize = 256 * 1024;
 pub(crate) const RECORD_ERRORS: usize = 100_000;
 pub(crate) const RECORD_ERROR_TEXTS: usize = 1_000;
 
-/// Producer ids that are taken from the metadata log at once.
-pub(crate) const PRODUCER_ID_BLOCK: i64 = 1000;
-
 /// Bytes of names, values and texts in an answer to DescribeConfigs; resources beyond are refused.
 pub(crate) const CONFIGS_PER_ANSWER: usize = 32 * 1024 * 1024;
 
@@ -83,3 +80,29 @@ pub(crate) const OPEN_FILES: u64 = 1_048_576;
 
 /// How often log dirs are looked at; the numbers below are of these ticks.
 pub(crate) const LOG_DIR_CHECK: Duration = Duration::from_secs(1);
+
+/// Between two tries to reach a controller, where no news of one comes.
+pub(crate) const CONTROLLER_RETRY: Duration = Duration::from_millis(100);
+
+/// For how long a broker looks for a controller before it says that there is none.
+pub(crate) const CONTROLLER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often the active controller looks for sessions that are over.
+pub(crate) const SESSION_TICK: Duration = Duration::from_millis(250);
+
+/// How often leaders are looked for among replicas that are not in sync, where a topic allows that.
+pub(crate) const UNCLEAN_INTERVAL_MS: i64 = 5_000;
+
+/// For how long is waited until what the controller has done is known here.
+pub(crate) const NEWS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Between two steps of a broker that joins its cluster or leaves it.
+pub(crate) const JOIN_STEP: Duration = Duration::from_millis(50);
+
+/// For how long a broker that stops waits until others lead what it led.
+pub(crate) const LEAVE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// For how long a new node asks the others to which cluster they belong.
+pub(crate) const FOUNDING_PATIENCE: Duration = Duration::from_secs(2);
+/// And for how long while no controller answers it.
+pub(crate) const LEAVE_SILENCE: Duration = Duration::from_secs(3);

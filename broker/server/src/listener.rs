@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use crate::config::Listener;
 use crate::connection::{self, ConnectionLimits, Stream};
 use crate::limits::ACCEPT_BACK_OFF;
-use crate::request::Peer;
+use crate::request::{HeardOf, Peer};
 use crate::services::Services;
 
 /// Why a listener can't be opened.
@@ -222,6 +222,7 @@ fn begin(
         address: address.to_string(),
         listener: listener.name.clone(),
         audience: listener.audience,
+        heard_of: HeardOf::default(),
     };
     let services = services.clone();
     services.tasks.clone().spawn(async move {

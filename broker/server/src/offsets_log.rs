@@ -48,8 +48,8 @@ impl LogWriter for OffsetsLog {
         i32::try_from(topic.partitions.len()).ok()
     }
 
-    fn leads(&self, partition: i32) -> bool {
-        self.partition(partition).is_some_and(|held| held.is_leader())
+    fn leader_epoch(&self, partition: i32) -> Option<i32> {
+        self.partition(partition)?.led_epoch()
     }
 
     fn max_batch_bytes(&self, partition: i32) -> usize {
@@ -58,10 +58,10 @@ impl LogWriter for OffsetsLog {
         bytes.map_or(usize::MAX, |bytes| bytes as usize)
     }
 
-    fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError> {
+    fn append(&self, partition: i32, epoch: i32, batch: Bytes) -> Result<Commit, AppendError> {
         let held = self.partition(partition).ok_or(AppendError::NotLeader)?;
         let written = held
-            .append(batch, Origin::Coordinator, self.clock.now_ms(), &self.flusher)
+            .append(batch, Origin::Coordinator, epoch, self.clock.now_ms(), &self.flusher)
             .map_err(|problem| refused(problem, self.max_batch_bytes(partition)))?;
         let Written { appended, leader_epoch } = written;
         let end = appended.last_offset + 1;
@@ -70,15 +70,16 @@ impl LogWriter for OffsetsLog {
             if let Some(offset) = appended.sync_to {
                 held.wait_until_synced(offset).await.map_err(not_synced)?;
             }
-            match held.wait_until_committed(end, leader_epoch, timeout).await {
-                Ok(()) => Ok(()),
-                // What is written may yet be committed, as after a time-out.
-                Err(UncommittedError::TimedOut | UncommittedError::TooFew(_)) => {
-                    Err(AppendError::Timeout)
-                }
-                Err(UncommittedError::Leadership(_)) => Err(AppendError::NotLeader),
-            }
+            until_committed(&held, end, leader_epoch, timeout).await
         }))
+    }
+
+    fn committed(&self, partition: i32, epoch: i32, offset: i64) -> Commit {
+        let (held, timeout) = (self.partition(partition), self.commit_timeout);
+        Box::pin(async move {
+            let held = held.ok_or(AppendError::NotLeader)?;
+            until_committed(&held, offset, epoch, timeout).await
+        })
     }
 
     fn start_offset(&self, partition: i32) -> i64 {
@@ -110,6 +111,20 @@ impl LogWriter for OffsetsLog {
             }
             storage(problem)
         })
+    }
+}
+
+async fn until_committed(
+    held: &Partition,
+    offset: i64,
+    epoch: i32,
+    timeout: Duration,
+) -> Result<(), AppendError> {
+    match held.wait_until_committed(offset, epoch, timeout).await {
+        Ok(()) => Ok(()),
+        // What is written may yet be committed, as after a time-out.
+        Err(UncommittedError::TimedOut | UncommittedError::TooFew(_)) => Err(AppendError::Timeout),
+        Err(UncommittedError::Leadership(_)) => Err(AppendError::NotLeader),
     }
 }
 

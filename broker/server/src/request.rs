@@ -3,8 +3,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use broker_cluster::lock::whole;
 use protocol::{Request, frame};
 use tracing::error;
 
@@ -12,7 +13,7 @@ use crate::answer::{Answer, Chunk};
 use crate::config::Audience;
 
 /// The other end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Peer {
     /// As Kafka shows a client's host, without a port.
     pub(crate) host: String,
@@ -22,6 +23,25 @@ pub(crate) struct Peer {
     pub(crate) listener: String,
     /// Whom that listener serves, which decides what may be asked.
     pub(crate) audience: Audience,
+    pub(crate) heard_of: HeardOf,
+}
+
+/// The broker whose heartbeats came by a connection, with its epoch: what becomes of the connection
+/// says something of the broker.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeardOf {
+    /// A std mutex: held to copy the pair in or out.
+    broker: Arc<Mutex<Option<(i32, i64)>>>,
+}
+
+impl HeardOf {
+    pub(crate) fn note(&self, broker: i32, epoch: i64) {
+        *whole(&self.broker) = Some((broker, epoch));
+    }
+
+    pub(crate) fn broker(&self) -> Option<(i32, i64)> {
+        *whole(&self.broker)
+    }
 }
 
 /// What a handler knows of a request beside its body.

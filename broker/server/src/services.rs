@@ -5,14 +5,14 @@ use std::sync::Arc;
 use broker_cluster::Clock;
 use broker_cluster::Flusher;
 use broker_cluster::LogConfigs;
-use broker_cluster::partition::Partitions;
+use broker_cluster::partition::{Partitions, Surroundings};
 use broker_coordinator::Groups;
 use broker_metadata::Image;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::BrokerConfig;
-use crate::controller::{Controller, ProducerIds};
+use crate::controller::{Controller, ControllerChannel, ProducerIds};
 use crate::fetch_session::FetchSessions;
 use crate::metrics::Metrics;
 use crate::upkeep::Cleaner;
@@ -24,7 +24,10 @@ pub(crate) struct Services {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) controller: Controller,
+    /// The way to the controller that decides, wherever it is.
+    pub(crate) channel: ControllerChannel,
     pub(crate) partitions: Arc<Partitions>,
+    pub(crate) surroundings: Arc<Surroundings>,
     pub(crate) groups: Groups,
     /// Settings as they hold for a topic or for this broker.
     pub(crate) configs: LogConfigs,

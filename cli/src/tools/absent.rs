@@ -21,7 +21,8 @@ const TRANSACTIONS: &str = "the broker serves no transactions yet; use a produce
                             transactional.id";
 const SHARE_GROUPS: &str = "the broker serves no share groups yet; use a consumer group and \
                             kafka-consumer-groups";
-const ONE_BROKER: &str = "a broker works alone as yet, so there are no replicas to move or to lead";
+const NOT_YET: &str = "the brokers answer it, and this binary does not ask yet: use the script of a \
+                       Kafka installation with --bootstrap-server";
 const VERIFIABLE: &str = "it is for Kafka's own system tests; use kafka-console-producer, \
                           kafka-console-consumer or `yeoul bench`";
 const NO_ZOOKEEPER: &str = "there is no ZooKeeper; the broker keeps the metadata itself, ask it \
@@ -53,17 +54,17 @@ const ABSENT: &[AbsentTool] = &[
             what a broker serves",
     ),
     absent("kafka-jmx", "there is no JVM and no JMX"),
-    absent("kafka-leader-election", ONE_BROKER),
-    absent("kafka-metadata-quorum", "a broker works alone as yet and is its own quorum"),
+    absent("kafka-leader-election", NOT_YET),
+    absent("kafka-metadata-quorum", NOT_YET),
     absent(
         "kafka-metadata-shell",
         "use kafka-dump-log --cluster-metadata-decoder on __cluster_metadata-0",
     ),
     absent("kafka-mirror-maker", "mirroring between clusters is not served yet"),
-    absent("kafka-preferred-replica-election", ONE_BROKER),
-    absent("kafka-reassign-partitions", ONE_BROKER),
+    absent("kafka-preferred-replica-election", NOT_YET),
+    absent("kafka-reassign-partitions", NOT_YET),
     absent("kafka-replay-log-producer", RETIRED),
-    absent("kafka-replica-verification", ONE_BROKER),
+    absent("kafka-replica-verification", NOT_YET),
     absent("kafka-run-class", "Java classes can't be run; `yeoul tools list` names the tools"),
     absent("kafka-share-consumer-perf-test", SHARE_GROUPS),
     absent("kafka-share-groups", SHARE_GROUPS),

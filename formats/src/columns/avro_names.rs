@@ -23,7 +23,7 @@ pub(super) fn columns_of<'a>(
         })
         .collect();
     let mut found = vec![None; fields.len()];
-    let rules: [fn((&str, &str), (&str, &str)) -> bool; 4] = [
+    let rules: [Rule; 4] = [
         |(field, _), (column, _)| column == field,
         |(_, original), (column, _)| column == original,
         |(field, _), (_, safe)| safe == field,
@@ -40,6 +40,10 @@ pub(super) fn columns_of<'a>(
     }
     found
 }
+
+/// Whether a field, by its name and its original one, is that of a column, by its name and its safe
+/// one.
+type Rule = fn((&str, &str), (&str, &str)) -> bool;
 
 /// The documentation of a record, where it may be null too.
 fn doc_of(schema: &AvroSchema, node: NodeId) -> Option<&str> {

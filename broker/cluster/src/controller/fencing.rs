@@ -1,5 +1,7 @@
 //! Brokers of which nobody hears any more are fenced: they lead nothing and are in no ISR.
 
+use std::sync::Arc;
+
 use broker_metadata::{BrokerImage, MetadataRecord};
 use protocol::messages::BrokerRegistrationChangeRecord;
 
@@ -21,7 +23,9 @@ pub fn tick(view: &mut View<'_>) -> Outcome<()> {
     let mut draft = Draft::new(view.image, view.settings);
     let mut notes = Vec::new();
     let timeout_ms = view.settings.session_timeout_ms;
-    for broker in view.image.brokers().filter(|broker| !broker.fenced) {
+    let own = view.settings.own_broker;
+    let watched = |broker: &&Arc<BrokerImage>| !broker.fenced && own != Some(broker.id);
+    for broker in view.image.brokers().filter(watched) {
         let session = view.liveness.of_mut(broker, view.next_offset - 1);
         session.begin(view.now.elapsed_ms);
         if session.is_valid(view.now.elapsed_ms, timeout_ms) {

@@ -65,6 +65,9 @@ pub use unregister::unregister_broker;
 pub struct ControllerSettings {
     pub cluster_id: String,
     pub node_id: i32,
+    /// The broker in the process of this controller: it is there as long as decisions are made, and
+    /// no other run of it can be.
+    pub own_broker: Option<i32>,
     /// `broker.session.timeout.ms`.
     pub session_timeout_ms: i64,
     /// `min.insync.replicas`, for topics of which the metadata says nothing.

@@ -91,6 +91,7 @@ fn check(view: &View<'_>, request: &BrokerRegistrationRequest) -> Result<(), Ref
         return refused(ErrorCode::InconsistentClusterId, why);
     }
     if let Some(broker) = view.image.broker(request.broker_id)
+        && view.settings.own_broker != Some(broker.id)
         && broker.incarnation_id != request.incarnation_id
         && let Some(session) = view.liveness.of(broker)
         && session.is_valid(view.now.elapsed_ms, view.settings.session_timeout_ms)

@@ -219,17 +219,25 @@ impl Partition {
         Submitted { partition, flusher, answer, is_answered: false }
     }
 
-    /// Appends validated batches at once, which all replicas in sync are to have before they are
-    /// acknowledged: as [`Self::submit`].
+    /// Appends validated batches at once, if this node leads in that leader epoch. All replicas in
+    /// sync are to have them before they are acknowledged: as [`Self::submit`].
     pub fn append(
         self: &Arc<Self>,
         records: Bytes,
         origin: Origin,
+        epoch: i32,
         now_ms: i64,
         flusher: &Flusher,
     ) -> Result<Written, ProduceError> {
         let entry = Entry { records, origin, now_ms, acks: Acks::All };
-        let (answers, effects) = self.append_to(&mut self.lock(), vec![entry]);
+        let (answers, effects) = {
+            let mut held = self.lock();
+            let leader = held.as_ref().and_then(|held| held.replica.leader());
+            if leader.is_none_or(|leader| leader.epoch() != epoch) {
+                return Err(LeadershipError::NotLeader.into());
+            }
+            self.append_to(&mut held, vec![entry])
+        };
         let answer = self.announced(answers, effects, flusher).pop();
         answer.unwrap_or_else(|| Err(LeadershipError::Gone.into()))
     }

@@ -41,8 +41,9 @@ impl Partitions {
     }
 
     /// Closes all logs, then writes what the next start needs to scan nothing, if the metadata was
-    /// closed well too. Of a dir that failed nothing is said to be in order. Blocks.
-    pub fn close(&self, metadata_is_closed: bool) -> Result<(), StorageError> {
+    /// closed well too. Of a dir that failed nothing is said to be in order. The broker epoch
+    /// is that of this run, -1 if it had none. Blocks.
+    pub fn close(&self, metadata_is_closed: bool, broker_epoch: i64) -> Result<(), StorageError> {
         let mut closed: Vec<Vec<(TopicPartition, Closed)>> = vec![Vec::new(); self.dirs().len()];
         let mut clean: Vec<bool> = self
             .dirs()
@@ -88,8 +89,9 @@ impl Partitions {
                 warn!("log dir {} is left as it is: its logs are read again", dir.path().display());
                 continue;
             }
-            let marked = write(&opened, &closed)
-                .and_then(|()| if clean { opened.mark_clean_shutdown(-1) } else { Ok(()) });
+            let marked = write(&opened, &closed).and_then(|()| {
+                if clean { opened.mark_clean_shutdown(broker_epoch) } else { Ok(()) }
+            });
             match marked {
                 Err(problem) if problem.is_out_of_space() => {
                     warn!("what is in {} is read again: {problem}", dir.path().display());

@@ -158,8 +158,8 @@ fn last_epoch(held: &Held) -> i32 {
     held.log.latest_epoch().unwrap_or(-1)
 }
 
-/// The whole batches of an answer, checked. A batch of a later leader epoch than was asked in is not
-/// the leader's to give: what is from it on is fetched anew.
+/// The whole batches of an answer, checked. A batch of a later leader epoch than was asked in is
+/// not the leader's to give: what is from it on is fetched anew.
 fn usable(records: &Bytes, asked_epoch: i32) -> Result<Bytes, BatchError> {
     let mut end = 0;
     for batch in record::batches(records) {

@@ -155,7 +155,7 @@ impl Partitions {
                 Loaded::Open(mut log, report) => {
                     // Without a line nothing is known to be: a leader alone takes all it has.
                     let known = committed.get(&id).copied();
-                    log.set_high_watermark(known.unwrap_or(log.log_start_offset()));
+                    log.set_high_watermark(known.unwrap_or_else(|| log.log_start_offset()));
                     debug!("{id}: {report:?}");
                     found.summary = found.summary.with(&report);
                     if let Some(postponed) = &report.postponed {

@@ -247,9 +247,10 @@ impl Partition {
         });
     }
 
-    /// Whether this node leads it.
-    pub fn is_leader(&self) -> bool {
-        self.lock().as_ref().is_some_and(|held| held.replica.leader().is_some())
+    /// The leader epoch in which this node leads it; `None`: it does not.
+    pub fn led_epoch(&self) -> Option<i32> {
+        let held = self.lock();
+        held.as_ref()?.replica.leader().map(crate::replica::LeaderState::epoch)
     }
 
     /// The leader epoch that this node knows of; -1: it has no part yet.

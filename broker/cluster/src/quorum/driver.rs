@@ -343,7 +343,7 @@ impl Driver {
             return Err((told, DecideError::NotController));
         };
         let next_offset = self.log.end_offset();
-        let deciding = Deciding { image: &image, next_offset, now };
+        let deciding = Deciding { image: &image, next_offset, epoch: active.epoch, now };
         // A decision changes nothing, so one that ends with a panic leaves nothing half done.
         let Ok(records) = catch_unwind(AssertUnwindSafe(|| decide(&deciding))) else {
             let reason = "the decision ended with a panic, see the log of this node";
@@ -363,7 +363,7 @@ impl Driver {
             // A record that raises the level is followed by records of the new one.
             let level = delta.image().metadata_version().unwrap_or(MetadataVersion::LATEST);
             match record.encode_at(level) {
-                Ok(bytes) => drop(batch.append(now.timestamp_ms, None, Some(&bytes), &[])),
+                Ok(bytes) => batch.append(now.timestamp_ms, None, Some(&bytes), &[]),
                 Err(problem) => return Err((told, DecideError::Encode(problem))),
             }
         }

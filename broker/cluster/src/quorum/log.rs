@@ -289,7 +289,7 @@ fn config(settings: &MetadataLogConfig) -> LogConfig {
     let segment = SegmentConfig {
         bytes: u32::try_from(settings.segment_bytes).unwrap_or(default.segment.bytes),
         ms: settings.segment_ms,
-        ..default.segment.clone()
+        ..default.segment
     };
     LogConfig { retention, segment, max_message_bytes: MAX_BATCH_BYTES, ..default }
 }

@@ -68,6 +68,8 @@ pub struct Deciding<'a> {
     pub image: &'a Arc<Image>,
     /// The offset that the first record of the decision gets.
     pub next_offset: i64,
+    /// The epoch in which this node leads the quorum.
+    pub epoch: i32,
     pub now: Now,
 }
 

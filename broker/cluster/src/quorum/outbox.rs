@@ -71,6 +71,12 @@ fn failure(problem: &ConnectionError) -> Failure {
         ConnectionError::UnsupportedApi { .. } | ConnectionError::Encode { .. } => {
             Failure::UnsupportedVersion
         }
+        // Only this says that the machine is there and nobody listens.
+        ConnectionError::Connect { source, .. }
+            if source.kind() == std::io::ErrorKind::ConnectionRefused =>
+        {
+            Failure::Refused
+        }
         _ => Failure::Disconnected,
     }
 }

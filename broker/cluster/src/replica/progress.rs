@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn a_follower_that_fetches_what_was_there_at_its_last_fetch_was_caught_up_then() {
         // Offset, leader's end, time -> last caught up.
-        let cases: [(&[(i64, i64, i64)], Option<i64>); 6] = [
+        type Fetches<'a> = &'a [(i64, i64, i64)];
+        let cases: [(Fetches<'_>, Option<i64>); 6] = [
             (&[(10, 10, 5)], Some(5)),
             (&[(8, 10, 5)], None),
             (&[(8, 10, 5), (10, 20, 6)], Some(5)),

@@ -31,18 +31,18 @@ pub(super) fn encode(
     Ok((builder.finish(), count))
 }
 
-/// The shard of a partition as its log tells it.
+/// The shard of a partition as its log tells it, and the offset behind the last record.
 pub(super) fn load(
     settings: &Settings,
     log: &dyn LogWriter,
     partition: i32,
-) -> Result<Shard, ReadError> {
+) -> Result<(Shard, i64), ReadError> {
     let mut shard = Shard::new(settings.clone());
     let mut offset = log.start_offset(partition);
     loop {
         let bytes = log.read(partition, offset)?;
         if bytes.is_empty() {
-            return Ok(shard);
+            return Ok((shard, offset));
         }
         let before = offset;
         for batch in batches(&bytes) {

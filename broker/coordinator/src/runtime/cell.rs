@@ -20,12 +20,16 @@ pub(super) type Answer<R> = oneshot::Receiver<Result<R, Unavailable>>;
 
 pub(super) struct ShardCell {
     partition: i32,
+    /// The leader epoch in which this broker leads the partition.
+    epoch: i32,
     /// A std mutex: a step and its append to the page cache happen under it, nothing awaits.
     state: Mutex<State>,
 }
 
 struct State {
     shard: Shard,
+    /// Another epoch has begun: nothing more is stepped, and nobody answered.
+    has_resigned: bool,
     tickets: u64,
     joins: HashMap<Ticket, oneshot::Sender<Result<JoinGroupResponse, Unavailable>>>,
     syncs: HashMap<Ticket, oneshot::Sender<Result<SyncGroupResponse, Unavailable>>>,
@@ -56,15 +60,16 @@ impl Committed {
 }
 
 impl ShardCell {
-    pub(super) fn new(partition: i32, shard: Shard) -> Self {
+    pub(super) fn new(partition: i32, epoch: i32, shard: Shard) -> Self {
         let state = State {
             shard,
+            has_resigned: false,
             tickets: 0,
             joins: HashMap::new(),
             syncs: HashMap::new(),
             uncommitted: VecDeque::new(),
         };
-        Self { partition, state: Mutex::new(state) }
+        Self { partition, epoch, state: Mutex::new(state) }
     }
 
     /// The state. After a panic under the lock the shard may be other than its log says: whoever
@@ -80,6 +85,18 @@ impl ShardCell {
     /// Whether a panic may have left the shard half changed: it is to be read anew from its log.
     pub(super) fn is_broken(&self) -> bool {
         self.state.is_poisoned()
+    }
+
+    pub(super) fn has_resigned(&self) -> bool {
+        self.lock().has_resigned
+    }
+
+    /// This broker leads the partition no longer, or in another leader epoch: all that waits here
+    /// is told, and nothing is decided any more.
+    pub(super) fn resign(&self) {
+        let mut state = self.lock();
+        state.has_resigned = true;
+        state.refuse_all(&Unavailable::NotCoordinator);
     }
 
     /// What requests to a broken shard are answered with; the next one has it read anew.
@@ -168,7 +185,9 @@ impl ShardCell {
     pub(super) fn advance(self: &Arc<Self>, inner: &Arc<Inner>) {
         let mut state = self.lock();
         let now = inner.now();
-        while let Some(outcome) = state.shard.advance(now) {
+        while !state.has_resigned
+            && let Some(outcome) = state.shard.advance(now)
+        {
             // A timer has nobody to tell; who waits was answered with the error.
             if let Err(unavailable) = self.settle(&mut state, inner, now, outcome) {
                 error!(partition = self.partition, %unavailable, "a group's timer was in vain");
@@ -184,13 +203,16 @@ impl ShardCell {
         outcome: Outcome<R>,
     ) -> Result<(R, Committed), Unavailable> {
         self.check()?;
+        if state.has_resigned {
+            return Err(Unavailable::NotCoordinator);
+        }
         if let Some(deadline_ms) = state.shard.next_deadline() {
             inner.wakeup.not_later_than(deadline_ms);
         }
         let Outcome { records, unity, response, replies } = outcome;
         let mut left = records.as_slice();
         while !left.is_empty() {
-            match append(inner, self.partition, left, unity, now) {
+            match append(inner, (self.partition, self.epoch), left, unity, now) {
                 Ok((commit, count)) => {
                     let (written, rest) = left.split_at(count);
                     for record in written {
@@ -271,6 +293,21 @@ impl State {
         self.uncommitted.clear();
     }
 
+    fn refuse_all(&mut self, unavailable: &Unavailable) {
+        for waiting in std::mem::take(&mut self.joins).into_values() {
+            answer_to(Some(waiting), Err(unavailable.clone()));
+        }
+        for waiting in std::mem::take(&mut self.syncs).into_values() {
+            answer_to(Some(waiting), Err(unavailable.clone()));
+        }
+        for uncommitted in std::mem::take(&mut self.uncommitted) {
+            for waiting in uncommitted.waiting {
+                // The request that waited may be gone with its connection.
+                let _ = waiting.send(Err(AppendError::NotLeader));
+            }
+        }
+    }
+
     fn ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket(self.tickets)
@@ -344,7 +381,7 @@ fn ticket_of(reply: &Parked) -> Ticket {
 /// nothing is appended.
 fn append(
     inner: &Inner,
-    partition: i32,
+    (partition, epoch): (i32, i32),
     records: &[Record],
     unity: Unity,
     now: Now,
@@ -361,5 +398,5 @@ fn append(
     if unity == Unity::Whole && count < records.len() {
         return Err(AppendError::TooLarge { limit: room });
     }
-    Ok((inner.writer.append(partition, batch)?, count))
+    Ok((inner.writer.append(partition, epoch, batch)?, count))
 }

@@ -29,6 +29,7 @@ use protocol::record::Codec;
 use thiserror::Error;
 use tokio::sync::{Notify, OnceCell};
 use tokio::task::JoinHandle;
+use tracing::debug;
 
 pub use offsets::{FetchedOffset, FetchedTopic};
 pub use writer::{AppendError, Clock, Commit, LogWriter, ReadError};
@@ -80,9 +81,16 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// A std mutex: it is held to look up or insert a cell, never across an await, so that a panic
     /// leaves the map whole.
-    cells: Mutex<HashMap<i32, Arc<OnceCell<Arc<ShardCell>>>>>,
+    cells: Mutex<HashMap<i32, Slot>>,
     wakeup: Wakeup,
     timers: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The shard of a partition in one leader epoch: another broker may have led it before and after.
+#[derive(Clone, Default)]
+struct Slot {
+    epoch: i32,
+    cell: Arc<OnceCell<Arc<ShardCell>>>,
 }
 
 /// How the timer task learns that a deadline came before the one that it waits for.
@@ -96,7 +104,7 @@ struct Wakeup {
 
 impl Groups {
     /// Starts the service and its timer task; must be called inside a tokio runtime. Shards load as
-    /// they are asked for, or all at once by [`Groups::load_all`].
+    /// they are asked for, or when [`Groups::follow_leaders`] finds them led here.
     pub fn start(
         settings: Settings,
         codec: Codec,
@@ -137,22 +145,44 @@ impl Groups {
             std::mem::take(&mut *cells)
         };
         for slot in cells.into_values() {
-            if let Some(cell) = slot.get() {
+            if let Some(cell) = slot.cell.get() {
                 cell.stop();
             }
         }
     }
 
-    /// Reads all groups that the log has, so that the first request need not wait for it.
-    pub async fn load_all(&self) -> Result<(), Unavailable> {
-        let count = self.inner.writer.partition_count().unwrap_or(0);
-        for partition in 0..count {
-            match self.cell(partition).await {
-                Ok(_) | Err(Unavailable::NotCoordinator) => {}
-                Err(error) => return Err(error),
+    /// The partitions of `__consumer_offsets` may have other leaders now. Those that this broker
+    /// leads no longer, or in another leader epoch, answer all that waits with NOT_COORDINATOR;
+    /// those that it has begun to lead are read in the background.
+    pub fn follow_leaders(&self) {
+        let writer = &self.inner.writer;
+        let resigned: Vec<Slot> = {
+            let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_led =
+                |partition: &i32, slot: &Slot| writer.leader_epoch(*partition) == Some(slot.epoch);
+            let over = cells.iter().filter(|(partition, slot)| !is_led(partition, slot));
+            let over: Vec<i32> = over.map(|(partition, _)| *partition).collect();
+            over.iter().filter_map(|partition| cells.remove(partition)).collect()
+        };
+        for slot in resigned {
+            if let Some(cell) = slot.cell.get() {
+                cell.resign();
             }
         }
-        Ok(())
+        for partition in 0..writer.partition_count().unwrap_or(0) {
+            let is_known = || {
+                let cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
+                cells.contains_key(&partition)
+            };
+            if writer.leader_epoch(partition).is_some() && !is_known() {
+                let groups = self.clone();
+                tokio::spawn(async move {
+                    if let Err(problem) = groups.cell(partition).await {
+                        debug!("the groups of partition {partition} are read later: {problem}");
+                    }
+                });
+            }
+        }
     }
 
     /// The partition of `__consumer_offsets` that a group's records are in.
@@ -183,18 +213,28 @@ impl Groups {
         if self.inner.wakeup.is_stopping() {
             return Err(Unavailable::Stopping);
         }
-        if !self.inner.writer.leads(partition) {
+        let epoch = self.inner.writer.leader_epoch(partition);
+        let epoch = epoch.ok_or(Unavailable::NotCoordinator)?;
+        let (slot, before) = {
+            let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = || Slot { epoch, cell: Arc::default() };
+            let slot = cells.entry(partition).or_insert_with(fresh);
+            // An older epoch than that of the cell is what this request saw before it waited.
+            if slot.epoch > epoch {
+                return Err(Unavailable::NotCoordinator);
+            }
+            let is_over = slot.epoch < epoch || slot.cell.get().is_some_and(|it| it.is_broken());
+            let before = is_over.then(|| std::mem::replace(slot, fresh()));
+            (slot.clone(), before)
+        };
+        if let Some(cell) = before.as_ref().and_then(|before| before.cell.get()) {
+            cell.resign();
+        }
+        let load = || self.inner.clone().load(partition, epoch);
+        let cell = slot.cell.get_or_try_init(load).await?;
+        if cell.has_resigned() {
             return Err(Unavailable::NotCoordinator);
         }
-        let slot = {
-            let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
-            let slot = cells.entry(partition).or_default();
-            if slot.get().is_some_and(|cell| cell.is_broken()) {
-                *slot = Arc::default();
-            }
-            slot.clone()
-        };
-        let cell = slot.get_or_try_init(|| self.inner.clone().load(partition)).await?;
         Ok(cell.clone())
     }
 
@@ -223,15 +263,21 @@ impl Groups {
 }
 
 impl Inner {
-    async fn load(self: Arc<Self>, partition: i32) -> Result<Arc<ShardCell>, Unavailable> {
+    async fn load(
+        self: Arc<Self>,
+        partition: i32,
+        epoch: i32,
+    ) -> Result<Arc<ShardCell>, Unavailable> {
         let failed = |reason: String| Unavailable::Load { partition, reason };
         let inner = self.clone();
         let work = move || batches::load(&inner.settings, &*inner.writer, partition);
         let loaded = tokio::task::spawn_blocking(work).await;
-        let shard = loaded
+        let (shard, end) = loaded
             .map_err(|error| failed(error.to_string()))?
             .map_err(|error| failed(error.to_string()))?;
-        let cell = Arc::new(ShardCell::new(partition, shard));
+        // What an earlier leader has left may not be committed yet, and is told to nobody before.
+        self.writer.committed(partition, epoch, end).await?;
+        let cell = Arc::new(ShardCell::new(partition, epoch, shard));
         let (_, committed) = cell.step(&self, |shard, now| shard.start(now))?;
         committed.wait().await?;
         Ok(cell)
@@ -243,8 +289,9 @@ impl Inner {
 
     fn loaded_cells(&self) -> Vec<Arc<ShardCell>> {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        let loaded = cells.values().filter_map(|slot| slot.get());
-        loaded.filter(|cell| !cell.is_broken()).cloned().collect()
+        let loaded = cells.values().filter_map(|slot| slot.cell.get());
+        let works = |cell: &&Arc<ShardCell>| !cell.is_broken() && !cell.has_resigned();
+        loaded.filter(works).cloned().collect()
     }
 }
 

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -24,6 +24,8 @@ struct MemoryLog {
     /// The disk is full after so many more.
     appends_left: AtomicI64,
     exists: AtomicBool,
+    /// The leader epoch; below zero another broker leads.
+    epoch: AtomicI32,
 }
 
 impl MemoryLog {
@@ -34,6 +36,7 @@ impl MemoryLog {
             full: AtomicBool::new(false),
             appends_left: AtomicI64::new(i64::MAX),
             exists: AtomicBool::new(true),
+            epoch: AtomicI32::new(0),
         })
     }
 
@@ -49,15 +52,19 @@ impl LogWriter for MemoryLog {
         self.exists.load(Ordering::SeqCst).then_some(2)
     }
 
-    fn leads(&self, partition: i32) -> bool {
-        (0..2).contains(&partition)
+    fn leader_epoch(&self, partition: i32) -> Option<i32> {
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        ((0..2).contains(&partition) && epoch >= 0).then_some(epoch)
     }
 
     fn max_batch_bytes(&self, _: i32) -> usize {
         MAX_BATCH_BYTES
     }
 
-    fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError> {
+    fn append(&self, partition: i32, epoch: i32, batch: Bytes) -> Result<Commit, AppendError> {
+        if self.leader_epoch(partition) != Some(epoch) {
+            return Err(AppendError::NotLeader);
+        }
         if batch.len() > MAX_BATCH_BYTES {
             return Err(AppendError::TooLarge { limit: MAX_BATCH_BYTES });
         }
@@ -81,6 +88,14 @@ impl LogWriter for MemoryLog {
                 .map_err(|_| AppendError::Timeout)?;
             Ok(())
         }))
+    }
+
+    fn committed(&self, _: i32, _: i32, _: i64) -> Commit {
+        let mut committing = self.committing.subscribe();
+        Box::pin(async move {
+            let waited = committing.wait_for(|committing| *committing).await;
+            waited.map(|_| ()).map_err(|_| AppendError::Timeout)
+        })
     }
 
     fn start_offset(&self, _: i32) -> i64 {
@@ -202,7 +217,7 @@ async fn members_join_sync_and_are_there_again_after_a_restart() {
     first.shutdown().await;
 
     let second = groups(&log);
-    second.load_all().await.unwrap();
+    second.all_cells().await.unwrap();
     let described = second.describe("g").await.unwrap().unwrap();
     assert_eq!(described.group_state, "Stable");
     assert_eq!(described.members[0].member_assignment, Bytes::from_static(b"all"));
@@ -220,7 +235,7 @@ async fn members_join_sync_and_are_there_again_after_a_restart() {
 async fn nothing_is_answered_before_it_is_committed() {
     let log = MemoryLog::new();
     let groups = groups(&log);
-    groups.load_all().await.unwrap();
+    groups.all_cells().await.unwrap();
     groups.commit(&committing("other", 1)).await.unwrap();
     log.committing.send_replace(false);
     let (commit, fetch) = (committing("g", 1), [("t".to_owned(), vec![0])]);
@@ -343,3 +358,4 @@ async fn a_damaged_batch_is_passed_over_and_the_others_count() {
 }
 
 mod atomic;
+mod leaders;

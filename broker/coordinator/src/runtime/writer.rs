@@ -42,15 +42,19 @@ pub trait LogWriter: Send + Sync + 'static {
     /// How many partitions the topic has; `None` while it does not exist.
     fn partition_count(&self) -> Option<i32>;
 
-    /// Whether this broker leads the partition.
-    fn leads(&self, partition: i32) -> bool;
+    /// The leader epoch in which this broker leads the partition; `None`: it does not.
+    fn leader_epoch(&self, partition: i32) -> Option<i32>;
 
     /// The largest batch, in bytes, that the partition takes.
     fn max_batch_bytes(&self, partition: i32) -> usize;
 
-    /// Appends one record batch, which has no offsets yet. Returns when it is in the leader's log,
-    /// without waiting for replicas; must not block for longer than a write to the page cache.
-    fn append(&self, partition: i32, batch: Bytes) -> Result<Commit, AppendError>;
+    /// Appends one record batch, which has no offsets yet, if this broker leads the partition in
+    /// that epoch. Returns when it is in the leader's log, without waiting for replicas; must not
+    /// block for longer than a write to the page cache.
+    fn append(&self, partition: i32, epoch: i32, batch: Bytes) -> Result<Commit, AppendError>;
+
+    /// Resolves when all below an offset is committed in that leader epoch.
+    fn committed(&self, partition: i32, epoch: i32, offset: i64) -> Commit;
 
     /// The first offset that the log still has.
     fn start_offset(&self, partition: i32) -> i64;

@@ -49,6 +49,9 @@ fn a_clean_shutdown_is_seen_once() {
         let clean = || open(&store, path, 1).unwrap().was_shut_down_cleanly();
         assert!(!clean());
         open(&store, path, 1).unwrap().mark_clean_shutdown(12).unwrap();
+        assert_eq!(open(&store, path, 1).unwrap().clean_shutdown_epoch(), Some(12));
+        assert_eq!(open(&store, path, 1).unwrap().clean_shutdown_epoch(), None);
+        open(&store, path, 1).unwrap().mark_clean_shutdown(12).unwrap();
         let mark = store::read_all(&*store, &path.join(CLEAN_SHUTDOWN)).unwrap();
         assert_eq!(mark, b"{\"version\":0,\"brokerEpoch\":12}");
         assert!(clean());

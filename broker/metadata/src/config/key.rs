@@ -90,8 +90,8 @@ pub enum Effect {
     Works,
     /// It does what it says from the next start on: a running broker refuses a change.
     AtStart,
-    /// It sizes or paces what Kafka has inside and this broker has not: thread pools, buffers,
-    /// traffic between nodes. Any value is taken and changes nothing, which is said aloud.
+    /// It sizes or paces what Kafka has inside and this broker has not: thread pools, buffers. Any
+    /// value is taken and changes nothing, which is said aloud.
     Hint,
     /// It counts the nodes of something that this broker refuses as yet. A node alone is one of
     /// one, which Kafka's own files say: 1 and the default are taken, any other value is refused.

@@ -279,7 +279,7 @@ fn a_broker_is_fenced_leaves_and_loses_dirs() {
     };
     let unfenced = broker_change(|record| record.fenced = -1);
     assert!(after(&[]).fenced);
-    assert!(!after(&[unfenced.clone()]).fenced);
+    assert!(!after(std::slice::from_ref(&unfenced)).fenced);
     assert!(after(&[unfenced.clone(), broker_change(|record| record.fenced = 1)]).fenced);
     let (fence, unfence) =
         (FenceBrokerRecord { id: 1, epoch: 5 }, UnfenceBrokerRecord { id: 1, epoch: 5 });
@@ -393,8 +393,11 @@ fn transactions_neither_nest_nor_end_before_they_begin() {
     assert_eq!(nested, "a BeginTransactionRecord stands within a transaction");
     let end = MetadataRecord::from(EndTransactionRecord::default());
     let abort = MetadataRecord::from(AbortTransactionRecord::default());
-    assert_eq!(told(&[end.clone()]), "a EndTransactionRecord stands outside of a transaction");
-    assert!(told(&[abort.clone()]).contains("AbortTransactionRecord stands outside"));
+    assert_eq!(
+        told(std::slice::from_ref(&end)),
+        "a EndTransactionRecord stands outside of a transaction"
+    );
+    assert!(told(std::slice::from_ref(&abort)).contains("AbortTransactionRecord stands outside"));
     let records = [begin.clone(), topic("t"), abort, begin, topic("t"), partition(0), end];
     assert_eq!(replay_all(&records).unwrap().topic_count(), 1);
 }

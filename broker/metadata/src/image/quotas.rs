@@ -18,7 +18,6 @@ pub struct QuotaEntity {
 
 impl QuotaEntity {
     /// The name for one kind: `Some(None)` is the default, `None` that the kind does not matter.
-    #[expect(clippy::option_option, reason = "an absent kind is not a default one")]
     pub fn name(&self, kind: &str) -> Option<Option<&str>> {
         self.names.get(kind).map(Option::as_deref)
     }

@@ -71,7 +71,7 @@ impl Raft {
         let shuts_down = self.shutdown_until.is_some();
         let Role::Leader(leader) = &mut self.role else { return Polled::Changed };
         if shuts_down || leader.must_resign || leader.has_lost_majority(now) {
-            self.to_resigned(step);
+            self.become_resigned(step);
             return Polled::Changed;
         }
         let mut until = Some(leader.change_until).filter(|until| *until < i64::MAX);
@@ -104,7 +104,7 @@ impl Raft {
         if election_at <= step.ms() && !shuts_down {
             match pre_vote {
                 true => self.after_lost_prevote(step),
-                false => self.to_prospective(step),
+                false => self.become_prospective(step),
             }
             return Polled::Changed;
         }
@@ -126,7 +126,7 @@ impl Raft {
             return Polled::Until(None);
         }
         if follower.fetch_until <= now {
-            self.to_prospective(step);
+            self.become_prospective(step);
             return Polled::Changed;
         }
         let until = Some(follower.fetch_until);
@@ -205,7 +205,7 @@ impl Raft {
             return Polled::Until(None);
         }
         if election_at.is_some_and(|at| at <= step.ms()) {
-            self.to_prospective(step);
+            self.become_prospective(step);
             return Polled::Changed;
         }
         let wait = self.fetch_from_bootstrap(step);
@@ -221,7 +221,7 @@ impl Raft {
         if let Some(epoch) = next_epoch
             && *election_at <= step.ms()
         {
-            self.to_unattached(step, epoch, None);
+            self.become_unattached(step, epoch, None);
             return Polled::Changed;
         }
         let mut until = next_epoch.map(|_| *election_at);

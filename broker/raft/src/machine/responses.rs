@@ -83,7 +83,7 @@ impl Raft {
             && leader != self.config.node
             && !endpoints.is_empty()
         {
-            self.to_follower(step, epoch, leader, endpoints);
+            self.become_follower(step, epoch, leader, endpoints);
             return if error.is_error() { Verdict::Handled(true) } else { Verdict::GoOn };
         }
         match error {
@@ -117,7 +117,7 @@ impl Raft {
             // It cannot be asked beforehand, so it is asked at once, as before there were
             // pre-votes.
             Role::Prospective(_) => {
-                self.to_candidate(step);
+                self.become_candidate(step);
                 true
             }
             Role::Follower(follower) if follower.leader == node && follower.is_updating => {

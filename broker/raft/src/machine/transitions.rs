@@ -37,7 +37,7 @@ impl Raft {
         };
         self.enter(step, epoch, role);
         if self.voters().is_only_voter(&me) && !matches!(self.role, Role::Candidate { .. }) {
-            self.to_prospective(step);
+            self.become_prospective(step);
         } else {
             self.advance_election(step);
         }
@@ -139,7 +139,12 @@ impl Raft {
     }
 
     /// To wait in `epoch`, which is a later one, or this one after a pre-vote that failed.
-    pub(super) fn to_unattached(&mut self, step: &mut Step<'_>, epoch: i32, leader: Option<i32>) {
+    pub(super) fn become_unattached(
+        &mut self,
+        step: &mut Step<'_>,
+        epoch: i32,
+        leader: Option<i32>,
+    ) {
         let voted = if epoch == self.epoch { self.voted() } else { None };
         // Whoever was about to start an election does not wait longer for what others do.
         let election_at = match &self.role {
@@ -154,7 +159,7 @@ impl Raft {
         self.enter(step, epoch, Role::Unattached { leader, voted, election_at });
     }
 
-    pub(super) fn to_follower(
+    pub(super) fn become_follower(
         &mut self,
         step: &mut Step<'_>,
         epoch: i32,
@@ -166,7 +171,7 @@ impl Raft {
         self.enter(step, epoch, Role::Follower(follower));
     }
 
-    pub(super) fn to_prospective(&mut self, step: &mut Step<'_>) {
+    pub(super) fn become_prospective(&mut self, step: &mut Step<'_>) {
         let prospective = Prospective {
             leader: self.leader(),
             leader_endpoints: self.leader_endpoints().cloned().unwrap_or_default(),
@@ -178,7 +183,7 @@ impl Raft {
         self.advance_election(step);
     }
 
-    pub(super) fn to_candidate(&mut self, step: &mut Step<'_>) {
+    pub(super) fn become_candidate(&mut self, step: &mut Step<'_>) {
         // There is none after the last: better no leader than two of one epoch.
         let Some(epoch) = self.epoch.checked_add(1) else { return };
         let ballot = Ballot::new(self.voters(), &self.config.key());
@@ -191,11 +196,11 @@ impl Raft {
     pub(super) fn advance_election(&mut self, step: &mut Step<'_>) {
         match &self.role {
             Role::Prospective(prospective) if prospective.ballot.is_won() => {
-                self.to_candidate(step);
+                self.become_candidate(step);
             }
             Role::Candidate { ballot, .. } if ballot.is_won() => {
                 let granting = ballot.granting();
-                self.to_leader(step, granting.into_iter().collect());
+                self.become_leader(step, granting.into_iter().collect());
             }
             _ => {}
         }
@@ -208,13 +213,13 @@ impl Raft {
         let endpoints = prospective.leader_endpoints.clone();
         match leader {
             Some(leader) if leader != self.config.node && !endpoints.is_empty() => {
-                self.to_follower(step, self.epoch, leader, endpoints);
+                self.become_follower(step, self.epoch, leader, endpoints);
             }
-            _ => self.to_unattached(step, self.epoch, leader),
+            _ => self.become_unattached(step, self.epoch, leader),
         }
     }
 
-    fn to_leader(&mut self, step: &mut Step<'_>, granting: Vec<i32>) {
+    fn become_leader(&mut self, step: &mut Step<'_>, granting: Vec<i32>) {
         let me = self.config.key();
         let start = step.end.offset;
         let timeout = self.config.fetch_timeout_ms.max(1);
@@ -270,7 +275,7 @@ impl Raft {
         }
     }
 
-    pub(super) fn to_resigned(&mut self, step: &mut Step<'_>) {
+    pub(super) fn become_resigned(&mut self, step: &mut Step<'_>) {
         let Role::Leader(leader) = &self.role else { return };
         let successors = leader.successors();
         let election_at = step.ms() + self.election_timeout();
@@ -300,8 +305,10 @@ impl Raft {
         let is_reachable = leader.is_some() && !endpoints.is_empty();
         if epoch > self.epoch {
             match leader {
-                Some(leader) if is_reachable => self.to_follower(step, epoch, leader, endpoints),
-                _ => self.to_unattached(step, epoch, leader),
+                Some(leader) if is_reachable => {
+                    self.become_follower(step, epoch, leader, endpoints)
+                }
+                _ => self.become_unattached(step, epoch, leader),
             }
         } else if let Some(leader) = leader
             && leader != self.config.node
@@ -310,7 +317,7 @@ impl Raft {
         {
             let known = self.leader_endpoints().map_or(0, Endpoints::len);
             if self.leader().is_none() || endpoints.len() > known {
-                self.to_follower(step, epoch, leader, endpoints);
+                self.become_follower(step, epoch, leader, endpoints);
             }
         }
         true

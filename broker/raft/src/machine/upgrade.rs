@@ -48,14 +48,12 @@ impl Raft {
         }
         let Leader { upgrade, .. } = &mut **leader;
         match upgrade {
-            Upgrade::Started(started) if *started == to => return Ok(Vec::new()),
-            Upgrade::Started(started) => {
-                return Err(UpgradeError::Concurrent { from: *started, to });
-            }
-            _ if from == to => return Ok(Vec::new()),
-            _ if from > to => return Err(UpgradeError::Downgrade { from, to }),
-            _ if to != 1 => return Err(UpgradeError::Unknown { to }),
-            Upgrade::None => return Err(UpgradeError::Concurrent { from, to }),
+            Upgrade::Started(started) if *started == to => Ok(Vec::new()),
+            Upgrade::Started(started) => Err(UpgradeError::Concurrent { from: *started, to }),
+            _ if from == to => Ok(Vec::new()),
+            _ if from > to => Err(UpgradeError::Downgrade { from, to }),
+            _ if to != 1 => Err(UpgradeError::Unknown { to }),
+            Upgrade::None => Err(UpgradeError::Concurrent { from, to }),
             Upgrade::Voters(voters) => {
                 let lacking = voters
                     .iter()

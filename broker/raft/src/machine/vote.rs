@@ -50,7 +50,7 @@ impl Raft {
             return Err(error);
         }
         if epoch > self.epoch {
-            self.to_unattached(step, epoch, None);
+            self.become_unattached(step, epoch, None);
         }
         if !self.is_me(&ReplicaKey::new(voter_id, asked.voter_directory_id)) {
             return Err(ErrorCode::InvalidVoterKey);

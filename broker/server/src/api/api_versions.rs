@@ -12,7 +12,8 @@ use protocol::messages::api_versions_response::{
 use protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use protocol::{ApiKey, ErrorCode};
 
-use crate::controller::FEATURES;
+use crate::config::Audience;
+use crate::controller::features;
 use crate::request::RequestContext;
 use crate::services::Services;
 
@@ -29,16 +30,16 @@ pub(super) async fn handle(
         }
     }
     let image = services.image();
-    let supported = FEATURES.iter().filter(|feature| feature.min > 0 || context.version >= 4);
+    let supported = features().filter(|(_, min, _)| *min > 0 || context.version >= 4);
     ApiVersionsResponse {
-        api_keys: super::served()
+        api_keys: super::served(context.peer.audience)
             .map(|(key, range)| version(key, *range.start(), *range.end()))
             .collect(),
         supported_features: supported
-            .map(|feature| SupportedFeatureKey {
-                name: feature.name.to_owned(),
-                min_version: feature.min,
-                max_version: feature.max,
+            .map(|(name, min_version, max_version)| SupportedFeatureKey {
+                name: name.to_owned(),
+                min_version,
+                max_version,
             })
             .collect(),
         finalized_features_epoch: image.end_offset(),
@@ -57,7 +58,7 @@ pub(super) async fn handle(
 
 /// What a client gets whose version of ApiVersions is not known.
 pub(crate) fn unsupported() -> ApiVersionsResponse {
-    let own = super::find(ApiKey::ApiVersions).expect("ApiVersions is served");
+    let own = super::find(ApiKey::ApiVersions, Audience::Clients).expect("ApiVersions is served");
     ApiVersionsResponse {
         error_code: ErrorCode::UnsupportedVersion,
         api_keys: vec![version(own.key, *own.advertised.start(), *own.advertised.end())],

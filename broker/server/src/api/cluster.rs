@@ -10,6 +10,7 @@ use protocol::ErrorCode;
 use protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
 
+use crate::config::Audience;
 use crate::request::RequestContext;
 use crate::services::Services;
 
@@ -31,14 +32,16 @@ pub(super) async fn describe(
         error_message: Some(message),
         ..DescribeClusterResponse::default()
     };
-    match request.endpoint_type {
-        BROKERS => {}
-        CONTROLLERS => {
-            let message = "The request was sent to an endpoint of the wrong type: this one serves \
-                           brokers, and the controller has none.";
+    match (request.endpoint_type, context.peer.audience) {
+        (BROKERS, Audience::Clients) => {}
+        (CONTROLLERS, Audience::Controllers) => return controllers(&context, services),
+        (BROKERS | CONTROLLERS, _) => {
+            let message = "The request was sent to an endpoint of the wrong type: brokers are \
+                           told of by the listeners for clients, controllers by those of \
+                           controller.listener.names.";
             return refuse(ErrorCode::MismatchedEndpointType, message.to_owned());
         }
-        other => {
+        (other, _) => {
             let message = format!("Unsupported endpoint type {other}");
             return refuse(ErrorCode::UnsupportedEndpointType, message);
         }
@@ -57,6 +60,28 @@ pub(super) async fn describe(
             true => CLUSTER_OPERATIONS,
             false => i32::MIN,
         },
+        ..DescribeClusterResponse::default()
+    }
+}
+
+/// The controllers that have registered themselves, and which of them is active.
+fn controllers(context: &RequestContext, services: &Services) -> DescribeClusterResponse {
+    let image = services.image();
+    let reached = image.controllers().filter_map(|controller| {
+        let endpoint = controller.endpoint(&context.peer.listener)?;
+        Some(DescribeClusterBroker {
+            broker_id: controller.id,
+            host: endpoint.host.clone(),
+            port: i32::from(endpoint.port),
+            ..DescribeClusterBroker::default()
+        })
+    });
+    DescribeClusterResponse {
+        endpoint_type: CONTROLLERS,
+        cluster_id: services.cluster_id.clone(),
+        controller_id: services.controller.quorum().leader().borrow().id.unwrap_or(-1),
+        brokers: reached.collect(),
+        cluster_authorized_operations: i32::MIN,
         ..DescribeClusterResponse::default()
     }
 }

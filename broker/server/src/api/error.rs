@@ -12,7 +12,7 @@ use protocol::record::BatchError;
 use super::produce::ProduceRefusal;
 use super::records::DeleteRecordsError;
 use crate::controller::configs::ConfigError;
-use crate::controller::{CommitError, TopicError};
+use crate::controller::{ChannelError, CommitError, NoProducerId, TopicError};
 use crate::fetch_session::SessionError;
 
 pub(crate) fn code_of_topic_error(error: &TopicError) -> ErrorCode {
@@ -46,6 +46,19 @@ pub(crate) fn code_of_commit_error(error: &CommitError) -> ErrorCode {
         },
         CommitError::Apply(_) => ErrorCode::UnknownServerError,
         CommitError::Stopped => ErrorCode::BrokerNotAvailable,
+    }
+}
+
+/// Kafka's clients try again on this one.
+pub(crate) fn code_of_channel_error(_: &ChannelError) -> ErrorCode {
+    ErrorCode::RequestTimedOut
+}
+
+pub(crate) fn code_of_no_producer_id(error: &NoProducerId) -> ErrorCode {
+    match error {
+        NoProducerId::Channel(error) => code_of_channel_error(error),
+        NoProducerId::Refused(code @ ErrorCode::KafkaStorageError) => *code,
+        NoProducerId::Refused(_) => ErrorCode::CoordinatorLoadInProgress,
     }
 }
 

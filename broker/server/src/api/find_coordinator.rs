@@ -5,6 +5,9 @@
 //!   refused with a code that clients do not try again on (for transactions see `refused`).
 //! - v1: key types · v4: many keys (KIP-699) · v6: share groups (KIP-932)
 
+use std::sync::Arc;
+
+use broker_coordinator::partition_of;
 use broker_metadata::names::CONSUMER_OFFSETS;
 use protocol::ErrorCode;
 use protocol::messages::find_coordinator_response::Coordinator;
@@ -15,7 +18,6 @@ use super::cluster::address_of;
 use super::refused::NO_TRANSACTIONS;
 use super::repeats::once;
 use super::topics::create_automatically;
-use crate::controller::TopicError;
 use crate::request::RequestContext;
 use crate::services::Services;
 
@@ -31,7 +33,7 @@ type Found = Result<(i32, String, i32), (ErrorCode, String)>;
 
 pub(super) async fn handle(
     context: RequestContext,
-    services: &Services,
+    services: &Arc<Services>,
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
     if context.version >= BATCHED_FROM {
@@ -63,14 +65,25 @@ fn coordinator(key: String, found: Found) -> Coordinator {
     Coordinator { key, node_id, host, port, error_code, error_message: Some(error_message) }
 }
 
-async fn find(context: &RequestContext, services: &Services, key_type: i8, key: &str) -> Found {
+async fn find(
+    context: &RequestContext,
+    services: &Arc<Services>,
+    key_type: i8,
+    key: &str,
+) -> Found {
     match key_type {
         GROUP if key.is_empty() => Err((ErrorCode::CoordinatorNotAvailable, String::new())),
         GROUP => {
             ensure_offsets_topic(services).await.map_err(|code| (code, String::new()))?;
-            // One broker leads all partitions of the topic.
-            let id = services.config.node_id;
-            let address = address_of(&services.image(), id, &context.peer.listener);
+            // Whoever leads the partition of a group coordinates it.
+            let image = services.image();
+            let topic = image.topic(CONSUMER_OFFSETS);
+            let count = topic.map_or(0, |topic| topic.partitions.len());
+            let index = partition_of(key, i32::try_from(count).unwrap_or(i32::MAX));
+            let partition = topic.and_then(|topic| topic.partition(index));
+            let id = partition.map_or(-1, |partition| partition.leader);
+            let leader = image.broker(id).filter(|leader| !leader.fenced);
+            let address = leader.and_then(|_| address_of(&image, id, &context.peer.listener));
             let unknown = || (ErrorCode::CoordinatorNotAvailable, String::new());
             address.map(|(host, port)| (id, host, port)).ok_or_else(unknown)
         }
@@ -92,19 +105,16 @@ async fn find(context: &RequestContext, services: &Services, key_type: i8, key: 
 
 /// Creates the topic of committed offsets where it is missing. Whoever else asks at the same time
 /// finds it created, or creates it and lets this one find it.
-async fn ensure_offsets_topic(services: &Services) -> Result<(), ErrorCode> {
+async fn ensure_offsets_topic(services: &Arc<Services>) -> Result<(), ErrorCode> {
     if services.image().topic(CONSUMER_OFFSETS).is_some() {
         return Ok(());
     }
-    match create_automatically(services, vec![CONSUMER_OFFSETS.to_owned()]).await {
-        Ok(results) => {
-            let refusals = results.into_iter().filter_map(|(_, result)| result.err());
-            for problem in refusals.filter(|problem| !matches!(problem, TopicError::Exists { .. }))
-            {
-                error!("{CONSUMER_OFFSETS} could not be created: {problem}");
-            }
+    for (code, problem) in
+        create_automatically(services, &[CONSUMER_OFFSETS.to_owned()]).await.into_values()
+    {
+        if code != ErrorCode::TopicAlreadyExists {
+            error!("{CONSUMER_OFFSETS} could not be created: {code} {problem}");
         }
-        Err(problem) => error!("{CONSUMER_OFFSETS} could not be created: {problem}"),
     }
     match services.image().topic(CONSUMER_OFFSETS) {
         Some(_) => Ok(()),

@@ -5,6 +5,7 @@
 //!   KIP-405), -5 the end of the tiered log (v9, KIP-1005), -6 the first offset not yet tiered
 //!   (v11). Nothing is tiered here: -4 is -2, -5 and -6 are unknown. In a version before its own a
 //!   place is UNSUPPORTED_VERSION.
+//! - A broker that follows gets the end of the log as the end.
 //! - Any other time asks for the first record at or after it; -1 as offset where there is none.
 
 use std::collections::{HashMap, HashSet};
@@ -39,7 +40,10 @@ pub(super) async fn handle(
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
     let image = services.image();
-    let isolation = Isolation::from_wire(request.isolation_level);
+    let reader = match request.replica_id {
+        0.. => Reader::Follower,
+        _ => Reader::Client(Isolation::from_wire(request.isolation_level)),
+    };
     let mut seen: HashMap<(&str, i32), usize> = HashMap::new();
     for topic in &request.topics {
         for partition in &topic.partitions {
@@ -58,13 +62,29 @@ pub(super) async fn handle(
                 }
                 Err(ErrorCode::InvalidRequest)
             } else {
-                look_up(services, &image, &topic.name, asked, isolation, context.version)
+                look_up(services, &image, &topic.name, asked, (reader, context.version))
             };
             partitions.push(respond(index, result, context.version));
         }
         topics.push(ListOffsetsTopicResponse { name: topic.name.clone(), partitions });
     }
     ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }
+}
+
+/// Who asks, for whom logs end at different offsets.
+#[derive(Clone, Copy)]
+enum Reader {
+    Client(Isolation),
+    Follower,
+}
+
+impl Reader {
+    fn upper_bound(self, marks: Marks) -> i64 {
+        match self {
+            Self::Client(isolation) => marks.upper_bound(isolation),
+            Self::Follower => marks.log_end_offset,
+        }
+    }
 }
 
 /// A place in a log; the default is none.
@@ -100,8 +120,7 @@ fn look_up(
     image: &Image,
     topic: &str,
     asked: &ListOffsetsPartition,
-    isolation: Isolation,
-    version: i16,
+    (reader, version): (Reader, i16),
 ) -> Result<Place, ErrorCode> {
     if image.topic(topic).is_none() {
         return Err(ErrorCode::UnknownTopicOrPartition);
@@ -125,13 +144,13 @@ fn look_up(
     let marks = partition.marks().map_err(|error| code_of_leadership_error(&error))?;
     match asked.timestamp {
         LATEST => Ok(Place {
-            offset: marks.upper_bound(isolation),
+            offset: reader.upper_bound(marks),
             leader_epoch: partition.leader_epoch(),
             ..NOWHERE
         }),
         EARLIEST | EARLIEST_LOCAL => start(&partition, marks),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(NOWHERE),
-        time => by_time(&partition, time, marks.upper_bound(isolation)),
+        time => by_time(&partition, time, reader.upper_bound(marks)),
     }
 }
 

@@ -19,7 +19,6 @@ use protocol::messages::{MetadataRequest, MetadataResponse};
 use uuid::Uuid;
 
 use super::cluster::{CLUSTER_OPERATIONS, brokers};
-use super::error::code_of_topic_error;
 use super::repeats::once;
 use super::topics::{TOPIC_OPERATIONS, create_automatically};
 use crate::request::RequestContext;
@@ -27,7 +26,7 @@ use crate::services::Services;
 
 pub(super) async fn handle(
     context: RequestContext,
-    services: &Services,
+    services: &Arc<Services>,
     request: MetadataRequest,
 ) -> MetadataResponse {
     let all = match &request.topics {
@@ -74,7 +73,7 @@ pub(super) async fn handle(
 
 /// Creates what is asked for by name and not there; the names that could not be, with their codes.
 async fn create_missing(
-    services: &Services,
+    services: &Arc<Services>,
     topics: &[MetadataRequestTopic],
 ) -> HashMap<String, ErrorCode> {
     let image = services.image();
@@ -88,16 +87,10 @@ async fn create_missing(
     if missing.is_empty() {
         return HashMap::new();
     }
-    match create_automatically(services, missing.clone()).await {
-        Ok(results) => {
-            let failed = results.into_iter().filter_map(|(name, result)| {
-                result.err().map(|problem| (name, code_of_topic_error(&problem)))
-            });
-            // Another request may have been faster.
-            failed.filter(|(_, code)| *code != ErrorCode::TopicAlreadyExists).collect()
-        }
-        Err(_) => missing.into_iter().map(|name| (name, ErrorCode::KafkaStorageError)).collect(),
-    }
+    let failed = create_automatically(services, &missing).await.into_iter();
+    let failed = failed.map(|(name, (code, _))| (name, code));
+    // Another request may have been faster.
+    failed.filter(|(_, code)| *code != ErrorCode::TopicAlreadyExists).collect()
 }
 
 fn find(
@@ -173,8 +166,11 @@ pub(super) fn health(
     partition: &PartitionImage,
 ) -> Health {
     let own = services.config.node_id;
-    let mut leader_id = partition.leader;
-    let mut offline_replicas = Vec::new();
+    let image = services.image();
+    let is_alive = |id: &i32| image.broker(*id).is_some_and(|broker| !broker.fenced);
+    let mut leader_id = if is_alive(&partition.leader) { partition.leader } else { -1 };
+    let away = partition.replicas.iter().copied().filter(|id| *id != own && !is_alive(id));
+    let mut offline_replicas: Vec<i32> = away.collect();
     if partition.replicas.contains(&own) {
         match services.partitions.find(&topic.name, index) {
             Ok(open) if open.dir().has_failed() => offline_replicas.push(own),

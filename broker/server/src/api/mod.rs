@@ -7,7 +7,9 @@ pub(crate) mod api_versions;
 mod cluster;
 mod configs;
 mod configs_alter;
+mod controllers;
 mod describe_topics;
+pub(crate) mod envelope;
 pub(crate) mod error;
 mod fetch;
 mod fetch_records;
@@ -22,6 +24,7 @@ mod offsets_fetch;
 mod produce;
 mod produce_batch;
 mod producer_ids;
+mod quorum;
 mod record_errors;
 mod records;
 mod refused;
@@ -32,18 +35,25 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use protocol::messages::{
-    AlterConfigsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest,
-    ConsumerGroupHeartbeatRequest, CreatePartitionsRequest, CreateTopicsRequest,
+    AddRaftVoterRequest, AllocateProducerIdsRequest, AlterConfigsRequest,
+    AlterPartitionReassignmentsRequest, AlterPartitionRequest, AlterReplicaLogDirsRequest,
+    ApiVersionsRequest, AssignReplicasToDirsRequest, BeginQuorumEpochRequest,
+    BrokerHeartbeatRequest, BrokerRegistrationRequest, ConsumerGroupHeartbeatRequest,
+    ControllerRegistrationRequest, CreatePartitionsRequest, CreateTopicsRequest,
     DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
     DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
-    DescribeProducersRequest, DescribeTopicPartitionsRequest, FetchRequest, FindCoordinatorRequest,
-    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, SaslHandshakeRequest, SyncGroupRequest,
+    DescribeProducersRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+    ElectLeadersRequest, EndQuorumEpochRequest, EnvelopeRequest, FetchRequest,
+    FetchSnapshotRequest, FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListConfigResourcesRequest,
+    ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
+    OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
+    ProduceRequest, RemoveRaftVoterRequest, SaslHandshakeRequest, SyncGroupRequest,
+    UnregisterBrokerRequest, UpdateFeaturesRequest, UpdateRaftVoterRequest, VoteRequest,
 };
 use protocol::{ApiKey, DecodeError, Reader, Request};
 
+use crate::config::Audience;
 use crate::request::{self, RequestContext, Running};
 use crate::services::Services;
 
@@ -104,9 +114,9 @@ macro_rules! api_with_reply {
     };
 }
 
-/// All that is served, by key. Produce is advertised from version 0, as Kafka does, because
-/// librdkafka reads the range to find out what a broker can do (KAFKA-18659); versions below 3 are
-/// refused.
+/// All that clients and followers are served, by key. Produce is advertised from version 0, as
+/// Kafka does, because librdkafka reads the range to find out what a broker can do (KAFKA-18659);
+/// versions below 3 are refused.
 static TABLE: &[Api] = &[
     api_with_reply!(ProduceRequest, 0..=13, 3..=13, produce::handle),
     api_with_reply!(FetchRequest, 4..=18, 4..=18, fetch::handle),
@@ -134,23 +144,70 @@ static TABLE: &[Api] = &[
     api!(DescribeLogDirsRequest, 1..=5, log_dirs::describe),
     api!(CreatePartitionsRequest, 0..=3, topics::create_partitions),
     api!(DeleteGroupsRequest, 0..=2, groups_admin::delete),
+    api!(ElectLeadersRequest, 0..=2, controllers::elect_leaders),
     api!(IncrementalAlterConfigsRequest, 0..=1, configs_alter::adjust),
+    api!(AlterPartitionReassignmentsRequest, 0..=1, controllers::alter_reassignments),
+    api!(ListPartitionReassignmentsRequest, 0..=0, controllers::list_reassignments),
     api!(OffsetDeleteRequest, 0..=0, offsets::delete),
+    api_with_reply!(DescribeQuorumRequest, 0..=2, 0..=2, quorum::describe),
+    api!(UpdateFeaturesRequest, 0..=2, controllers::update_features),
     api!(DescribeClusterRequest, 0..=2, cluster::describe),
     api!(DescribeProducersRequest, 0..=0, producer_ids::describe),
+    api!(UnregisterBrokerRequest, 0..=0, controllers::unregister),
     api!(ConsumerGroupHeartbeatRequest, 0..=1, refused::consumer_group_heartbeat),
     api!(ListConfigResourcesRequest, 0..=1, configs::list),
     api!(DescribeTopicPartitionsRequest, 0..=0, describe_topics::handle),
+    api_with_reply!(AddRaftVoterRequest, 0..=1, 0..=1, quorum::add_voter),
+    api_with_reply!(RemoveRaftVoterRequest, 0..=0, 0..=0, quorum::remove_voter),
 ];
 
-/// The API of a key, if it is served.
-pub(crate) fn find(key: ApiKey) -> Option<&'static Api> {
-    TABLE.iter().find(|api| api.key == key)
+/// All that the quorum, and brokers that speak with its leader, are served, by key.
+static OF_CONTROLLERS: &[Api] = &[
+    api_with_reply!(FetchRequest, 4..=18, 4..=18, quorum::fetch),
+    api!(ApiVersionsRequest, 0..=4, api_versions::handle),
+    api!(CreateTopicsRequest, 2..=7, topics::create),
+    api!(DeleteTopicsRequest, 1..=6, topics::delete),
+    api!(AlterConfigsRequest, 0..=2, configs_alter::replace),
+    api!(CreatePartitionsRequest, 0..=3, topics::create_partitions),
+    api!(ElectLeadersRequest, 0..=2, controllers::elect_leaders),
+    api!(IncrementalAlterConfigsRequest, 0..=1, configs_alter::adjust),
+    api!(AlterPartitionReassignmentsRequest, 0..=1, controllers::alter_reassignments),
+    api!(ListPartitionReassignmentsRequest, 0..=0, controllers::list_reassignments),
+    api_with_reply!(VoteRequest, 0..=2, 0..=2, quorum::vote),
+    api_with_reply!(BeginQuorumEpochRequest, 0..=1, 0..=1, quorum::begin_epoch),
+    api_with_reply!(EndQuorumEpochRequest, 0..=1, 0..=1, quorum::end_epoch),
+    api_with_reply!(DescribeQuorumRequest, 0..=2, 0..=2, quorum::describe),
+    api!(AlterPartitionRequest, 2..=3, controllers::alter_partition),
+    api!(UpdateFeaturesRequest, 0..=2, controllers::update_features),
+    api!(EnvelopeRequest, 0..=0, envelope::handle),
+    api_with_reply!(FetchSnapshotRequest, 0..=1, 0..=1, quorum::fetch_snapshot),
+    api!(DescribeClusterRequest, 0..=2, cluster::describe),
+    api!(BrokerRegistrationRequest, 0..=4, controllers::register),
+    api!(BrokerHeartbeatRequest, 0..=2, controllers::heartbeat),
+    api!(UnregisterBrokerRequest, 0..=0, controllers::unregister),
+    api!(AllocateProducerIdsRequest, 0..=0, controllers::allocate_producer_ids),
+    api!(ControllerRegistrationRequest, 0..=0, controllers::register_controller),
+    api!(AssignReplicasToDirsRequest, 0..=0, controllers::assign_replicas_to_dirs),
+    api_with_reply!(AddRaftVoterRequest, 0..=1, 0..=1, quorum::add_voter),
+    api_with_reply!(RemoveRaftVoterRequest, 0..=0, 0..=0, quorum::remove_voter),
+    api_with_reply!(UpdateRaftVoterRequest, 0..=0, 0..=0, quorum::update_voter),
+];
+
+fn table(audience: Audience) -> &'static [Api] {
+    match audience {
+        Audience::Clients => TABLE,
+        Audience::Controllers => OF_CONTROLLERS,
+    }
 }
 
-/// What clients are told is served, with its versions, by key.
-pub fn served() -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
-    let told = TABLE.iter().filter(|api| !api.advertised.is_empty());
+/// The API of a key, if it is served to whom a listener is for.
+pub(crate) fn find(key: ApiKey, audience: Audience) -> Option<&'static Api> {
+    table(audience).iter().find(|api| api.key == key)
+}
+
+/// What is told to be served, with its versions, by key.
+pub fn served(audience: Audience) -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
+    let told = table(audience).iter().filter(|api| !api.advertised.is_empty());
     told.map(|api| (api.key, api.advertised.clone()))
 }
 
@@ -165,10 +222,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_within_the_versions_of_the_protocol() {
-        let keys: Vec<i16> = TABLE.iter().map(|api| api.key.code()).collect();
-        assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
-        for api in TABLE {
+    fn the_tables_are_sorted_and_within_the_versions_of_the_protocol() {
+        for table in [TABLE, OF_CONTROLLERS] {
+            let keys: Vec<i16> = table.iter().map(|api| api.key.code()).collect();
+            assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
+        }
+        for api in TABLE.iter().chain(OF_CONTROLLERS) {
             let known = api.key.stable_versions().expect("a served API is no retired one");
             assert!(known.contains(api.served.start()), "{}", api.key);
             let is_told = !api.advertised.is_empty();

@@ -6,6 +6,8 @@
 //!   FindCoordinator, where all clients ask first, with a sentence. What Kafka refuses before it
 //!   (an empty id, an impossible timeout, an id without an epoch) is refused alike.
 
+use std::sync::Arc;
+
 use protocol::ErrorCode;
 use protocol::messages::describe_producers_response::{
     PartitionResponse, ProducerState, TopicResponse,
@@ -16,7 +18,7 @@ use protocol::messages::{
 };
 use tracing::error;
 
-use super::error::{code_of_commit_error, code_of_leadership_error};
+use super::error::{code_of_leadership_error, code_of_no_producer_id};
 use super::refused::NO_TRANSACTIONS;
 use super::repeats::partitions_once;
 use crate::request::RequestContext;
@@ -24,7 +26,7 @@ use crate::services::Services;
 
 pub(super) async fn init(
     _context: RequestContext,
-    services: &Services,
+    services: &Arc<Services>,
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
     let refuse = |error_code| InitProducerIdResponse {
@@ -46,7 +48,7 @@ pub(super) async fn init(
             NO_TRANSACTIONS
         });
     }
-    match services.producer_ids.next(&services.controller, services.config.node_id).await {
+    match services.producer_ids.next(services).await {
         Ok(producer_id) => InitProducerIdResponse {
             producer_id,
             producer_epoch: 0,
@@ -54,7 +56,7 @@ pub(super) async fn init(
         },
         Err(problem) => {
             error!("no producer ids could be taken: {problem}");
-            refuse(code_of_commit_error(&problem))
+            refuse(code_of_no_producer_id(&problem))
         }
     }
 }

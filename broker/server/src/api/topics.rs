@@ -6,10 +6,11 @@
 //! - DeleteTopics v5: error texts · v6: topics by name or by id (KIP-516)
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use broker_cluster::HeldLayers;
 use broker_metadata::config::{Entry, Source, describe_topic};
-use broker_metadata::{ConfigMap, names};
+use broker_metadata::{ConfigMap, Image, names};
 use protocol::ErrorCode;
 use protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -22,9 +23,10 @@ use protocol::messages::{
 use tracing::error;
 use uuid::Uuid;
 
-use super::error::{code_of_commit_error, code_of_topic_error};
+use super::error::{code_of_channel_error, code_of_commit_error, code_of_topic_error};
 use crate::controller::topics::{self as decide, CreateResult, Created, Defaults, TopicRef};
 use crate::controller::{CommitError, TopicError};
+use crate::limits::{CONTROLLER_PATIENCE, NEWS_PATIENCE};
 use crate::request::RequestContext;
 use crate::services::Services;
 
@@ -35,6 +37,14 @@ pub(super) const TOPIC_OPERATIONS: i32 =
 
 pub(super) async fn create(
     _context: RequestContext,
+    services: &Services,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
+    create_here(services, request).await
+}
+
+/// Creates topics as the active controller.
+pub(super) async fn create_here(
     services: &Services,
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
@@ -73,12 +83,36 @@ pub(super) async fn create(
 
 /// Creates topics that were only mentioned, with the broker's defaults; `__consumer_offsets` and
 /// its like with the settings that they need.
+///
+/// The controller does that, wherever it is; what it refused is told by name. What was created is
+/// known here when this returns, as a rule.
 pub(crate) async fn create_automatically(
-    services: &Services,
-    names: Vec<String>,
-) -> Result<Vec<CreateResult>, CommitError> {
-    let topics = names.into_iter().map(|name| automatic(services, name)).collect();
-    commit_create(services, topics, false).await
+    services: &Arc<Services>,
+    names: &[String],
+) -> HashMap<String, (ErrorCode, String)> {
+    let topics = names.iter().map(|name| automatic(services, name.clone())).collect();
+    let timeout_ms = i32::try_from(CONTROLLER_PATIENCE.as_millis()).unwrap_or(i32::MAX);
+    let request = CreateTopicsRequest { topics, timeout_ms, validate_only: false };
+    let created = services.channel.send(services, &request, CONTROLLER_PATIENCE).await;
+    let failed: HashMap<String, (ErrorCode, String)> = match created {
+        Ok(response) => {
+            let failed = response.topics.into_iter().filter(|topic| topic.error_code.is_error());
+            failed
+                .map(|topic| {
+                    let text = topic.error_message.unwrap_or_default();
+                    (topic.name, (topic.error_code, text))
+                })
+                .collect()
+        }
+        Err(problem) => {
+            let (code, text) = (code_of_channel_error(&problem), problem.to_string());
+            names.iter().map(|name| (name.clone(), (code, text.clone()))).collect()
+        }
+    };
+    let awaited: Vec<&String> = names.iter().filter(|name| !failed.contains_key(*name)).collect();
+    let is_known = |image: &Image| awaited.iter().all(|name| image.topic(name).is_some());
+    services.controller.until(is_known, NEWS_PATIENCE).await;
+    failed
 }
 
 fn automatic(services: &Services, name: String) -> CreatableTopic {

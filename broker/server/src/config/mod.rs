@@ -87,6 +87,11 @@ impl std::fmt::Debug for Environment {
 }
 
 impl BrokerConfig {
+    /// Whether nothing says that there is another node.
+    pub fn is_alone(&self) -> bool {
+        self.quorum == Quorum::Alone
+    }
+
     /// From the text of a `server.properties`.
     pub fn from_properties(text: &str) -> Result<Self, ConfigError> {
         Self::from_layer(parse_properties(text)?)
@@ -115,7 +120,6 @@ impl BrokerConfig {
         cluster.validate().map_err(ConfigError::Unfit)?;
         let (roles, quorum) = quorum::resolve(node_id, &settings.node, &cluster.quorum)
             .map_err(ConfigError::Unfit)?;
-        check_alone(node_id, roles, &quorum)?;
         settings.node.log_dirs.iter().try_for_each(|dir| check_log_dir(dir))?;
         if file.contains_key("zookeeper.connect") {
             notes.push(stands_alone(node_id));
@@ -147,42 +151,14 @@ fn number(layers: BrokerLayers<'_>, key: &'static str) -> Result<i64, ConfigErro
     }
 }
 
-/// One node is a quorum by itself; more of them are refused rather than run apart.
-fn check_alone(node_id: i32, roles: Roles, quorum: &Quorum) -> Result<(), ConfigError> {
-    let others: Vec<String> = match quorum {
-        Quorum::Alone => Vec::new(),
-        Quorum::Voters(voters) => voters
-            .iter()
-            .filter(|voter| voter.id != node_id)
-            .map(|voter| format!("{}@{}:{}", voter.id, voter.host, voter.port))
-            .collect(),
-        Quorum::Servers(servers) if servers.len() == 1 => Vec::new(),
-        Quorum::Servers(servers) => {
-            servers.iter().map(|(host, port)| format!("{host}:{port}")).collect()
-        }
-    };
-    if !others.is_empty() {
-        return Err(ConfigError::Unfit(format!(
-            "the quorum of the controllers has {}, but a node works alone as yet: leave only node \
-             {node_id} in controller.quorum.voters, or only its own address in \
-             controller.quorum.bootstrap.servers",
-            others.join(", ")
-        )));
-    }
-    if !(roles.broker && roles.controller) {
-        let text = "a node works alone as yet: give it process.roles=broker,controller";
-        return Err(ConfigError::Unfit(text.to_owned()));
-    }
-    Ok(())
-}
-
 /// Brokers that book after book starts on one ZooKeeper look like a cluster to whoever starts them.
 fn stands_alone(node_id: i32) -> String {
     format!(
         "brokers that share a zookeeper.connect are no cluster here: broker {node_id} stands alone \
-         and has its own topics, and so has each of the others. Clusters of brokers are not served \
-         yet: start one broker, without zookeeper.connect, and give clients its address alone as \
-         bootstrap.servers"
+         and has its own topics, and so has each of the others. To make them one cluster, give \
+         each, in place of zookeeper.connect and broker.id, process.roles=broker,controller, a \
+         node.id of its own, controller.listener.names=CONTROLLER, listeners with a \
+         CONTROLLER://:9093, and the same controller.quorum.voters=1@HOST1:9093,2@HOST2:9093,.."
     )
 }
 
@@ -238,8 +214,7 @@ fn notes(file: &Layer) -> Result<Vec<String>, ConfigError> {
 /// A sentence about settings that are taken and change nothing.
 pub(crate) fn hint_note(names: &[&str]) -> String {
     format!(
-        "these settings size Kafka's thread pools and buffers or are about other nodes; they \
-         change nothing here: {}",
+        "these settings size Kafka's thread pools and buffers; they change nothing here: {}",
         names.join(", ")
     )
 }

@@ -48,9 +48,11 @@ fn a_file_as_books_print_it_is_taken_with_a_word_on_what_does_nothing() {
             "zookeeper.connect, zookeeper.connection.timeout.ms: no ZooKeeper is needed, \
              none is used",
             "brokers that share a zookeeper.connect are no cluster here: broker 0 stands alone and \
-             has its own topics, and so has each of the others. Clusters of brokers are not served \
-             yet: start one broker, without zookeeper.connect, and give clients its address alone \
-             as bootstrap.servers",
+             has its own topics, and so has each of the others. To make them one cluster, give \
+             each, in place of zookeeper.connect and broker.id, process.roles=broker,controller, a \
+             node.id of its own, controller.listener.names=CONTROLLER, listeners with a \
+             CONTROLLER://:9093, and the same \
+             controller.quorum.voters=1@HOST1:9093,2@HOST2:9093,..",
         ]
     );
 }
@@ -140,9 +142,8 @@ fn settings_that_change_nothing_are_named_once_all_together() {
         config.notes,
         [
             "transaction.state.log.num.partitions=3 has no effect yet; the default holds",
-            "these settings size Kafka's thread pools and buffers or are about other nodes; they \
-             change nothing here: num.io.threads, num.network.threads, \
-             replica.lag.time.max.ms",
+            "these settings size Kafka's thread pools and buffers; they change nothing here: \
+             num.io.threads, num.network.threads",
         ]
     );
 }
@@ -160,8 +161,7 @@ fn what_can_not_be_is_refused_in_words() {
         ("advertised.listeners=OTHER://a:9092", "OTHER"),
         ("inter.broker.listener.name=OTHER", "OTHER"),
         ("num.partitions=many", "num.partitions"),
-        ("process.roles=controller", "process.roles=broker,controller"),
-        ("controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@a:1,2@b:1", "2@b:1"),
+        ("process.roles=controller", "add broker to process.roles"),
         ("process.roles=broker", "controller.quorum.bootstrap.servers"),
         ("controller.quorum.voters=1@a:1,2@b:1", "controller.listener.names"),
         ("controller.quorum.voters=1@a:1,1@b:1", "names node 1 twice"),

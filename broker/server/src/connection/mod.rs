@@ -38,6 +38,7 @@ use self::frame::FrameReader;
 pub(crate) use self::stream::Stream;
 use crate::answer::Answer;
 use crate::dispatch;
+use crate::evidence;
 use crate::limits::{DRAIN, IN_FLIGHT_PER_CONNECTION, TURN_AWAY, TURN_BYTES};
 use crate::request::{Outcome, Peer, Running};
 use crate::services::Services;
@@ -71,6 +72,9 @@ pub(crate) async fn serve(
         () = too_late(&stopping) => "the broker stops, and a request was not done in time".to_owned(),
     };
     debug!(client = %connection.peer.address, "connection closed: {reason}");
+    if let Some((broker, epoch)) = connection.peer.heard_of.broker() {
+        evidence::look(&connection.services, broker, epoch);
+    }
     // The client may be gone already; there is nobody left to tell.
     let _ = stream.shutdown().await;
 }

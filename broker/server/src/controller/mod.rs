@@ -6,23 +6,27 @@
 //! ```
 
 mod bootstrap;
+mod channel;
 pub(crate) mod configs;
 mod producer_ids;
 pub(crate) mod topics;
 
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use broker_cluster::Clock;
+use broker_cluster::controller::{ControllerSettings, Liveness, Outcome, View};
 use broker_cluster::lock::{read_whole, whole, write_whole};
 use broker_cluster::partition::Partitions;
 use broker_cluster::quorum::{DecideError, Published, Quorum};
 use broker_metadata::{ApplyError, Delta, Image, MetadataRecord};
 use thiserror::Error;
 use tokio::sync::watch;
-use tracing::error;
+use tracing::{debug, error, info};
 
-pub(crate) use self::bootstrap::{FEATURES, Identity};
-pub(crate) use self::producer_ids::ProducerIds;
+pub(crate) use self::bootstrap::{Identity, begins_with, features};
+pub(crate) use self::channel::{ChannelError, ControllerChannel, ControllerRequest};
+pub(crate) use self::producer_ids::{NoProducerId, ProducerIds};
 pub(crate) use self::topics::TopicError;
 use crate::upkeep::Janitor;
 
@@ -35,13 +39,6 @@ pub(crate) enum CommitError {
     Apply(#[from] ApplyError),
     #[error("the broker is stopping")]
     Stopped,
-}
-
-impl CommitError {
-    /// Whether the disk is what keeps the metadata from being changed.
-    pub(crate) fn is_of_storage(&self) -> bool {
-        matches!(self, Self::Decide(DecideError::Offline { .. }))
-    }
 }
 
 /// A handle on the metadata; cheap to clone.
@@ -62,6 +59,23 @@ struct Shared {
     partitions: Arc<Partitions>,
     janitor: Janitor,
     clock: Arc<dyn Clock>,
+    active: Arc<Active>,
+}
+
+/// What this node decides with while it is the active controller.
+struct Active {
+    settings: ControllerSettings,
+    /// What settings a new cluster begins with.
+    begins_with: Vec<MetadataRecord>,
+    /// The epoch of the controller, and which brokers it has heard of in that. A std mutex: held for
+    /// one decision, on the quorum's thread.
+    liveness: Mutex<(Option<i32>, Liveness)>,
+}
+
+/// What a controller is told of itself and of the cluster.
+pub(crate) struct ControllerIdentity {
+    pub(crate) settings: ControllerSettings,
+    pub(crate) begins_with: Vec<MetadataRecord>,
 }
 
 impl Controller {
@@ -70,8 +84,13 @@ impl Controller {
         partitions: Arc<Partitions>,
         janitor: Janitor,
         clock: Arc<dyn Clock>,
+        identity: ControllerIdentity,
     ) -> Self {
+        let ControllerIdentity { settings, begins_with } = identity;
+        let liveness = Mutex::default();
+        let active = Arc::new(Active { settings, begins_with, liveness });
         let shared = Shared {
+            active,
             quorum,
             assumed: Mutex::default(),
             image: RwLock::default(),
@@ -106,11 +125,79 @@ impl Controller {
         Ok(result)
     }
 
+    /// Has the active controller's rules look at the metadata, and commits what they decide; the
+    /// response is to be sent when this returns. A metadata log that begins gets first what a new
+    /// cluster begins with. Only the active controller decides.
+    pub(crate) async fn decide<R: Send + 'static>(
+        &self,
+        decide: impl FnOnce(&mut View<'_>) -> Outcome<R> + Send + 'static,
+    ) -> Result<R, CommitError> {
+        self.begin_cluster().await?;
+        let active = self.shared.active.clone();
+        let decided = self.shared.quorum.decide(move |deciding| {
+            let mut liveness = whole(&active.liveness);
+            if liveness.0 != Some(deciding.epoch) {
+                let begun = Liveness::begin(deciding.image, deciding.now.elapsed_ms);
+                *liveness = (Some(deciding.epoch), begun);
+            }
+            let mut view = View {
+                image: deciding.image,
+                next_offset: deciding.next_offset,
+                now: deciding.now,
+                settings: &active.settings,
+                liveness: &mut liveness.1,
+            };
+            let Outcome { records, response, notes } = decide(&mut view);
+            let changes = !records.is_empty();
+            (records, (response, notes, changes))
+        });
+        let (response, notes, changes) = decided.await?.0;
+        for note in notes {
+            // Who is refused asks again, and is told each time.
+            if changes { info!("{note}") } else { debug!("{note}") }
+        }
+        Ok(response)
+    }
+
+    /// Gives a new cluster its features and settings.
+    async fn begin_cluster(&self) -> Result<(), CommitError> {
+        if self.image().metadata_version().is_some() {
+            return Ok(());
+        }
+        let active = self.shared.active.clone();
+        let begun = self.shared.quorum.decide(move |deciding| {
+            let is_new = deciding.image.metadata_version().is_none();
+            (if is_new { active.begins_with.clone() } else { Vec::new() }, ())
+        });
+        begun.await?;
+        Ok(())
+    }
+
+    /// Whether this node decides now.
+    pub(crate) fn is_active(&self) -> bool {
+        self.shared.quorum.leader().borrow().is_active_here
+    }
+
     /// Waits until this node has followed the metadata up to an offset.
     pub(crate) async fn followed(&self, offset: i64) -> Result<(), CommitError> {
         let mut followed = self.shared.followed.subscribe();
         let reached = followed.wait_for(|followed| *followed >= offset).await;
         reached.map(|_| ()).map_err(|_| CommitError::Stopped)
+    }
+
+    /// News of how far this node has followed the metadata.
+    pub(crate) fn news(&self) -> watch::Receiver<i64> {
+        self.shared.followed.subscribe()
+    }
+
+    /// Waits until the metadata is as asked, but no longer than that.
+    pub(crate) async fn until(&self, is_so: impl Fn(&Image) -> bool, patience: Duration) {
+        let mut followed = self.shared.followed.subscribe();
+        // Nobody is told whether it came true: whoever asks looks again.
+        let _ = tokio::time::timeout(patience, async {
+            while !is_so(&self.image()) && followed.changed().await.is_ok() {}
+        })
+        .await;
     }
 
     /// Makes the metadata that is there at the start of the node the one that readers see.

@@ -1,11 +1,24 @@
 //! Ids of producers, which are never given twice.
 
-use broker_metadata::MetadataRecord;
-use protocol::messages::ProducerIdsRecord;
+use std::sync::Arc;
+
+use protocol::ErrorCode;
+use protocol::messages::AllocateProducerIdsRequest;
+use thiserror::Error;
 use tokio::sync::Mutex;
 
-use super::{CommitError, Controller};
-use crate::limits::PRODUCER_ID_BLOCK;
+use super::ChannelError;
+use crate::limits::CONTROLLER_PATIENCE;
+use crate::services::Services;
+
+/// Why there is no id.
+#[derive(Debug, Error)]
+pub(crate) enum NoProducerId {
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    #[error("the controller gave no ids: {0}")]
+    Refused(ErrorCode),
+}
 
 /// Gives ids out of a block; the metadata log holds where the next block begins, so that after a
 /// crash the rest of a block is skipped and not given again.
@@ -23,25 +36,18 @@ struct Block {
 }
 
 impl ProducerIds {
-    pub(crate) async fn next(
-        &self,
-        controller: &Controller,
-        node_id: i32,
-    ) -> Result<i64, CommitError> {
+    pub(crate) async fn next(&self, services: &Arc<Services>) -> Result<i64, NoProducerId> {
         let mut block = self.block.lock().await;
         if block.next == block.end {
-            let first = controller.commit(move |image| {
-                let first = image.next_producer_id();
-                let epoch = image.broker(node_id).map_or(-1, |broker| broker.epoch);
-                let record = ProducerIdsRecord {
-                    broker_id: node_id,
-                    broker_epoch: epoch,
-                    next_producer_id: first + PRODUCER_ID_BLOCK,
-                };
-                (vec![MetadataRecord::ProducerIds(record)], first)
-            });
-            let first = first.await?;
-            *block = Block { next: first, end: first + PRODUCER_ID_BLOCK };
+            let broker_id = services.config.node_id;
+            let broker_epoch = services.image().broker(broker_id).map_or(-1, |own| own.epoch);
+            let request = AllocateProducerIdsRequest { broker_id, broker_epoch };
+            let given = services.channel.send(services, &request, CONTROLLER_PATIENCE).await?;
+            if given.error_code.is_error() {
+                return Err(NoProducerId::Refused(given.error_code));
+            }
+            let next = given.producer_id_start;
+            *block = Block { next, end: next + i64::from(given.producer_id_len) };
         }
         let id = block.next;
         block.next += 1;

@@ -11,6 +11,7 @@ use super::cleaner;
 use super::disks;
 use super::janitor::Janitor;
 use super::memory;
+use super::sessions;
 use crate::services::Services;
 
 /// A tick of the flush round where `log.flush.scheduler.interval.ms` says "never": `flush.ms` of a
@@ -25,6 +26,7 @@ pub(crate) fn start(services: &Arc<Services>, janitor: &Janitor) {
     cleaner::start(services, janitor);
     disks::start(services, janitor);
     memory::start(services);
+    services.tasks.spawn(sessions::run(services.clone()));
     let janitor = janitor.clone();
     every(services, millis(upkeep.retention_check_interval_ms), move |services| {
         for partition in services.partitions.all() {

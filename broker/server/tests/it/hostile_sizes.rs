@@ -36,7 +36,10 @@ use protocol::messages::offset_for_leader_epoch_request::{
 };
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use protocol::messages::{describe_producers_request, describe_topic_partitions_request, *};
+use protocol::messages::{
+    alter_partition_reassignments_request, describe_producers_request, describe_quorum_request,
+    describe_topic_partitions_request, elect_leaders_request, *,
+};
 use protocol::record::{BatchBuilder, BatchOptions, Records};
 use protocol::{ApiKey, ErrorCode, Request, Writer, frame};
 use tokio::io::AsyncWriteExt;
@@ -192,7 +195,9 @@ async fn a_megabyte_of_request_makes_a_bounded_answer_and_bounded_work() {
     configs(&mut attack).await;
     of_fixed_size(&mut attack).await;
     assert_eq!(attack.too_much, [""; 0]);
-    let served: BTreeSet<i16> = broker_server::served().map(|(key, _)| key.code()).collect();
+    let served: BTreeSet<i16> = broker_server::served(broker_server::config::Audience::Clients)
+        .map(|(key, _)| key.code())
+        .collect();
     assert_eq!(attack.tried, served, "each API that is served is in the table");
     test.stop().await;
 }
@@ -499,6 +504,47 @@ async fn configs(attack: &mut Attack) {
 }
 
 /// Those of which no request is large: the longest names that there can be.
+async fn quorum(attack: &mut Attack) {
+    let topic_name = "n".repeat(32_000);
+    let topics = (0..30).map(|_| describe_quorum_request::TopicData {
+        topic_name: topic_name.clone(),
+        partitions: vec![Default::default(); 100],
+    });
+    let describe = DescribeQuorumRequest { topics: topics.collect() };
+    attack.of("topics with long names", 2, 1300, 1, &describe).await;
+    let cluster_id = Some(topic_name);
+    let voter = AddRaftVoterRequest { cluster_id: cluster_id.clone(), ..Default::default() };
+    attack.of("a long name", 1, 40, 1, &voter).await;
+    let voter = RemoveRaftVoterRequest { cluster_id, ..Default::default() };
+    attack.of("a long name", 0, 40, 1, &voter).await;
+    let topic = |partitions| elect_leaders_request::TopicPartitions {
+        topic: "none".to_owned(),
+        partitions,
+    };
+    let elect = ElectLeadersRequest {
+        topic_partitions: Some(vec![topic((0..250_000).collect())]),
+        ..Default::default()
+    };
+    attack.of("250,000 partitions", 2, 7200, 250_000, &elect).await;
+    let partition =
+        |partition_index| alter_partition_reassignments_request::ReassignablePartition {
+            partition_index,
+            replicas: Some(Vec::new()),
+        };
+    let reassign = AlterPartitionReassignmentsRequest {
+        topics: vec![alter_partition_reassignments_request::ReassignableTopic {
+            name: "none".to_owned(),
+            partitions: (0..150_000).map(partition).collect(),
+        }],
+        ..Default::default()
+    };
+    attack.of("150,000 partitions", 1, 6300, 150_000, &reassign).await;
+    let list = ListPartitionReassignmentsRequest::default();
+    attack.of("all that are under way", 0, 10, 1, &list).await;
+    let nobody = UnregisterBrokerRequest { broker_id: 4711 };
+    attack.of("nobody", 0, 10, 1, &nobody).await;
+}
+
 async fn of_fixed_size(attack: &mut Attack) {
     let long = "n".repeat(32_000);
     let versions = ApiVersionsRequest {
@@ -515,6 +561,7 @@ async fn of_fixed_size(attack: &mut Attack) {
         ..Default::default()
     };
     attack.of("a long name", 4, 10, 1, &init).await;
+    quorum(attack).await;
     attack.of("nothing", 1, 10, 1, &DescribeClusterRequest::default()).await;
     assert!(attack.tried.contains(&ApiKey::DescribeCluster.code()));
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod clocked;
+mod cluster;
 mod compaction;
 mod configs;
 mod connections;

@@ -16,6 +16,8 @@ fn the_pages_table_is_that_of_the_dispatch() {
     let rows = rows(&std::fs::read_to_string("../../docs/protocol.md").unwrap());
     assert!(rows.len() > 90, "the table of APIs is there: {rows:?}");
     let said: Vec<i16> = rows.iter().filter(|(_, served)| *served).map(|(key, _)| *key).collect();
-    let served: Vec<i16> = broker_server::served().map(|(key, _)| key.code()).collect();
+    let served: Vec<i16> = broker_server::served(broker_server::config::Audience::Clients)
+        .map(|(key, _)| key.code())
+        .collect();
     assert_eq!(said, served);
 }

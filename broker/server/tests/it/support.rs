@@ -105,6 +105,13 @@ impl Wire {
         assert_eq!(response.topics[0].error_code, ErrorCode::None, "{response:?}");
     }
 
+    pub(crate) async fn create_replicated(&mut self, name: &str, partitions: i32, factor: i16) {
+        let mut request = create(name, partitions, &[]);
+        request.topics[0].replication_factor = factor;
+        let response = self.call(7, &request).await;
+        assert_eq!(response.topics[0].error_code, ErrorCode::None, "{response:?}");
+    }
+
     pub(crate) async fn produce(
         &mut self,
         topic: &str,

@@ -81,9 +81,10 @@ async fn clients_are_told_what_is_served_and_newer_ones_in_the_oldest_form() {
         .iter()
         .map(|api| (api.api_key, api.min_version, api.max_version))
         .collect();
-    let served: Vec<(i16, i16, i16)> = broker_server::served()
-        .map(|(key, versions)| (key.code(), *versions.start(), *versions.end()))
-        .collect();
+    let served: Vec<(i16, i16, i16)> =
+        broker_server::served(broker_server::config::Audience::Clients)
+            .map(|(key, versions)| (key.code(), *versions.start(), *versions.end()))
+            .collect();
     assert_eq!(told, served);
     assert!(told.contains(&(0, 0, 13)), "Produce begins at 0, though 0 to 2 are refused");
 

@@ -44,6 +44,7 @@ impl World {
             (feature.name().to_owned(), FeatureRange { min, max })
         });
         let settings = ControllerSettings {
+            own_broker: None,
             cluster_id: "c".to_owned(),
             node_id: 100,
             session_timeout_ms: TIMEOUT_MS,

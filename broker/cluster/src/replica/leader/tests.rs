@@ -368,7 +368,8 @@ fn an_isr_with_somebody_who_is_no_replica_here_holds_the_high_watermark() {
 #[test]
 fn a_change_of_the_image_is_taken_unless_it_is_older() {
     // Leader epoch, partition epoch, ISR -> committed ISR, and whether the question still stands.
-    let cases: [(i32, i32, &[i32], &[i32], bool); 5] = [
+    type Case<'a> = (i32, i32, &'a [i32], &'a [i32], bool);
+    let cases: [Case<'_>; 5] = [
         (4, 9, &[1, 3], &[1], true),
         (5, 6, &[1, 3], &[1], true),
         (5, 7, &[1, 3], &[1], true),

@@ -61,11 +61,11 @@ pub(super) const KEYS: &[Key] = keys! {
         "In-sync replicas that a write with acks=all needs.";
     "unclean.leader.election.enable" Boolean "false", Check::Any, High ClusterWide Works;
         "Allows a replica out of sync to lead when no other is left, at the price of records.";
-    "auto.leader.rebalance.enable" Boolean "true", Check::Any, High ReadOnly Hint;
+    "auto.leader.rebalance.enable" Boolean "true", Check::Any, High ReadOnly Works;
         "Gives leadership back to preferred replicas now and then.";
-    "leader.imbalance.check.interval.seconds" Long "300", Check::AtLeast(1), High ReadOnly Hint;
+    "leader.imbalance.check.interval.seconds" Long "300", Check::AtLeast(1), High ReadOnly Works;
         "Pause between two checks for leaders off their preferred replica.";
-    "controlled.shutdown.enable" Boolean "true", Check::Any, Medium ReadOnly Hint;
+    "controlled.shutdown.enable" Boolean "true", Check::Any, Medium ReadOnly Works;
         "Moves leadership away before a node stops.";
     "max.request.partition.size.limit" Int "2000", Check::AtLeast(1), Medium ReadOnly Works;
         "Partitions that one page of a DescribeTopicPartitions answer may hold.";

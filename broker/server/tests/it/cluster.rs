@@ -1,0 +1,161 @@
+//! Several nodes that are one cluster, in one process: they elect, replicate, and go on without one
+//! of them.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use broker_server::Broker;
+use protocol::ErrorCode;
+use protocol::messages::metadata_request::MetadataRequestTopic;
+use protocol::messages::metadata_response::MetadataResponsePartition;
+use protocol::messages::{DescribeClusterRequest, MetadataRequest};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use crate::support::{Wire, batch, config_in, records_of};
+
+/// Nodes 1, 2 and 3, each a broker and a controller.
+struct Three {
+    nodes: Vec<Option<Broker>>,
+    dirs: Vec<TempDir>,
+    ports: Vec<(u16, u16)>,
+}
+
+/// Ports that were free a moment ago.
+fn free_ports(count: usize) -> Vec<u16> {
+    let held: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    held.iter().map(|socket| socket.local_addr().unwrap().port()).collect()
+}
+
+impl Three {
+    async fn start() -> Self {
+        let ports = free_ports(6);
+        let ports: Vec<(u16, u16)> = ports.chunks(2).map(|pair| (pair[0], pair[1])).collect();
+        let dirs: Vec<TempDir> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+        let mut three = Self { nodes: vec![None, None, None], dirs, ports };
+        let starting = (0..3).map(|index| three.starting(index));
+        let started = futures::future::join_all(starting).await;
+        three.nodes = started.into_iter().map(Some).collect();
+        three
+    }
+
+    async fn starting(&self, index: usize) -> Broker {
+        let id = index + 1;
+        let voters: Vec<String> = (0..3)
+            .map(|voter| format!("{}@127.0.0.1:{}", voter + 1, self.ports[voter].1))
+            .collect();
+        let (clients, controllers) = self.ports[index];
+        let path: &Path = self.dirs[index].path();
+        let config = config_in(
+            path,
+            &[
+                ("node.id", &id.to_string()),
+                ("process.roles", "broker,controller"),
+                ("controller.quorum.voters", &voters.join(",")),
+                ("controller.listener.names", "CONTROLLER"),
+                (
+                    "listeners",
+                    &format!(
+                        "PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controllers}"
+                    ),
+                ),
+                ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+                ("inter.broker.listener.name", "PLAINTEXT"),
+                ("controller.quorum.election.timeout.ms", "300"),
+                ("controller.quorum.fetch.timeout.ms", "600"),
+                ("controller.quorum.election.backoff.max.ms", "200"),
+                ("broker.session.timeout.ms", "1500"),
+                ("broker.heartbeat.interval.ms", "200"),
+                ("replica.fetch.backoff.ms", "100"),
+                ("replica.lag.time.max.ms", "2000"),
+                ("min.insync.replicas", "2"),
+            ],
+        );
+        Broker::start(config).await.unwrap()
+    }
+
+    async fn wire(&self, index: usize) -> Wire {
+        Wire::new(TcpStream::connect(("127.0.0.1", self.ports[index].0)).await.unwrap())
+    }
+
+    async fn stop(&mut self, index: usize) {
+        if let Some(node) = self.nodes[index].take() {
+            node.shutdown().await.unwrap();
+        }
+    }
+
+    async fn again(&mut self, index: usize) {
+        let started = self.starting(index).await;
+        self.nodes[index] = Some(started);
+    }
+
+    async fn partition(&self, index: usize, topic: &str) -> Option<MetadataResponsePartition> {
+        let named = MetadataRequestTopic { name: Some(topic.to_owned()), ..Default::default() };
+        let request = MetadataRequest { topics: Some(vec![named]), ..Default::default() };
+        let answer = self.wire(index).await.call(12, &request).await;
+        answer.topics.into_iter().next()?.partitions.into_iter().next()
+    }
+
+    /// Waits until a node says of the first partition of a topic what is asked.
+    async fn until(
+        &self,
+        index: usize,
+        topic: &str,
+        is_so: impl Fn(&MetadataResponsePartition) -> bool,
+    ) -> MetadataResponsePartition {
+        loop {
+            if let Some(partition) = self.partition(index, topic).await
+                && is_so(&partition)
+            {
+                return partition;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn end(mut self) {
+        // All at once: the last of them has no quorum left.
+        let nodes = self.nodes.iter_mut().filter_map(Option::take);
+        futures::future::join_all(nodes.map(Broker::shutdown)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn three_nodes_are_one_cluster_that_replicates_and_goes_on_without_a_leader() {
+    let mut three = Three::start().await;
+    for index in 0..3 {
+        let cluster = three.wire(index).await.call(1, &DescribeClusterRequest::default()).await;
+        assert_eq!(cluster.cluster_id, three.nodes[0].as_ref().unwrap().cluster_id());
+    }
+    // Asked of any node, and known to all of them.
+    three.wire(0).await.create_replicated("t", 1, 3).await;
+    for index in 0..3 {
+        three.until(index, "t", |partition| partition.isr_nodes.len() == 3).await;
+    }
+    let first = three.until(0, "t", |partition| partition.leader_id > 0).await;
+    let leader = usize::try_from(first.leader_id).unwrap() - 1;
+    let mut wire = three.wire(leader).await;
+    for number in 0..20 {
+        let produced = wire.produce("t", 0, batch(&[&format!("a{number}")])).await;
+        assert_eq!((produced.error_code, produced.base_offset), (ErrorCode::None, number));
+    }
+    let other = (leader + 1) % 3;
+    let refused = three.wire(other).await.produce("t", 0, batch(&["elsewhere"])).await;
+    assert_eq!(refused.error_code, ErrorCode::NotLeaderOrFollower);
+    three.stop(leader).await;
+    let next = three
+        .until(other, "t", |partition| {
+            partition.leader_id > 0 && partition.leader_id != first.leader_id
+        })
+        .await;
+    assert!(next.leader_epoch > first.leader_epoch);
+    let new_leader = usize::try_from(next.leader_id).unwrap() - 1;
+    let mut wire = three.wire(new_leader).await;
+    let produced = wire.produce("t", 0, batch(&["b"])).await;
+    assert_eq!((produced.error_code, produced.base_offset), (ErrorCode::None, 20));
+    let fetched = wire.fetch("t", 0, 0, 0).await;
+    assert_eq!(records_of(&fetched).len(), 21);
+    three.again(leader).await;
+    three.until(new_leader, "t", |partition| partition.isr_nodes.len() == 3).await;
+    three.end().await;
+}
