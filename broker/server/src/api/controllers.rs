@@ -1,7 +1,8 @@
 //! What brokers ask of the active controller: BrokerRegistration 0-4, BrokerHeartbeat 0-2,
-//! AlterPartition 2-3, AllocateProducerIds 0, UnregisterBroker 0; and of controllers,
+//! AlterPartition 2-3, AllocateProducerIds 0, AssignReplicasToDirs 0; of controllers,
 //! ControllerRegistration 0; of administrators, ElectLeaders 0-2, AlterPartitionReassignments 0-1,
-//! ListPartitionReassignments 0, UpdateFeatures 0-2; AssignReplicasToDirs 0 (KIP-631, KIP-497, KIP-730, KIP-919, KIP-460, KIP-455).
+//! ListPartitionReassignments 0, UpdateFeatures 0-2, UnregisterBroker 0 (KIP-631, KIP-497, KIP-730,
+//! KIP-858, KIP-919, KIP-460, KIP-455, KIP-584).
 //!
 //! The decisions are those of `broker_cluster::controller`. A node that is not the active
 //! controller answers NOT_CONTROLLER.

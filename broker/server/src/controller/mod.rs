@@ -67,8 +67,8 @@ struct Active {
     settings: ControllerSettings,
     /// What settings a new cluster begins with.
     begins_with: Vec<MetadataRecord>,
-    /// The epoch of the controller, and which brokers it has heard of in that. A std mutex: held for
-    /// one decision, on the quorum's thread.
+    /// The epoch of the controller, and which brokers it has heard of in that. A std mutex: held
+    /// for one decision, on the quorum's thread.
     liveness: Mutex<(Option<i32>, Liveness)>,
 }
 

@@ -38,7 +38,7 @@ use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData
 use protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use protocol::messages::{
     alter_partition_reassignments_request, describe_producers_request, describe_quorum_request,
-    describe_topic_partitions_request, elect_leaders_request, *,
+    describe_topic_partitions_request, elect_leaders_request, update_features_request, *,
 };
 use protocol::record::{BatchBuilder, BatchOptions, Records};
 use protocol::{ApiKey, ErrorCode, Request, Writer, frame};
@@ -539,6 +539,16 @@ async fn quorum(attack: &mut Attack) {
         ..Default::default()
     };
     attack.of("150,000 partitions", 1, 6300, 150_000, &reassign).await;
+    let feature = |number: usize| update_features_request::FeatureUpdateKey {
+        feature: format!("f{number}"),
+        max_version_level: 1,
+        ..Default::default()
+    };
+    let update = UpdateFeaturesRequest {
+        feature_updates: (0..90_000).map(feature).collect(),
+        ..Default::default()
+    };
+    attack.of("90,000 features", 1, 20, 90_000, &update).await;
     let list = ListPartitionReassignmentsRequest::default();
     attack.of("all that are under way", 0, 10, 1, &list).await;
     let nobody = UnregisterBrokerRequest { broker_id: 4711 };
