@@ -1,4 +1,4 @@
-//! Standard output of a command that ends by itself: its reader may be gone before it.
+//! Standard output, whose reader may be gone before the command is through.
 
 use std::io::{ErrorKind, Result, StdoutLock, Write};
 use std::panic::PanicHookInfo;
@@ -18,6 +18,13 @@ pub(crate) fn end_with_its_reader() {
         }
         None => report(info),
     }));
+}
+
+/// Prints a line of a server, which goes on whoever reads it.
+#[cfg(feature = "platform")]
+pub(crate) fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 struct Print<'a> {

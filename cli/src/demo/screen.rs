@@ -1,7 +1,6 @@
 //! Where the demo shows itself: a picture drawn again and again on a terminal, plain lines
 //! elsewhere.
 
-use std::io::Write as _;
 use std::time::Instant;
 
 use connect::ConnectorStatus;
@@ -11,6 +10,7 @@ use super::board::Board;
 use super::frame::{self, Load, Look, Size, View};
 use super::pace::{Race, Rate};
 use super::terminal::{self, Terminal};
+use crate::output::say;
 
 /// What stays the same while the demo runs.
 pub(super) struct About {
@@ -51,7 +51,7 @@ impl Screen {
     pub(super) fn new(live: bool, about: About) -> (Self, Option<mpsc::Receiver<()>>) {
         let begun = Instant::now();
         if !live {
-            print_line(&about.addresses);
+            say(&about.addresses);
             return (Self { form: Form::Lines { told: 0 }, about, begun }, None);
         }
         let (terminal, keys) = Terminal::enter(terminal::look());
@@ -79,7 +79,7 @@ impl Screen {
                 let tenth = flights.bytes_read * 10 / flights.bytes_total.max(1);
                 if tenth > *told {
                     *told = tenth;
-                    print_line(&progress(flights, board, tenth * 10));
+                    say(&progress(flights, board, tenth * 10));
                 }
             }
             Form::Left => {}
@@ -93,7 +93,7 @@ impl Screen {
         }
         self.show(flights, board);
         if matches!(self.form, Form::Lines { .. }) {
-            print_line(&format!("\n{}\n\n{}", board.airlines_text(), board.rows_text()));
+            say(&format!("\n{}\n\n{}", board.airlines_text(), board.rows_text()));
         }
     }
 
@@ -102,7 +102,7 @@ impl Screen {
         let Form::Live(live) = std::mem::replace(&mut self.form, Form::Left) else { return };
         let text = live.summary(board, &self.about, self.begun);
         drop(live);
-        print_line(&text);
+        say(&text);
     }
 }
 
@@ -186,13 +186,6 @@ fn again(data: &str) -> String {
 fn progress(flights: &ConnectorStatus, board: &Board, percent: u64) -> String {
     let records = flights.records_written + flights.records_recovered;
     format!("{percent} % of the file read, {records} flights written, {} rows", board.len())
-}
-
-/// A reader that is gone, as with `| head`, is no reason to fail.
-fn print_line(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
 }
 
 #[cfg(test)]

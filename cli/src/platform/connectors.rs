@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use connect::{ConnectorStatus, TaskState, Worker};
 
+use crate::output::say;
+
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Prints what becomes of the connectors; never returns.
@@ -18,7 +20,7 @@ pub(crate) async fn tell(worker: &Worker) -> Infallible {
             if before.as_ref() != Some(&status.state)
                 && let Some(line) = line(&status)
             {
-                println!("{line}");
+                say(&line);
             }
         }
         tokio::time::sleep(LOOK_EVERY).await;

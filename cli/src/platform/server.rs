@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{Platform, ServerOptions};
+use crate::output::say;
 use crate::signals;
 
 /// Runs all parts until the process is asked to stop.
@@ -16,13 +17,13 @@ pub(crate) async fn serve(options: &ServerOptions) -> anyhow::Result<()> {
         started = Platform::start(options.platform()?) => started?,
         () = &mut stop => anyhow::bail!("stopped before all parts were ready"),
     };
-    println!(
+    say(&format!(
         "ready after {} ms: Kafka clients {}, schema registry {}, SQL {}",
         begun.elapsed().as_millis(),
         platform.broker_address,
         platform.registry_url(),
         platform.sql_url(),
-    );
+    ));
     tokio::select! {
         () = stop => {}
         told = super::connectors::tell(&platform.worker) => match told {},

@@ -12,6 +12,7 @@ use std::time::Instant;
 pub(crate) use self::connect::ConnectOptions;
 pub(crate) use self::registry::RegistryOptions;
 pub(crate) use self::sql_server::SqlServerOptions;
+use crate::output::say;
 use crate::signals;
 
 /// A part that is told how to start, where it serves, and how to stop.
@@ -43,7 +44,7 @@ async fn run<P: Part>(options: &P::Options, servers: &str) -> anyhow::Result<()>
         () = &mut stop => return Ok(()),
     };
     let (place, ms) = (part.place(), begun.elapsed().as_millis());
-    println!("ready after {ms} ms: {place}, on the cluster at {servers}");
+    say(&format!("ready after {ms} ms: {place}, on the cluster at {servers}"));
     tokio::select! {
         () = stop => {}
         told = part.tell() => match told {},

@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 
-use crate::broker::{Broker, YEOUL};
+use crate::broker::{Broker, YEOUL, install, printed, tool};
 
 /// A part that runs alone; ended with the test.
 struct Part(Child);
@@ -21,13 +22,17 @@ impl Drop for Part {
 }
 
 impl Part {
-    fn spawn(arguments: &[&str], folder: &std::path::Path) -> Self {
+    fn spawn(arguments: &[&str], folder: &Path) -> Self {
+        Self::spawn_to(Stdio::piped(), arguments, folder)
+    }
+
+    fn spawn_to(output: Stdio, arguments: &[&str], folder: &Path) -> Self {
         let spawned = Command::new(YEOUL)
             .args(arguments)
             .current_dir(folder)
             .env_remove("YEOUL_LOG")
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(output)
             .stderr(Stdio::piped())
             .spawn();
         Self(spawned.expect("it starts"))
@@ -39,12 +44,18 @@ impl Part {
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).expect("its output is text");
         let (_, rest) = line.split_once("http://").unwrap_or_else(|| {
-            let mut log = String::new();
-            let errors = self.0.stderr.as_mut().expect("its log is piped");
-            errors.read_to_string(&mut log).expect("its log is text");
+            let log = self.log();
             panic!("it ended: {line}{log}")
         });
         rest.split([',', ' ']).next().expect("an address").to_owned()
+    }
+
+    /// All that it has logged, once it has ended.
+    fn log(&mut self) -> String {
+        let mut log = String::new();
+        let errors = self.0.stderr.as_mut().expect("its log is piped");
+        errors.read_to_string(&mut log).expect("its log is text");
+        log
     }
 
     fn stop(&mut self) -> ExitStatus {
@@ -157,4 +168,74 @@ fn something_that_is_no_broker_is_told_from_nothing() {
     let said = lines.find(|line| line.contains("does not answer as a Kafka broker does"));
     assert!(said.expect("it says so").contains(&address));
     part.stop();
+}
+
+/// A file of one line, and a connector that reads it to its end.
+fn one_line(folder: &Path, bytes: usize, more: &str) {
+    std::fs::write(folder.join("in.txt"), "x".repeat(bytes)).expect("a file is written");
+    let settings = "name=large\nconnector.class=DelimitedFileSource\nfiles=in.txt\ntopic=large\n\
+                    format=line\nmode=batch\ntopic.creation.default.max.message.bytes=3000000\n";
+    std::fs::write(folder.join("large.properties"), format!("{settings}{more}"))
+        .expect("a file is written");
+}
+
+fn worker(folder: &Path, more: &str) {
+    let settings = "key.converter=StringConverter\nvalue.converter=StringConverter\n\
+                    offset.storage.replication.factor=1\n";
+    std::fs::write(folder.join("worker.properties"), format!("{settings}{more}"))
+        .expect("a file is written");
+}
+
+fn connect(broker: &Broker) -> Vec<&str> {
+    let mut words = vec!["connect", "--bootstrap-server", &broker.address];
+    words.extend(["--listen", "127.0.0.1:0", "--config", "worker.properties"]);
+    words.extend(["--connector", "large.properties"]);
+    words
+}
+
+#[test]
+fn the_settings_of_producers_in_a_workers_file_count_and_unknown_ones_are_named_once() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let broker = Broker::start(dir.path());
+    worker(dir.path(), "producer.max.request.size=3000000\nproducer.max.request.sice=1\n");
+    one_line(dir.path(), 1_500_000, "producer.override.akcs=1\n");
+    let mut part = Part::spawn(&connect(&broker), dir.path());
+    let output = part.0.stdout.take().expect("its output is piped");
+    let mut lines = BufReader::new(output).lines().map(|line| line.expect("text"));
+    let told = lines.find(|line| line.starts_with("connector large "));
+    assert_eq!(told.as_deref(), Some("connector large is done: 1 records written"));
+    assert!(part.stop().success());
+    let log = part.log();
+    for key in ["producer.max.request.sice", "producer.override.akcs"] {
+        assert_eq!(log.matches(key).count(), 1, "{log}");
+    }
+    assert!(!log.contains("producer.max.request.size"), "{log}");
+
+    worker(dir.path(), "connector.client.config.override.policy=None\n");
+    let mut part = Part::spawn(&connect(&broker), dir.path());
+    assert_eq!(part.0.wait().expect("it ends").code(), Some(1));
+    let log = part.log();
+    assert!(log.contains("The 'None' policy does not allow 'akcs' to be overridden"), "{log}");
+    assert!(!log.contains("is not known"), "{log}");
+    broker.stop();
+}
+
+#[test]
+fn a_part_whose_output_nobody_reads_goes_on() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let broker = Broker::start(dir.path());
+    let links = install(dir.path());
+    worker(dir.path(), "");
+    one_line(dir.path(), 3, "");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut part = Part::spawn_to(writer.into(), &connect(&broker), dir.path());
+    let read = format!(
+        "kafka-console-consumer --topic large --from-beginning --max-messages 1 \
+         --bootstrap-server {}",
+        broker.address
+    );
+    assert_eq!(printed(&tool(&links, &read, "")), "xxx\n");
+    assert!(part.stop().success(), "{}", part.log());
+    broker.stop();
 }

@@ -231,3 +231,100 @@ async fn read(
     consumer.close().await?;
     Ok(stored)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use testkit::Cluster;
+
+    use super::super::Written;
+    use super::*;
+    use crate::plugin::Positions;
+
+    async fn open(cluster: &Cluster) -> TopicStore {
+        TopicStore::open("positions", 1, 1, &cluster.client).await.expect("opened")
+    }
+
+    /// Positions of so many files that they take more than a message may be long.
+    fn many(at: u64) -> Positions {
+        let position = |file: u64| {
+            let at = json!({"position": at, "text": format!("{:x}", hash(file)).repeat(10)});
+            let name = format!("{:x}-{file}", hash(file)).repeat(8);
+            let position = at.as_object().cloned().expect("an object");
+            (json!({"filename": name}).to_string(), position)
+        };
+        (0..3500).map(position).collect()
+    }
+
+    fn hash(n: u64) -> u64 {
+        let mixed = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    }
+
+    fn at(at: u64, end: i64) -> Changes {
+        let ends = BTreeMap::from([("t".into(), BTreeMap::from([(0, end)]))]);
+        let written = Written { ends, ids: BTreeMap::new(), open: true };
+        Changes { positions: many(at), written: Some(written) }
+    }
+
+    fn is(found: Option<Checkpoint>, changes: &Changes) -> bool {
+        found.is_some_and(|found| {
+            found.positions == changes.positions && Some(&found.written) == changes.written.as_ref()
+        })
+    }
+
+    #[tokio::test]
+    async fn changes_that_are_broken_off_on_their_way_are_there_as_a_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let cluster = Cluster::start(&dir.path().join("data")).await;
+        let mut before = at(1, 10);
+        open(&cluster).await.save("c", &before).await.expect("saved");
+        let (mut kill, mut number) = (1, 2);
+        loop {
+            let store = open(&cluster).await;
+            assert!(is(store.load("c").await.expect("loaded"), &before), "before {kill}");
+            let after = at(number, 10 * i64::try_from(number).expect("small"));
+            let batches = {
+                let mut known = store.known.lock().await;
+                let unfinished = known.stored["c"].unfinished("c", BATCH);
+                store.send_all("c", &mut known, unfinished).await.expect("finished");
+                let written = after.written.as_ref().expect("given");
+                let batches = known.stored["c"].split("c", &after.positions, written, BATCH);
+                let some = batches.iter().take(kill).cloned().collect();
+                store.send_all("c", &mut known, some).await.expect("sent");
+                batches.len()
+            };
+            assert!(batches > 6, "{batches} batches");
+            let found = open(&cluster).await.load("c").await.expect("loaded");
+            if is(found.clone(), &after) {
+                before = after;
+            } else {
+                assert!(is(found, &before), "{kill} of {batches}");
+            }
+            if kill >= batches {
+                break;
+            }
+            // Every other place, and the last.
+            (kill, number) = ((kill + 2).min(batches), number + 1);
+        }
+        let last = at(99, 990);
+        let store = open(&cluster).await;
+        store.save("c", &last).await.expect("saved");
+        assert!(is(open(&cluster).await.load("c").await.expect("loaded"), &last));
+        cluster.stop().await;
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_written_all_the_same_is_read_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let cluster = Cluster::start(&dir.path().join("data")).await;
+        let store = open(&cluster).await;
+        let small = |end| Changes { positions: Positions::new(), ..at(0, end) };
+        store.save("c", &small(1)).await.expect("saved");
+        open(&cluster).await.save("c", &small(2)).await.expect("saved");
+        assert!(is(store.load("c").await.expect("loaded"), &small(1)), "it knows what it wrote");
+        store.known.lock().await.doubtful.insert("c".into());
+        assert!(is(store.load("c").await.expect("loaded"), &small(2)));
+        cluster.stop().await;
+    }
+}
