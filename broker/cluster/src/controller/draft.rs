@@ -4,6 +4,11 @@ use broker_metadata::{Delta, Image, MetadataRecord};
 
 use super::{Cluster, ControllerSettings};
 
+/// Records that one request of a user may bring about.
+const PER_REQUEST: usize = 10_000;
+
+pub(super) const TOO_MANY: &str = "Unable to perform excessively large batch operation.";
+
 pub(super) struct Draft<'a> {
     delta: Delta,
     settings: &'a ControllerSettings,
@@ -36,6 +41,11 @@ impl<'a> Draft<'a> {
 
     pub(super) fn len(&self) -> usize {
         self.records.len()
+    }
+
+    /// Whether this is more than a request of a user may bring about.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.records.len() > PER_REQUEST
     }
 
     pub(super) fn finish(self) -> Vec<MetadataRecord> {

@@ -6,6 +6,7 @@ use protocol::ErrorCode;
 use protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
 
+use super::draft::TOO_MANY;
 use super::partition_change::{Election, PartitionChange};
 use super::{Draft, Outcome, View};
 
@@ -44,6 +45,11 @@ pub fn elect_leaders(
             elect_all(&mut draft, topics, election, |code| code != ErrorCode::ElectionNotNeeded)
         }
     };
+    if draft.is_too_large() {
+        let error_code = ErrorCode::PolicyViolation;
+        let response = ElectLeadersResponse { error_code, ..Default::default() };
+        return Outcome { notes: vec![TOO_MANY.to_owned()], ..Outcome::answer(response) };
+    }
     let response = ElectLeadersResponse { replica_election_results: results, ..Default::default() };
     Outcome { records: draft.finish(), ..Outcome::answer(response) }
 }

@@ -40,11 +40,15 @@ impl Liveness {
         Self { sessions: sessions.collect() }
     }
 
-    /// When the next session ends, if nobody is heard of until then.
+    /// When the next session ends, if nobody is heard of until then. That is at once where a
+    /// broker that is not fenced has no session.
     pub fn next_deadline(&self, image: &Image, session_timeout_ms: i64) -> Option<i64> {
         let watched = image.brokers().filter(|broker| !broker.fenced);
-        let heard = watched.filter_map(|broker| self.of(broker)?.heard_at_ms);
-        heard.map(|at| at.saturating_add(session_timeout_ms)).min()
+        let deadlines = watched.map(|broker| {
+            let heard = self.of(broker).and_then(|session| session.heard_at_ms);
+            heard.map_or(i64::MIN, |at| at.saturating_add(session_timeout_ms))
+        });
+        deadlines.min()
     }
 
     /// The session of this registration.

@@ -20,6 +20,7 @@ use protocol::messages::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, PartitionChangeRecord,
 };
 
+use super::draft::TOO_MANY;
 use super::partition_change::{Election, PartitionChange};
 use super::{Cluster, Draft, Outcome, View};
 
@@ -48,6 +49,14 @@ pub fn alter_partition_reassignments(
         ReassignableTopicResponse { name: topic.name.clone(), partitions: answers.collect() }
     });
     let responses = responses.collect();
+    if draft.is_too_large() {
+        return Outcome::answer(AlterPartitionReassignmentsResponse {
+            allow_replication_factor_change: may_resize,
+            error_code: ErrorCode::PolicyViolation,
+            error_message: Some(TOO_MANY.to_owned()),
+            ..Default::default()
+        });
+    }
     let response = AlterPartitionReassignmentsResponse {
         allow_replication_factor_change: may_resize,
         responses,

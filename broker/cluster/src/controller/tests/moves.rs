@@ -225,3 +225,40 @@ fn replicas_are_assigned_to_log_dirs_and_leave_those_that_failed() {
     let mut old = World::new(MetadataVersion::V3_6_IV2, false);
     assert_eq!(ask(&mut old, 1, failed, &[0]).0, ErrorCode::UnsupportedVersion);
 }
+
+#[test]
+fn a_broker_of_very_many_partitions_is_fenced_in_several_decisions_and_no_request_is_as_large() {
+    let mut world = World::with_brokers(2, false);
+    let replicas: &[i32] = &[1, 2];
+    world.create_topic(&vec![replicas; 10_500]);
+    world.elapsed_ms += TIMEOUT_MS / 2;
+    let alive = world.beat(2);
+    world.heartbeat(&alive);
+    world.elapsed_ms += TIMEOUT_MS / 2;
+    let decided = [10_000, 501, 0].map(|expected| {
+        assert_eq!(world.decide(tick).records.len(), expected);
+        world.image.broker(1).unwrap().fenced
+    });
+    assert_eq!(decided, [false, true, true]);
+    assert!((0..10_500).all(|index| world.partition(index).leader == 2));
+
+    let partitions = (0..10_500).map(|partition_index| {
+        let replicas = Some(vec![2, 1]);
+        ReassignablePartition { partition_index, replicas }
+    });
+    let topic = ReassignableTopic { name: "t".to_owned(), partitions: partitions.collect() };
+    let request = AlterPartitionReassignmentsRequest { topics: vec![topic], ..Default::default() };
+    let outcome = world.decide(|view| alter_partition_reassignments(view, &request));
+    assert_eq!(outcome.response.error_code, ErrorCode::PolicyViolation);
+    assert_eq!((outcome.records.len(), outcome.response.responses.len()), (0, 0));
+}
+
+#[test]
+fn a_broker_without_a_session_gets_one_at_once() {
+    let mut world = World::with_brokers(1, false);
+    world.liveness = Liveness::default();
+    assert_eq!(world.liveness.next_deadline(&world.image, TIMEOUT_MS), Some(i64::MIN));
+    assert!(world.decide(tick).records.is_empty());
+    let deadline = world.elapsed_ms + TIMEOUT_MS;
+    assert_eq!(world.liveness.next_deadline(&world.image, TIMEOUT_MS), Some(deadline));
+}
