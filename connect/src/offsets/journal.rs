@@ -296,7 +296,7 @@ mod tests {
             assert!(holds == before || (holds == after && kill > 0), "{kill}: {holds:?}");
             assert!(found_after == 0 || holds == after, "{kill}: it has gone back");
             found_after += usize::from(holds == after);
-            again(&first, &batches[..kill], &found);
+            again(std::slice::from_ref(&first), &batches[..kill], &found);
         }
         assert!(found_after > 2 && found_after < batches.len(), "{found_after}");
         let whole = read([&first].into_iter().chain(&batches));
@@ -304,9 +304,9 @@ mod tests {
     }
 
     /// The next worker finishes what it finds, then makes a split of its own that is broken off.
-    fn again(first: &Vec<Entry>, done: &[Vec<Entry>], found: &Stored) {
+    fn again(first: &[Vec<Entry>], done: &[Vec<Entry>], found: &Stored) {
         let finish = found.unfinished("c", MOST);
-        let done: Vec<&Vec<Entry>> = [first].into_iter().chain(done).collect();
+        let done: Vec<&Vec<Entry>> = first.iter().chain(done).collect();
         for kill in 0..=finish.len() {
             let again = read(done.iter().copied().chain(&finish[..kill]));
             assert_eq!(again.checkpoint(), found.checkpoint(), "finished up to {kill}");
