@@ -11,8 +11,10 @@ const NOTHING: i64 = -1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Session {
     pub(super) epoch: i64,
-    /// `None` while it has only registered.
+    /// When the session began anew the last time; `None` while the broker has only registered.
     heard_at_ms: Option<i64>,
+    /// When it was the broker itself that was heard of, in this term.
+    spoke_at_ms: Option<i64>,
     /// The last offset of the metadata that the broker has.
     metadata_offset: i64,
     /// The broker knows its own registration when it has this offset.
@@ -88,12 +90,19 @@ impl Liveness {
 
 impl Session {
     fn new(epoch: i64, registered_at: i64) -> Self {
-        let (heard_at_ms, leaves_at) = (None, None);
-        Self { epoch, heard_at_ms, metadata_offset: NOTHING, registered_at, leaves_at }
+        Self {
+            epoch,
+            heard_at_ms: None,
+            spoke_at_ms: None,
+            metadata_offset: NOTHING,
+            registered_at,
+            leaves_at: None,
+        }
     }
 
     pub(super) fn heard(&mut self, elapsed_ms: i64, metadata_offset: i64) {
         self.heard_at_ms = Some(elapsed_ms);
+        self.spoke_at_ms = Some(elapsed_ms);
         self.metadata_offset = metadata_offset;
     }
 
@@ -110,7 +119,8 @@ impl Session {
         self.heard_at_ms.is_some_and(|at| elapsed_ms < at.saturating_add(timeout_ms))
     }
 
+    /// A session that a new controller began says nothing of the broker.
     pub(super) fn was_heard_after(&self, elapsed_ms: i64) -> bool {
-        self.heard_at_ms.is_some_and(|at| at > elapsed_ms)
+        self.spoke_at_ms.is_some_and(|at| at > elapsed_ms)
     }
 }

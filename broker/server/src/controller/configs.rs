@@ -188,8 +188,11 @@ fn forget_eligible(changes: &[MetadataRecord]) -> Vec<MetadataRecord> {
 
 /// All controllers have to take the same for `min.insync.replicas` while others may be eligible.
 fn check_min_isr(image: &Image, broker: &str, after: &[MetadataRecord]) -> Result<(), ConfigError> {
-    let is_min_isr = |record: &&MetadataRecord| matches!(record, MetadataRecord::Config(one) if one.name == MIN_ISR);
-    let Some(MetadataRecord::Config(record)) = after.iter().find(is_min_isr) else {
+    let mut changed = after.iter().filter_map(|record| match record {
+        MetadataRecord::Config(record) if record.name == MIN_ISR => Some(record),
+        _ => None,
+    });
+    let Some(record) = changed.next() else {
         return Ok(());
     };
     if !has_eligible_replicas(image) {

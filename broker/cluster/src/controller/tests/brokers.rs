@@ -146,6 +146,19 @@ fn a_refused_connection_ends_a_session_unless_the_broker_was_heard_of_since() {
 }
 
 #[test]
+fn a_session_that_a_new_controller_began_is_no_sign_of_life() {
+    let mut world = World::with_brokers(2, false);
+    world.create_topic(&[&[1, 2]]);
+    let epoch = world.image.broker(1).unwrap().epoch;
+    let looked_at = world.elapsed_ms;
+    world.elapsed_ms += 50;
+    world.liveness = Liveness::begin(&world.image, world.elapsed_ms);
+    world.decide(|view| connection_refused(view, 1, epoch, looked_at));
+    assert!(world.image.broker(1).unwrap().fenced);
+    assert_eq!(world.state(0), (2, vec![2], 1, 1));
+}
+
+#[test]
 fn a_broker_that_shuts_down_goes_when_all_know_that_it_leads_nothing() {
     let mut world = World::with_brokers(3, false);
     world.create_topic(&[&[1, 2, 3], &[2, 1, 3]]);
