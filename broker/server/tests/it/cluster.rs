@@ -6,20 +6,27 @@ use std::path::Path;
 
 use broker_server::Broker;
 use protocol::ErrorCode;
+use protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::metadata_response::MetadataResponsePartition;
-use protocol::messages::{DescribeClusterRequest, MetadataRequest};
+use protocol::messages::{
+    DescribeClusterRequest, DescribeQuorumRequest, InitProducerIdRequest, MetadataRequest,
+};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use crate::support::{Wire, batch, config_in, records_of};
 
-/// Nodes 1, 2 and 3, each a broker and a controller.
+/// Nodes with the ids from 1 on.
 struct Three {
     nodes: Vec<Option<Broker>>,
     dirs: Vec<TempDir>,
     ports: Vec<(u16, u16)>,
+    /// `process.roles` of each.
+    roles: Vec<&'static str>,
 }
+
+const BOTH: &str = "broker,controller";
 
 /// Ports that were free a moment ago.
 fn free_ports(count: usize) -> Vec<u16> {
@@ -28,12 +35,13 @@ fn free_ports(count: usize) -> Vec<u16> {
 }
 
 impl Three {
-    async fn start() -> Self {
-        let ports = free_ports(6);
+    async fn start(roles: &[&'static str]) -> Self {
+        let count = roles.len();
+        let ports = free_ports(2 * count);
         let ports: Vec<(u16, u16)> = ports.chunks(2).map(|pair| (pair[0], pair[1])).collect();
-        let dirs: Vec<TempDir> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
-        let mut three = Self { nodes: vec![None, None, None], dirs, ports };
-        let starting = (0..3).map(|index| three.starting(index));
+        let dirs: Vec<TempDir> = roles.iter().map(|_| tempfile::tempdir().unwrap()).collect();
+        let mut three = Self { nodes: Vec::new(), dirs, ports, roles: roles.to_vec() };
+        let starting = (0..count).map(|index| three.starting(index));
         let started = futures::future::join_all(starting).await;
         three.nodes = started.into_iter().map(Some).collect();
         three
@@ -41,24 +49,27 @@ impl Three {
 
     async fn starting(&self, index: usize) -> Broker {
         let id = index + 1;
-        let voters: Vec<String> = (0..3)
+        let voters: Vec<String> = (0..self.roles.len())
+            .filter(|voter| self.roles[*voter].contains("controller"))
             .map(|voter| format!("{}@127.0.0.1:{}", voter + 1, self.ports[voter].1))
             .collect();
         let (clients, controllers) = self.ports[index];
+        let role = self.roles[index];
+        let listeners = [
+            ("broker", format!("PLAINTEXT://127.0.0.1:{clients}")),
+            ("controller", format!("CONTROLLER://127.0.0.1:{controllers}")),
+        ];
+        let listeners = listeners.iter().filter(|(of, _)| role.contains(of));
+        let listeners: Vec<&str> = listeners.map(|(_, listener)| listener.as_str()).collect();
         let path: &Path = self.dirs[index].path();
         let config = config_in(
             path,
             &[
                 ("node.id", &id.to_string()),
-                ("process.roles", "broker,controller"),
+                ("process.roles", role),
                 ("controller.quorum.voters", &voters.join(",")),
                 ("controller.listener.names", "CONTROLLER"),
-                (
-                    "listeners",
-                    &format!(
-                        "PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controllers}"
-                    ),
-                ),
+                ("listeners", &listeners.join(",")),
                 ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
                 ("inter.broker.listener.name", "PLAINTEXT"),
                 ("controller.quorum.election.timeout.ms", "300"),
@@ -122,7 +133,7 @@ impl Three {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn three_nodes_are_one_cluster_that_replicates_and_goes_on_without_a_leader() {
-    let mut three = Three::start().await;
+    let mut three = Three::start(&[BOTH; 3]).await;
     for index in 0..3 {
         let cluster = three.wire(index).await.call(1, &DescribeClusterRequest::default()).await;
         assert_eq!(cluster.cluster_id, three.nodes[0].as_ref().unwrap().cluster_id());
@@ -158,4 +169,31 @@ async fn three_nodes_are_one_cluster_that_replicates_and_goes_on_without_a_leade
     three.again(leader).await;
     three.until(new_leader, "t", |partition| partition.isr_nodes.len() == 3).await;
     three.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn brokers_and_controllers_may_be_nodes_of_their_own() {
+    let three = Three::start(&["controller", "broker", "broker"]).await;
+    three.wire(1).await.create_replicated("t", 1, 2).await;
+    let of_both = |partition: &MetadataResponsePartition| partition.isr_nodes.len() == 2;
+    let first = three.until(2, "t", of_both).await;
+    let leader = usize::try_from(first.leader_id).unwrap() - 1;
+    let mut wire = three.wire(leader).await;
+    // The ids of producers are the controller's to give.
+    let ids = InitProducerIdRequest { transactional_id: None, ..Default::default() };
+    let given = wire.call(4, &ids).await;
+    assert_eq!((given.error_code, given.producer_epoch), (ErrorCode::None, 0));
+    let produced = wire.produce("t", 0, batch(&["a", "b"])).await;
+    assert_eq!((produced.error_code, produced.base_offset), (ErrorCode::None, 0));
+    assert_eq!(records_of(&wire.fetch("t", 0, 0, 0).await).len(), 2);
+    let described = wire.call(0, &DescribeQuorumRequest { topics: vec![metadata_log()] }).await;
+    let quorum = &described.topics[0].partitions[0];
+    assert_eq!((described.error_code, quorum.leader_id), (ErrorCode::None, 1));
+    assert_eq!((quorum.current_voters.len(), quorum.observers.len()), (1, 2));
+    three.end().await;
+}
+
+fn metadata_log() -> TopicData {
+    let topic_name = "__cluster_metadata".to_owned();
+    TopicData { topic_name, partitions: vec![PartitionData::default()] }
 }
