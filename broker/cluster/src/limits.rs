@@ -66,3 +66,6 @@ pub(crate) const FETCHER_IDLE: Duration = Duration::from_secs(30);
 
 /// The pause after a leader that could not be asked.
 pub(crate) const FETCHER_RETRY: Duration = Duration::from_millis(100);
+
+/// Failed rounds of a fetcher after which the log says so.
+pub(crate) const FAILURES_TOLD: u32 = 3;

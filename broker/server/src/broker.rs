@@ -27,7 +27,6 @@ use thiserror::Error;
 use tokio::io::DuplexStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -135,7 +134,7 @@ impl Broker {
             // Before others are told that it is there.
             serve(for_clients, &services, &counts)?;
             membership::begin(&services, joined).await;
-            let groups = follow_groups(services.groups.clone(), services.controller.news());
+            let groups = follow_groups(services.groups.clone(), services.controller.clone());
             services.tasks.spawn(until(services.stopping.clone(), groups));
         }
         let janitor = Janitor::new(services.tasks.clone(), services.stopping.clone());
@@ -479,11 +478,21 @@ fn start_groups(
 }
 
 /// Lets the groups move with the leaders of their partitions, and reads those that are led here, so
-/// that the first request of each need not wait for it.
-async fn follow_groups(groups: Groups, mut news: watch::Receiver<i64>) {
-    groups.follow_leaders();
-    while news.changed().await.is_ok() {
+/// that the first request of each need not wait for it. What they have committed for topics that are
+/// gone is forgotten, whichever node was asked to delete them.
+async fn follow_groups(groups: Groups, controller: Controller) {
+    let mut news = controller.news();
+    loop {
         groups.follow_leaders();
+        let deleted = controller.take_deleted();
+        if !deleted.is_empty()
+            && let Err(problem) = groups.forget_topics(&deleted).await
+        {
+            warn!("offsets committed for {} stay: {problem}", deleted.join(", "));
+        }
+        if news.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{debug, info, warn};
 
 use super::{ReplicationResources, key_of};
-use crate::limits::{FETCHER_IDLE, FETCHER_RETRY};
+use crate::limits::{FAILURES_TOLD, FETCHER_IDLE, FETCHER_RETRY};
 use crate::partition::{FollowError, FollowedTo, Partition};
 use crate::peers::{Address, Peers};
 use crate::replica::{
@@ -56,8 +56,8 @@ pub(super) struct Fetcher {
     peers: Peers,
     fetcher: LeaderFetcher,
     followed: HashMap<PartitionKey, Followed>,
-    /// The last failure is in the log.
-    is_told: bool,
+    /// Rounds that have failed since one did not.
+    failures: u32,
 }
 
 impl Fetcher {
@@ -83,7 +83,7 @@ impl Fetcher {
         });
         let peers = Peers::new(&client_id, timeout, tasks, cancel);
         let followed = HashMap::new();
-        Self { resources, leader, assignments, peers, fetcher, followed, is_told: false }
+        Self { resources, leader, assignments, peers, fetcher, followed, failures: 0 }
     }
 
     /// Follows until there has been nothing to follow for a while.
@@ -109,10 +109,12 @@ impl Fetcher {
                 continue;
             }
             match self.round().await {
-                Ok(()) => self.is_told = false,
+                Ok(()) => self.failures = 0,
                 Err(failure) => {
                     self.fetcher.on_failure();
-                    if !std::mem::replace(&mut self.is_told, true) {
+                    self.failures = self.failures.saturating_add(1);
+                    // A connection that just ended is opened anew; what goes on is said once.
+                    if self.failures == FAILURES_TOLD {
                         info!("nothing is fetched from broker {} now: {failure}", self.leader);
                     }
                     self.pause(FETCHER_RETRY).await;

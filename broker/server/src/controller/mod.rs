@@ -56,6 +56,9 @@ struct Shared {
     image: RwLock<Arc<Image>>,
     /// How far into the metadata log that goes.
     followed: watch::Sender<i64>,
+    /// Topics that were deleted, and of which not everybody here has been told. A std mutex: held
+    /// to take them out or put them in.
+    deleted: Mutex<Vec<String>>,
     partitions: Arc<Partitions>,
     janitor: Janitor,
     clock: Arc<dyn Clock>,
@@ -95,6 +98,7 @@ impl Controller {
             assumed: Mutex::default(),
             image: RwLock::default(),
             followed: watch::Sender::new(-1),
+            deleted: Mutex::default(),
             partitions,
             janitor,
             clock,
@@ -190,6 +194,11 @@ impl Controller {
         self.shared.followed.subscribe()
     }
 
+    /// The topics that were deleted since this was last asked; for one follower.
+    pub(crate) fn take_deleted(&self) -> Vec<String> {
+        std::mem::take(&mut whole(&self.shared.deleted))
+    }
+
     /// Waits until the metadata is as asked, but no longer than that.
     pub(crate) async fn until(&self, is_so: impl Fn(&Image) -> bool, patience: Duration) {
         let mut followed = self.shared.followed.subscribe();
@@ -241,6 +250,8 @@ impl Shared {
         for (files, delay_ms) in self.partitions.follow(image, changes, now_ms) {
             self.janitor.remove_later(files, delay_ms);
         }
+        let deleted = changes.deleted.iter().map(|topic| topic.name.to_string());
+        whole(&self.deleted).extend(deleted);
         self.show(image);
     }
 
