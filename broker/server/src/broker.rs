@@ -478,8 +478,8 @@ fn start_groups(
 }
 
 /// Lets the groups move with the leaders of their partitions, and reads those that are led here, so
-/// that the first request of each need not wait for it. What they have committed for topics that are
-/// gone is forgotten, whichever node was asked to delete them.
+/// that the first request of each need not wait for it. What they have committed for topics that
+/// are gone is forgotten, whichever node was asked to delete them.
 async fn follow_groups(groups: Groups, controller: Controller) {
     let mut news = controller.news();
     loop {
