@@ -1,5 +1,10 @@
 //! Limits of the coordinator that are no configuration keys.
 
+use std::time::Duration;
+
+/// How long a request waits for a shard that is being read, before its client is told to try again.
+pub(crate) const LOAD_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long a member that was never answered may wait: its client cannot send heartbeats yet, and
 /// if it is gone, nothing else would tell.
 pub(crate) const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1000;

@@ -464,14 +464,8 @@ fn start_groups(
 ) -> Groups {
     let clock = config.environment.clock.clone();
     let settings = config.settings.groups.clone();
-    let patience = u64::try_from(settings.offsets_commit_timeout_ms).unwrap_or(0);
-    let log = OffsetsLog::new(
-        controller.clone(),
-        partitions.clone(),
-        clock.clone(),
-        flusher.clone(),
-        Duration::from_millis(patience),
-    );
+    let log =
+        OffsetsLog::new(controller.clone(), partitions.clone(), clock.clone(), flusher.clone());
     let compression = i16::try_from(config.settings.offsets_topic.compression_codec).ok();
     let codec = compression.and_then(Compression::from_id).unwrap_or(Compression::None).into();
     Groups::start(settings, codec, Arc::new(log), Arc::new(CoordinatorClock(clock)))

@@ -17,12 +17,14 @@ use protocol::record::{self, BatchError};
 use crate::controller::Controller;
 use crate::limits::OFFSETS_READ_BYTES;
 
+/// The longest wait at once; it begins anew until the records are committed.
+const COMMIT_WAIT: Duration = Duration::from_secs(3600);
+
 pub(crate) struct OffsetsLog {
     controller: Controller,
     partitions: Arc<Partitions>,
     clock: Arc<dyn Clock>,
     flusher: Flusher,
-    commit_timeout: Duration,
 }
 
 impl OffsetsLog {
@@ -31,9 +33,8 @@ impl OffsetsLog {
         partitions: Arc<Partitions>,
         clock: Arc<dyn Clock>,
         flusher: Flusher,
-        commit_timeout: Duration,
     ) -> Self {
-        Self { controller, partitions, clock, flusher, commit_timeout }
+        Self { controller, partitions, clock, flusher }
     }
 
     fn partition(&self, index: i32) -> Option<Arc<Partition>> {
@@ -65,20 +66,19 @@ impl LogWriter for OffsetsLog {
             .map_err(|problem| refused(problem, self.max_batch_bytes(partition)))?;
         let Written { appended, leader_epoch } = written;
         let end = appended.last_offset + 1;
-        let timeout = self.commit_timeout;
         Ok(Box::pin(async move {
             if let Some(offset) = appended.sync_to {
                 held.wait_until_synced(offset).await.map_err(not_synced)?;
             }
-            until_committed(&held, end, leader_epoch, timeout).await
+            until_committed(&held, end, leader_epoch).await
         }))
     }
 
     fn committed(&self, partition: i32, epoch: i32, offset: i64) -> Commit {
-        let (held, timeout) = (self.partition(partition), self.commit_timeout);
+        let held = self.partition(partition);
         Box::pin(async move {
             let held = held.ok_or(AppendError::NotLeader)?;
-            until_committed(&held, offset, epoch, timeout).await
+            until_committed(&held, offset, epoch).await
         })
     }
 
@@ -114,17 +114,14 @@ impl LogWriter for OffsetsLog {
     }
 }
 
-async fn until_committed(
-    held: &Partition,
-    offset: i64,
-    epoch: i32,
-    timeout: Duration,
-) -> Result<(), AppendError> {
-    match held.wait_until_committed(offset, epoch, timeout).await {
-        Ok(()) => Ok(()),
-        // What is written may yet be committed, as after a time-out.
-        Err(UncommittedError::TimedOut | UncommittedError::TooFew(_)) => Err(AppendError::Timeout),
-        Err(UncommittedError::Leadership(_)) => Err(AppendError::NotLeader),
+async fn until_committed(held: &Partition, offset: i64, epoch: i32) -> Result<(), AppendError> {
+    loop {
+        return match held.wait_until_committed(offset, epoch, COMMIT_WAIT).await {
+            // All replicas in sync have it, so that it stays, although there are too few of them.
+            Ok(()) | Err(UncommittedError::TooFew(_)) => Ok(()),
+            Err(UncommittedError::TimedOut) => continue,
+            Err(UncommittedError::Leadership(_)) => Err(AppendError::NotLeader),
+        };
     }
 }
 

@@ -1,6 +1,7 @@
 //! One shard with the requests that wait for it.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -9,6 +10,8 @@ use protocol::messages::join_group_response::JoinGroupResponse;
 use protocol::messages::sync_group_response::SyncGroupResponse;
 use protocol::record::Compression;
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::{AppendError, Commit, Inner, Unavailable, batches};
@@ -22,24 +25,33 @@ pub(super) struct ShardCell {
     partition: i32,
     /// The leader epoch in which this broker leads the partition.
     epoch: i32,
+    /// Nothing more is stepped, and nobody answered. Set under the lock of the state.
+    over: AtomicBool,
     /// A std mutex: a step and its append to the page cache happen under it, nothing awaits.
     state: Mutex<State>,
 }
 
 struct State {
     shard: Shard,
-    /// Another epoch has begun: nothing more is stepped, and nobody answered.
-    has_resigned: bool,
     tickets: u64,
     joins: HashMap<Ticket, oneshot::Sender<Result<JoinGroupResponse, Unavailable>>>,
     syncs: HashMap<Ticket, oneshot::Sender<Result<SyncGroupResponse, Unavailable>>>,
     /// Appends that are not committed yet, in their order; a task sees them through while there are
     /// any. Bounded by the requests in flight, of which each connection has few.
     uncommitted: VecDeque<Uncommitted>,
+    /// The task that sees them through.
+    seeing: Option<AbortHandle>,
+    /// How long a request waits for what it saw or did to be committed.
+    patience: Duration,
 }
 
+/// A place in the order of the appends, and who waits for it. Who runs out of patience is told so;
+/// the place stays until what was appended is committed: it may still come to that, and until then
+/// nobody is to see it.
 struct Uncommitted {
+    /// `None`: it is committed as soon as all before it is.
     commit: Option<Commit>,
+    deadline: Instant,
     replies: Vec<Parked>,
     waiting: Vec<oneshot::Sender<Result<(), AppendError>>>,
 }
@@ -60,16 +72,17 @@ impl Committed {
 }
 
 impl ShardCell {
-    pub(super) fn new(partition: i32, epoch: i32, shard: Shard) -> Self {
+    pub(super) fn new(partition: i32, epoch: i32, shard: Shard, patience: Duration) -> Self {
         let state = State {
             shard,
-            has_resigned: false,
             tickets: 0,
             joins: HashMap::new(),
             syncs: HashMap::new(),
             uncommitted: VecDeque::new(),
+            seeing: None,
+            patience,
         };
-        Self { partition, epoch, state: Mutex::new(state) }
+        Self { partition, epoch, over: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
     /// The state. After a panic under the lock the shard may be other than its log says: whoever
@@ -87,15 +100,20 @@ impl ShardCell {
         self.state.is_poisoned()
     }
 
-    pub(super) fn has_resigned(&self) -> bool {
-        self.lock().has_resigned
+    fn has_ended(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Whether nothing is answered here any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_broken() || self.has_ended()
     }
 
     /// This broker leads the partition no longer, or in another leader epoch: all that waits here
     /// is told, and nothing is decided any more.
     pub(super) fn resign(&self) {
         let mut state = self.lock();
-        state.has_resigned = true;
+        self.over.store(true, Ordering::SeqCst);
         state.refuse_all(&Unavailable::NotCoordinator);
     }
 
@@ -112,15 +130,24 @@ impl ShardCell {
         self.lock().shard.next_deadline()
     }
 
-    /// Answers all that is parked with an error.
+    /// Answers all that is parked with an error, and nothing any more.
     pub(super) fn stop(&self) {
-        self.lock().forget_waiting();
+        let mut state = self.lock();
+        self.over.store(true, Ordering::SeqCst);
+        state.forget_waiting();
     }
 
-    pub(super) fn read<R>(&self, read: impl FnOnce(&Shard) -> R) -> (R, Committed) {
+    pub(super) fn read<R>(
+        &self,
+        read: impl FnOnce(&Shard) -> R,
+    ) -> Result<(R, Committed), Unavailable> {
         let mut state = self.lock();
+        self.check()?;
+        if self.has_ended() {
+            return Err(Unavailable::NotCoordinator);
+        }
         let response = read(&state.shard);
-        (response, state.when_committed())
+        Ok((response, state.when_committed()))
     }
 
     /// Steps the shard, appends and replays its records, and answers whom the step answers. The
@@ -185,7 +212,7 @@ impl ShardCell {
     pub(super) fn advance(self: &Arc<Self>, inner: &Arc<Inner>) {
         let mut state = self.lock();
         let now = inner.now();
-        while !state.has_resigned
+        while !self.has_ended()
             && let Some(outcome) = state.shard.advance(now)
         {
             // A timer has nobody to tell; who waits was answered with the error.
@@ -203,7 +230,7 @@ impl ShardCell {
         outcome: Outcome<R>,
     ) -> Result<(R, Committed), Unavailable> {
         self.check()?;
-        if state.has_resigned {
+        if self.has_ended() {
             return Err(Unavailable::NotCoordinator);
         }
         if let Some(deadline_ms) = state.shard.next_deadline() {
@@ -219,7 +246,7 @@ impl ShardCell {
                         state.shard.replay(record);
                         tell(record);
                     }
-                    self.await_commit(state, inner, commit);
+                    self.await_commit(state, commit);
                     left = rest;
                 }
                 Err(failed) => {
@@ -238,48 +265,54 @@ impl ShardCell {
     }
 
     /// Queues a commit that is not done at once, behind those that came before.
-    fn await_commit(self: &Arc<Self>, state: &mut State, inner: &Arc<Inner>, mut commit: Commit) {
+    fn await_commit(self: &Arc<Self>, state: &mut State, mut commit: Commit) {
         let idle = state.uncommitted.is_empty();
-        let at_once = idle
-            && matches!(
-                commit.as_mut().poll(&mut Context::from_waker(Waker::noop())),
-                Poll::Ready(Ok(()))
-            );
-        if at_once {
-            return;
-        }
-        let (replies, waiting) = (Vec::new(), Vec::new());
-        state.uncommitted.push_back(Uncommitted { commit: Some(commit), replies, waiting });
         if idle {
-            let patience = u64::try_from(inner.settings.offsets_commit_timeout_ms).unwrap_or(0);
-            tokio::spawn(self.clone().see_through(Duration::from_millis(patience)));
+            match commit.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(())) => return,
+                // Who asks a future that is done finds nothing: its end is kept.
+                Poll::Ready(Err(failed)) => commit = Box::pin(std::future::ready(Err(failed))),
+                Poll::Pending => {}
+            }
+        }
+        state.queue(Some(commit));
+        if idle {
+            let task = tokio::spawn(self.clone().see_through());
+            state.seeing = Some(task.abort_handle());
         }
     }
 
     /// Waits for the commits one after the other and answers those who wait for each; ends when
-    /// there is none left.
-    async fn see_through(self: Arc<Self>, patience: Duration) {
+    /// there is none left, or when one fails: what the shard took over is not in the log then, and
+    /// the shard is read anew.
+    async fn see_through(self: Arc<Self>) {
+        let mut current: Option<Commit> = None;
         loop {
-            let commit = match self.lock().uncommitted.front_mut() {
-                Some(first) => first.commit.take(),
-                None => return,
+            let look_again = {
+                let mut state = self.lock();
+                let now = Instant::now();
+                state.refuse_late(now);
+                if current.is_none() {
+                    current = state.next_commit();
+                }
+                if current.is_none() {
+                    state.seeing = None;
+                    return;
+                }
+                state.next_refusal(now)
             };
-            let result = match commit {
-                Some(commit) => tokio::time::timeout(patience, commit)
-                    .await
-                    .unwrap_or(Err(AppendError::Timeout)),
-                None => Err(AppendError::Timeout),
-            };
+            let Some(commit) = current.as_mut() else { continue };
+            let Ok(result) = tokio::time::timeout_at(look_again, commit).await else { continue };
+            current = None;
             let mut state = self.lock();
-            let Some(done) = state.uncommitted.pop_front() else { return };
-            for waiting in done.waiting {
-                // The request that waited may be gone with its connection.
-                let _ = waiting.send(result.clone());
-            }
-            for reply in done.replies {
-                match &result {
-                    Ok(()) => state.send(reply),
-                    Err(failed) => state.refuse(ticket_of(&reply), &failed.clone().into()),
+            match result {
+                Ok(()) => state.first_is_committed(),
+                Err(failed) => {
+                    error!(partition = self.partition, error = %failed, "records are lost");
+                    state.seeing = None;
+                    self.over.store(true, Ordering::SeqCst);
+                    state.refuse_all(&failed.into());
+                    return;
                 }
             }
         }
@@ -288,12 +321,77 @@ impl ShardCell {
 
 impl State {
     fn forget_waiting(&mut self) {
+        if let Some(task) = self.seeing.take() {
+            task.abort();
+        }
         self.joins.clear();
         self.syncs.clear();
         self.uncommitted.clear();
     }
 
+    /// Takes a place behind all that was appended.
+    fn queue(&mut self, commit: Option<Commit>) -> &mut Uncommitted {
+        let deadline = Instant::now() + self.patience;
+        let (replies, waiting) = (Vec::new(), Vec::new());
+        self.uncommitted.push_back(Uncommitted { commit, deadline, replies, waiting });
+        self.uncommitted.back_mut().expect("it was pushed just now")
+    }
+
+    /// The commit that is waited for next. Who waits for no commit of its own, with all before it
+    /// committed, is answered.
+    fn next_commit(&mut self) -> Option<Commit> {
+        loop {
+            if let Some(commit) = self.uncommitted.front_mut()?.commit.take() {
+                return Some(commit);
+            }
+            self.first_is_committed();
+        }
+    }
+
+    fn first_is_committed(&mut self) {
+        let Some(done) = self.uncommitted.pop_front() else { return };
+        for waiting in done.waiting {
+            // The request that waited may be gone with its connection.
+            let _ = waiting.send(Ok(()));
+        }
+        done.replies.into_iter().for_each(|reply| self.send(reply));
+    }
+
+    /// Tells those who have waited long enough.
+    fn refuse_late(&mut self, now: Instant) {
+        let mut late = Vec::new();
+        for place in self.uncommitted.iter_mut().filter(|place| place.deadline <= now) {
+            for waiting in place.waiting.drain(..) {
+                let _ = waiting.send(Err(AppendError::Timeout));
+            }
+            late.append(&mut place.replies);
+        }
+        // The first one's commit is with the task; the others hold a place only while somebody waits.
+        let mut is_first = true;
+        self.uncommitted.retain(|place| {
+            let waits = !place.waiting.is_empty() || !place.replies.is_empty();
+            std::mem::take(&mut is_first) || place.commit.is_some() || waits
+        });
+        for reply in late {
+            self.refuse(ticket_of(&reply), &AppendError::Timeout.into());
+        }
+    }
+
+    /// When somebody runs out of patience next, or might who comes from now on.
+    fn next_refusal(&self, now: Instant) -> Instant {
+        let waits = |place: &&Uncommitted| !place.waiting.is_empty() || !place.replies.is_empty();
+        let deadlines = self.uncommitted.iter().filter(waits).map(|place| place.deadline);
+        deadlines.min().unwrap_or(now + self.patience).min(now + self.patience)
+    }
+
     fn refuse_all(&mut self, unavailable: &Unavailable) {
+        if let Some(task) = self.seeing.take() {
+            task.abort();
+        }
+        let failed = match unavailable {
+            Unavailable::Append(failed) => failed.clone(),
+            _ => AppendError::NotLeader,
+        };
         for waiting in std::mem::take(&mut self.joins).into_values() {
             answer_to(Some(waiting), Err(unavailable.clone()));
         }
@@ -303,7 +401,7 @@ impl State {
         for uncommitted in std::mem::take(&mut self.uncommitted) {
             for waiting in uncommitted.waiting {
                 // The request that waited may be gone with its connection.
-                let _ = waiting.send(Err(AppendError::NotLeader));
+                let _ = waiting.send(Err(failed.clone()));
             }
         }
     }
@@ -314,23 +412,25 @@ impl State {
     }
 
     fn when_committed(&mut self) -> Committed {
-        match self.uncommitted.back_mut() {
-            None => Committed::Already,
-            Some(last) => {
-                let (sender, done) = oneshot::channel();
-                last.waiting.push(sender);
-                Committed::After(done)
-            }
+        if self.uncommitted.is_empty() {
+            return Committed::Already;
         }
+        let (sender, done) = oneshot::channel();
+        self.queue(None).waiting.push(sender);
+        Committed::After(done)
     }
 
     /// Sends the replies, after what is not committed yet.
     fn answer(&mut self, replies: Vec<Parked>) -> Committed {
-        match self.uncommitted.back_mut() {
-            Some(last) => last.replies.extend(replies),
-            None => replies.into_iter().for_each(|reply| self.send(reply)),
+        if self.uncommitted.is_empty() {
+            replies.into_iter().for_each(|reply| self.send(reply));
+            return Committed::Already;
         }
-        self.when_committed()
+        let (sender, done) = oneshot::channel();
+        let place = self.queue(None);
+        place.replies = replies;
+        place.waiting.push(sender);
+        Committed::After(done)
     }
 
     fn send(&mut self, reply: Parked) {

@@ -13,6 +13,7 @@
 mod admin;
 mod batches;
 mod cell;
+mod loading;
 mod membership;
 mod offsets;
 #[cfg(test)]
@@ -27,14 +28,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use protocol::ErrorCode;
 use protocol::record::Codec;
 use thiserror::Error;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tracing::debug;
 
 pub use offsets::{FetchedOffset, FetchedTopic};
 pub use writer::{AppendError, Clock, Commit, LogWriter, ReadError};
 
 use self::cell::ShardCell;
+use self::loading::Slot;
 use crate::{Now, Outcome, Settings, Shard};
 
 /// Why a request to a group could not be served here; the caller may try again, elsewhere or later.
@@ -44,6 +45,8 @@ pub enum Unavailable {
     NoOffsetsTopic,
     #[error("This broker does not coordinate the group.")]
     NotCoordinator,
+    #[error("The groups of partition {partition} are being read.")]
+    Loading { partition: i32 },
     #[error("The groups of partition {partition} cannot be read: {reason}")]
     Load { partition: i32, reason: String },
     #[error(transparent)]
@@ -57,6 +60,7 @@ impl Unavailable {
         match self {
             Unavailable::NoOffsetsTopic => ErrorCode::CoordinatorNotAvailable,
             Unavailable::NotCoordinator => ErrorCode::NotCoordinator,
+            Unavailable::Loading { .. } => ErrorCode::CoordinatorLoadInProgress,
             Unavailable::Load { .. } => ErrorCode::CoordinatorNotAvailable,
             Unavailable::Append(AppendError::NotLeader) => ErrorCode::NotCoordinator,
             Unavailable::Append(AppendError::Timeout) => ErrorCode::CoordinatorNotAvailable,
@@ -84,13 +88,6 @@ struct Inner {
     cells: Mutex<HashMap<i32, Slot>>,
     wakeup: Wakeup,
     timers: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// The shard of a partition in one leader epoch: another broker may have led it before and after.
-#[derive(Clone, Default)]
-struct Slot {
-    epoch: i32,
-    cell: Arc<OnceCell<Arc<ShardCell>>>,
 }
 
 /// How the timer task learns that a deadline came before the one that it waits for.
@@ -133,9 +130,7 @@ impl Groups {
             // The task ends by itself; one that panicked has nothing left to stop.
             let _ = task.await;
         }
-        for cell in self.inner.loaded_cells() {
-            cell.stop();
-        }
+        self.unload();
     }
 
     /// Forgets all groups, for their topic is gone; what is parked is answered with an error.
@@ -144,11 +139,7 @@ impl Groups {
             let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *cells)
         };
-        for slot in cells.into_values() {
-            if let Some(cell) = slot.cell.get() {
-                cell.stop();
-            }
-        }
+        cells.into_values().for_each(|slot| slot.stop());
     }
 
     /// The partitions of `__consumer_offsets` may have other leaders now. Those that this broker
@@ -164,24 +155,10 @@ impl Groups {
             let over: Vec<i32> = over.map(|(partition, _)| *partition).collect();
             over.iter().filter_map(|partition| cells.remove(partition)).collect()
         };
-        for slot in resigned {
-            if let Some(cell) = slot.cell.get() {
-                cell.resign();
-            }
-        }
+        resigned.into_iter().for_each(|slot| slot.resign());
         for partition in 0..writer.partition_count().unwrap_or(0) {
-            let is_known = || {
-                let cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
-                cells.contains_key(&partition)
-            };
-            if writer.leader_epoch(partition).is_some() && !is_known() {
-                let groups = self.clone();
-                tokio::spawn(async move {
-                    if let Err(problem) = groups.cell(partition).await {
-                        debug!("the groups of partition {partition} are read later: {problem}");
-                    }
-                });
-            }
+            // What is not led here is nothing to read; what can't be read is asked for again.
+            let _ = self.slot(partition);
         }
     }
 
@@ -209,7 +186,14 @@ impl Groups {
         Ok(cells)
     }
 
+    /// The shard of a partition that this broker leads. While it is being read a request waits for a
+    /// moment, which most often is enough.
     async fn cell(&self, partition: i32) -> Result<Arc<ShardCell>, Unavailable> {
+        self.slot(partition)?.cell(partition).await
+    }
+
+    /// The place of a partition that this broker leads; what is not there yet begins to be read.
+    fn slot(&self, partition: i32) -> Result<Slot, Unavailable> {
         if self.inner.wakeup.is_stopping() {
             return Err(Unavailable::Stopping);
         }
@@ -217,25 +201,21 @@ impl Groups {
         let epoch = epoch.ok_or(Unavailable::NotCoordinator)?;
         let (slot, before) = {
             let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
-            let fresh = || Slot { epoch, cell: Arc::default() };
-            let slot = cells.entry(partition).or_insert_with(fresh);
-            // An older epoch than that of the cell is what this request saw before it waited.
-            if slot.epoch > epoch {
-                return Err(Unavailable::NotCoordinator);
+            match cells.get(&partition) {
+                // An older epoch than that of the cell is what this request saw before.
+                Some(slot) if slot.epoch > epoch => return Err(Unavailable::NotCoordinator),
+                Some(slot) if slot.epoch == epoch && !slot.is_over() => return Ok(slot.clone()),
+                _ => {
+                    let slot = self.inner.begin_load(partition, epoch);
+                    let before = cells.insert(partition, slot.clone());
+                    (slot, before)
+                }
             }
-            let is_over = slot.epoch < epoch || slot.cell.get().is_some_and(|it| it.is_broken());
-            let before = is_over.then(|| std::mem::replace(slot, fresh()));
-            (slot.clone(), before)
         };
-        if let Some(cell) = before.as_ref().and_then(|before| before.cell.get()) {
-            cell.resign();
+        if let Some(before) = before {
+            before.resign();
         }
-        let load = || self.inner.clone().load(partition, epoch);
-        let cell = slot.cell.get_or_try_init(load).await?;
-        if cell.has_resigned() {
-            return Err(Unavailable::NotCoordinator);
-        }
-        Ok(cell.clone())
+        Ok(slot)
     }
 
     /// Lets a request step the shard; the response once the records of the step are committed.
@@ -255,43 +235,21 @@ impl Groups {
         cell: &Arc<ShardCell>,
         read: impl FnOnce(&Shard) -> R,
     ) -> Result<R, Unavailable> {
-        let (response, committed) = cell.read(read);
-        cell.check()?;
+        let (response, committed) = cell.read(read)?;
         committed.wait().await?;
         Ok(response)
     }
 }
 
 impl Inner {
-    async fn load(
-        self: Arc<Self>,
-        partition: i32,
-        epoch: i32,
-    ) -> Result<Arc<ShardCell>, Unavailable> {
-        let failed = |reason: String| Unavailable::Load { partition, reason };
-        let inner = self.clone();
-        let work = move || batches::load(&inner.settings, &*inner.writer, partition);
-        let loaded = tokio::task::spawn_blocking(work).await;
-        let (shard, end) = loaded
-            .map_err(|error| failed(error.to_string()))?
-            .map_err(|error| failed(error.to_string()))?;
-        // What an earlier leader has left may not be committed yet, and is told to nobody before.
-        self.writer.committed(partition, epoch, end).await?;
-        let cell = Arc::new(ShardCell::new(partition, epoch, shard));
-        let (_, committed) = cell.step(&self, |shard, now| shard.start(now))?;
-        committed.wait().await?;
-        Ok(cell)
-    }
-
     fn now(&self) -> Now {
         Now { timestamp_ms: self.clock.now_ms(), elapsed_ms: self.clock.elapsed_ms() }
     }
 
     fn loaded_cells(&self) -> Vec<Arc<ShardCell>> {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        let loaded = cells.values().filter_map(|slot| slot.cell.get());
-        let works = |cell: &&Arc<ShardCell>| !cell.is_broken() && !cell.has_resigned();
-        loaded.filter(works).cloned().collect()
+        let loaded = cells.values().filter_map(Slot::loaded);
+        loaded.filter(|cell| !cell.is_over()).collect()
     }
 }
 

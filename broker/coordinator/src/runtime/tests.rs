@@ -26,6 +26,8 @@ struct MemoryLog {
     exists: AtomicBool,
     /// The leader epoch; below zero another broker leads.
     epoch: AtomicI32,
+    /// Appends are cut off again as soon as they are there.
+    loses: AtomicBool,
 }
 
 impl MemoryLog {
@@ -37,6 +39,7 @@ impl MemoryLog {
             appends_left: AtomicI64::new(i64::MAX),
             exists: AtomicBool::new(true),
             epoch: AtomicI32::new(0),
+            loses: AtomicBool::new(false),
         })
     }
 
@@ -79,6 +82,9 @@ impl LogWriter for MemoryLog {
         let end = log.last().map_or(0, |last| batches(last).next().unwrap().unwrap().next_offset());
         let mut bytes = Vec::from(batch);
         patch::set_base_offset(&mut bytes, end);
+        if self.loses.load(Ordering::SeqCst) {
+            return Ok(Box::pin(async { Err(AppendError::NotLeader) }));
+        }
         log.push(Bytes::from(bytes));
         let mut committing = self.committing.subscribe();
         Ok(Box::pin(async move {
@@ -359,3 +365,4 @@ async fn a_damaged_batch_is_passed_over_and_the_others_count() {
 
 mod atomic;
 mod leaders;
+mod moves;

@@ -68,3 +68,68 @@ async fn what_an_earlier_leader_has_left_is_told_when_it_is_committed() {
     before.shutdown().await;
     after.shutdown().await;
 }
+
+#[tokio::test]
+async fn what_was_not_committed_in_time_is_shown_only_when_it_is() {
+    let log = MemoryLog::new();
+    let settings = Settings { offsets_commit_timeout_ms: 1, ..settings() };
+    let clock = Arc::<TestClock>::default();
+    let groups = Groups::start(settings, Codec::default(), log.clone(), clock);
+    groups.commit(&committing("other", 1)).await.unwrap();
+    log.committing.send_replace(false);
+    let late = groups.commit(&committing("other", 1)).await;
+    assert_eq!(late, Err(ErrorCode::CoordinatorNotAvailable));
+    let mut joining = joining("other", Some("one"));
+    joining.rebalance_timeout_ms = 1;
+    let joined = groups.join(&joining, 5, Caller::default()).await;
+    assert_eq!(joined.error_code, ErrorCode::CoordinatorNotAvailable);
+    for _ in 0..2 {
+        let fetched = groups.fetch("other", &[("t".to_owned(), vec![0])]).await;
+        assert_eq!(fetched, Err(Unavailable::Append(AppendError::Timeout)));
+    }
+    log.committing.send_replace(true);
+    while groups.fetch("other", &[]).await.is_err() {}
+    assert_eq!(offset(&groups, "other").await, Some(100));
+    groups.shutdown().await;
+}
+
+#[tokio::test]
+async fn records_that_are_lost_are_forgotten_and_the_groups_read_anew() {
+    let log = MemoryLog::new();
+    let groups = groups(&log);
+    groups.commit(&committing("g", 1)).await.unwrap();
+    log.loses.store(true, Ordering::SeqCst);
+    let mut more = committing("g", 1);
+    more.topics[0].partitions[0].offset = 7;
+    assert_eq!(groups.commit(&more).await, Err(ErrorCode::NotCoordinator));
+    log.loses.store(false, Ordering::SeqCst);
+    assert_eq!(offset(&groups, "g").await, Some(100));
+    assert!(groups.commit(&more).await.is_ok());
+    assert_eq!(offset(&groups, "g").await, Some(7));
+    groups.shutdown().await;
+}
+
+#[tokio::test]
+async fn groups_that_take_long_to_be_read_are_asked_for_later() {
+    let log = MemoryLog::new();
+    let before = groups(&log);
+    before.commit(&committing("g", 1)).await.unwrap();
+    log.lead(1);
+    log.committing.send_replace(false);
+    let after = groups(&log);
+    after.follow_leaders();
+    let fetched = after.fetch("g", &[("t".to_owned(), vec![0])]).await.unwrap_err();
+    assert_eq!(fetched.code(), ErrorCode::CoordinatorLoadInProgress);
+    let refused = after.commit(&committing("g", 1)).await;
+    assert_eq!(refused, Err(ErrorCode::CoordinatorLoadInProgress));
+    // An epoch that is over while its log is being read is of nobody's any more.
+    log.lead(-1);
+    after.follow_leaders();
+    let fetched = after.fetch("g", &[]).await.unwrap_err();
+    assert_eq!(fetched.code(), ErrorCode::NotCoordinator);
+    log.lead(2);
+    log.committing.send_replace(true);
+    assert_eq!(offset(&after, "g").await, Some(100));
+    before.shutdown().await;
+    after.shutdown().await;
+}
