@@ -366,7 +366,7 @@ impl State {
             }
             late.append(&mut place.replies);
         }
-        // The first one's commit is with the task; the others hold a place only while somebody waits.
+        // The first one's commit is with the task; others without one are kept for who waits.
         let mut is_first = true;
         self.uncommitted.retain(|place| {
             let waits = !place.waiting.is_empty() || !place.replies.is_empty();

@@ -1,6 +1,6 @@
 //! The place of a partition in one leader epoch, from the moment on at which its log is being read.
 
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -125,7 +125,7 @@ impl Inner {
 
     /// Makes what was loaded the partition's, unless its epoch is over.
     fn install(&self, partition: i32, slot: &Slot, loaded: Loaded) {
-        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let cells = self.cells();
         let holds = |held: &Slot| Arc::ptr_eq(&held.load, &slot.load);
         if !cells.get(&partition).is_some_and(holds) {
             drop(cells);

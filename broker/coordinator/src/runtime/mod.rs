@@ -23,7 +23,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::ErrorCode;
 use protocol::record::Codec;
@@ -136,7 +136,7 @@ impl Groups {
     /// Forgets all groups, for their topic is gone; what is parked is answered with an error.
     pub fn unload(&self) {
         let cells = {
-            let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut cells = self.inner.cells();
             std::mem::take(&mut *cells)
         };
         cells.into_values().for_each(|slot| slot.stop());
@@ -148,7 +148,7 @@ impl Groups {
     pub fn follow_leaders(&self) {
         let writer = &self.inner.writer;
         let resigned: Vec<Slot> = {
-            let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut cells = self.inner.cells();
             let is_led =
                 |partition: &i32, slot: &Slot| writer.leader_epoch(*partition) == Some(slot.epoch);
             let over = cells.iter().filter(|(partition, slot)| !is_led(partition, slot));
@@ -186,8 +186,8 @@ impl Groups {
         Ok(cells)
     }
 
-    /// The shard of a partition that this broker leads. While it is being read a request waits for a
-    /// moment, which most often is enough.
+    /// The shard of a partition that this broker leads. While it is being read a request waits for
+    /// a moment, which most often is enough.
     async fn cell(&self, partition: i32) -> Result<Arc<ShardCell>, Unavailable> {
         self.slot(partition)?.cell(partition).await
     }
@@ -200,7 +200,7 @@ impl Groups {
         let epoch = self.inner.writer.leader_epoch(partition);
         let epoch = epoch.ok_or(Unavailable::NotCoordinator)?;
         let (slot, before) = {
-            let mut cells = self.inner.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut cells = self.inner.cells();
             match cells.get(&partition) {
                 // An older epoch than that of the cell is what this request saw before.
                 Some(slot) if slot.epoch > epoch => return Err(Unavailable::NotCoordinator),
@@ -242,12 +242,17 @@ impl Groups {
 }
 
 impl Inner {
+    /// The map, which is whole also after a panic: it is held for single operations.
+    fn cells(&self) -> MutexGuard<'_, HashMap<i32, Slot>> {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn now(&self) -> Now {
         Now { timestamp_ms: self.clock.now_ms(), elapsed_ms: self.clock.elapsed_ms() }
     }
 
     fn loaded_cells(&self) -> Vec<Arc<ShardCell>> {
-        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let cells = self.cells();
         let loaded = cells.values().filter_map(Slot::loaded);
         loaded.filter(|cell| !cell.is_over()).collect()
     }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use thiserror::Error;
 
 /// Resolves when all records of an append are committed; or to an error once this broker leads no
-/// longer in the epoch of the append, or the records can't be made durable. It waits as long as that
-/// takes: how long requests wait is the caller's to bound.
+/// longer in the epoch of the append, or the records can't be made durable. It waits as long as
+/// that takes: how long requests wait is the caller's to bound.
 pub type Commit = Pin<Box<dyn Future<Output = Result<(), AppendError>> + Send>>;
 
 /// Why records did not come into the log.

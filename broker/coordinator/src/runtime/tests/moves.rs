@@ -294,6 +294,11 @@ async fn run(seed: u64) -> (usize, usize) {
             check(&world, &seen.unwrap(), &mut acknowledged);
         }
     }
+    for partition in 0..3 {
+        let last = read(nodes[0].clone(), partition).await;
+        let Seen::Read(_, value) = last else { panic!("nothing is answered, seed {seed}") };
+        assert_eq!(value, world.committed(partition).last().copied(), "seed {seed}");
+    }
     for (partition, value) in &acknowledged {
         assert!(world.committed(*partition).contains(value), "{value} is lost, seed {seed}");
     }
