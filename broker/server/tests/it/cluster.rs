@@ -124,6 +124,20 @@ impl Three {
         }
     }
 
+    /// Waits until a node says of a partition what is asked, and its leader knows of it too: until
+    /// then a leader refuses its producers, for the nodes learn of a change one after the other.
+    async fn led(
+        &self,
+        index: usize,
+        topic: &str,
+        is_so: impl Fn(&MetadataResponsePartition) -> bool,
+    ) -> (MetadataResponsePartition, usize) {
+        let known = self.until(index, topic, |one| one.leader_id > 0 && is_so(one)).await;
+        let leader = usize::try_from(known.leader_id).unwrap() - 1;
+        self.until(leader, topic, |own| own.leader_epoch >= known.leader_epoch).await;
+        (known, leader)
+    }
+
     async fn end(mut self) {
         // All at once: the last of them has no quorum left.
         let nodes = self.nodes.iter_mut().filter_map(Option::take);
@@ -143,8 +157,7 @@ async fn three_nodes_are_one_cluster_that_replicates_and_goes_on_without_a_leade
     for index in 0..3 {
         three.until(index, "t", |partition| partition.isr_nodes.len() == 3).await;
     }
-    let first = three.until(0, "t", |partition| partition.leader_id > 0).await;
-    let leader = usize::try_from(first.leader_id).unwrap() - 1;
+    let (first, leader) = three.led(0, "t", |_| true).await;
     let mut wire = three.wire(leader).await;
     for number in 0..20 {
         let produced = wire.produce("t", 0, batch(&[&format!("a{number}")])).await;
@@ -154,13 +167,9 @@ async fn three_nodes_are_one_cluster_that_replicates_and_goes_on_without_a_leade
     let refused = three.wire(other).await.produce("t", 0, batch(&["elsewhere"])).await;
     assert_eq!(refused.error_code, ErrorCode::NotLeaderOrFollower);
     three.stop(leader).await;
-    let next = three
-        .until(other, "t", |partition| {
-            partition.leader_id > 0 && partition.leader_id != first.leader_id
-        })
-        .await;
+    let (next, new_leader) =
+        three.led(other, "t", |partition| partition.leader_id != first.leader_id).await;
     assert!(next.leader_epoch > first.leader_epoch);
-    let new_leader = usize::try_from(next.leader_id).unwrap() - 1;
     let mut wire = three.wire(new_leader).await;
     let produced = wire.produce("t", 0, batch(&["b"])).await;
     assert_eq!((produced.error_code, produced.base_offset), (ErrorCode::None, 20));
@@ -176,8 +185,7 @@ async fn brokers_and_controllers_may_be_nodes_of_their_own() {
     let three = Three::start(&["controller", "broker", "broker"]).await;
     three.wire(1).await.create_replicated("t", 1, 2).await;
     let of_both = |partition: &MetadataResponsePartition| partition.isr_nodes.len() == 2;
-    let first = three.until(2, "t", of_both).await;
-    let leader = usize::try_from(first.leader_id).unwrap() - 1;
+    let (_, leader) = three.led(2, "t", of_both).await;
     let mut wire = three.wire(leader).await;
     // The ids of producers are the controller's to give.
     let ids = InitProducerIdRequest { transactional_id: None, ..Default::default() };
