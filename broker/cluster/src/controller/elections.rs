@@ -144,10 +144,10 @@ fn elect_where(
     Outcome { records: draft.finish(), ..Outcome::answer(()) }
 }
 
-fn wanted<'a>(
-    image: &'a Image,
+fn wanted(
+    image: &Image,
     is_wanted: impl Fn(&TopicImage, &PartitionImage) -> bool,
-) -> impl Iterator<Item = (&'a TopicImage, i32)> {
+) -> impl Iterator<Item = (&TopicImage, i32)> {
     image.topics().flat_map(move |topic| {
         let partitions = (0..).zip(topic.partitions.iter());
         let chosen = partitions.filter(|(_, partition)| is_wanted(topic, partition));

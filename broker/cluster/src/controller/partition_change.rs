@@ -240,7 +240,10 @@ impl<'a> PartitionChange<'a> {
         }
         let mut any = self.replicas.iter().copied();
         match self.election {
-            Election::Unclean => any.find(|id| self.accepts(*id)).map_or(clean(NO_LEADER), unclean),
+            Election::Unclean => match any.find(|id| self.accepts(*id)) {
+                Some(leader) => unclean(leader),
+                None => clean(NO_LEADER),
+            },
             Election::Preferred | Election::Online => clean(NO_LEADER),
         }
     }
