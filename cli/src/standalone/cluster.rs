@@ -130,7 +130,7 @@ mod tests {
             ("retry.backoff.ms", "9"),
         ];
         let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let client = options.client("connect", settings.clone().into()).expect("settings");
+        let client = options.client("connect", settings.into()).expect("settings");
         assert_eq!(
             (client.bootstrap_servers.as_slice(), client.client_id.as_str()),
             (&["a:1".to_owned()][..], "connect")

@@ -199,7 +199,7 @@ mod tests {
     fn properties_go_on_top_of_a_configuration() {
         let base = ClientConfig::tcp("a:1").named("base");
         let mut few: Properties = [("request.timeout.ms", "7")].into_iter().collect();
-        let config = base.clone().with_properties(&mut few).unwrap();
+        let config = base.with_properties(&mut few).unwrap();
         assert_eq!(config.bootstrap_servers, ["a:1"]);
         assert_eq!(config.client_id, "base");
         assert_eq!(config.request_timeout, Duration::from_millis(7));

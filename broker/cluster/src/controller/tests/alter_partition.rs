@@ -77,7 +77,10 @@ fn what_was_decided_on_an_older_state_is_refused() {
         (|one| data(one).partition_epoch -= 1, ErrorCode::InvalidUpdateVersion),
         (|one| data(one).new_isr_with_epochs[1].broker_id = 7, ErrorCode::InvalidRequest),
         (|one| data(one).new_isr_with_epochs[1].broker_id = 1, ErrorCode::InvalidRequest),
-        (|one| drop(data(one).new_isr_with_epochs.remove(0)), ErrorCode::InvalidRequest),
+        (
+            |one| data(one).new_isr_with_epochs.retain(|one| one.broker_id == 2),
+            ErrorCode::InvalidRequest,
+        ),
         (|one| data(one).leader_recovery_state = 1, ErrorCode::InvalidRequest),
         (|one| data(one).leader_recovery_state = 9, ErrorCode::InvalidRequest),
         (|one| data(one).new_isr_with_epochs[1].broker_epoch += 1, ErrorCode::IneligibleReplica),

@@ -50,7 +50,8 @@ fn a_change_that_is_not_safe_or_not_known_is_refused_with_a_reason() {
     let mut old = registration(2, 1);
     old.features[3].max_supported_version = 0;
     world.register(&old);
-    let cases: [(&[(&str, i16, i8)], &str); 10] = [
+    type Updates = &'static [(&'static str, i16, i8)];
+    let cases: [(Updates, &str); 10] = [
         (&[(METADATA, 22, 2)], "downgrade from 4.3-IV0 to 4.0-IV0. Refusing"),
         (&[(METADATA, 22, 3)], "Unsafe metadata downgrade is not supported"),
         (&[(METADATA, 29, 1)], "without setting the upgrade type to either safe or unsafe"),

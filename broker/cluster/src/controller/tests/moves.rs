@@ -96,7 +96,8 @@ fn a_reassignment_that_can_not_be_is_refused_with_a_reason() {
     let invalid = ErrorCode::InvalidReplicaAssignment;
     let unknown = ErrorCode::UnknownTopicOrPartition;
     let what = "The manual partition assignment includes";
-    let cases: [(&str, i32, &[i32], bool, ErrorCode, String); 6] = [
+    type Case = (&'static str, i32, &'static [i32], bool, ErrorCode, String);
+    let cases: [Case; 6] = [
         ("x", 0, &[1], true, unknown, "Unable to find a topic named x.".to_owned()),
         ("t", 3, &[1], true, unknown, "Unable to find partition t:3.".to_owned()),
         ("t", 0, &[], true, invalid, format!("{what} an empty replica list.")),
