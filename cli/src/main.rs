@@ -89,6 +89,21 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether all that it does is print, so that it has nothing to do when nobody reads it.
+    fn only_prints(&self) -> bool {
+        match self {
+            Command::Version
+            | Command::Completions(_)
+            | Command::Health(_)
+            | Command::Bench { .. }
+            | Command::Tools { .. } => true,
+            #[cfg(feature = "platform")]
+            _ => false,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> =
         std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
@@ -112,12 +127,7 @@ fn main() -> ExitCode {
     }
     let Cli { command, log_level } = Cli::parse_from(arguments);
     let log = |default: &str| logging::init(default, log_level.as_deref());
-    if let Command::Version
-    | Command::Completions(_)
-    | Command::Health(_)
-    | Command::Bench { .. }
-    | Command::Tools { .. } = &command
-    {
+    if command.only_prints() {
         output::end_with_its_reader();
     }
     match command {
